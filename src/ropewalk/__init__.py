@@ -1,0 +1,1 @@
+"""One asynchronous store for everything an LLM-agent application must remember."""

@@ -1,0 +1,1 @@
+"""Turn objects into bytes, fewer bytes and sealed bytes, and back again."""

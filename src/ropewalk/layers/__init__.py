@@ -1,0 +1,1 @@
+"""Coats round a backend, each of them a backend again."""

@@ -1,0 +1,1 @@
+"""Foreign formats that the house can read from, and never writes."""

@@ -1,0 +1,1 @@
+"""Turn entities into records and records into entities."""
