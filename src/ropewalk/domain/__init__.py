@@ -1,0 +1,1 @@
+"""Pure values, rules and ports: the ground floor, which does no I/O."""

@@ -1,0 +1,300 @@
+"""The alphabet of an atomic batch, and the one meaning of each change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+from uuid import uuid4
+
+from .errors import Conflict, Invalid
+from .labels import Labels, check_labels
+from .limits import MAX_BATCH_BYTES, MAX_BATCH_CHANGES, MAX_BODY_BYTES, check_int64
+from .record import NO_LABELS, Key, Record, check_name, no_labels
+
+ABSENT: Final = 0
+"""The version of a record that is not there (or no longer: expired)."""
+
+
+def _check_letter(key: Key, body: object, labels: Labels, parents: dict[str, str | None]) -> None:
+    if not isinstance(body, bytes):
+        message = f"the body of {key} must be bytes, not {type(body).__name__}"
+        raise Invalid(message, code="bad_type", field="body", key=str(key))
+    if len(body) > MAX_BODY_BYTES:
+        message = (
+            f"the body of {key} is {len(body)} bytes; max_body_bytes is {MAX_BODY_BYTES}: "
+            "split it over several records"
+        )
+        raise Invalid(message, code="too_big", field="body", limit="max_body_bytes", key=str(key))
+    check_labels(labels)
+    for name, value in parents.items():
+        if value is not None:
+            check_name(value, field=name)
+
+
+def _check_version(value: int | None, *, field: str) -> None:
+    if value is not None and check_int64(value, field=field) < ABSENT:
+        message = f"{field} must be 0 (absent) or a version, not {value}"
+        raise Invalid(message, code="bad_version", field=field)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """Write a whole record.
+
+    `expect` is the version it must have now: 0 for "must not exist", `None` for "whatever".
+    Where `created_at` is `None`, an existing record keeps its own and a new one gets the store's
+    clock; where `updated_at` is `None`, the store's clock. Times are microseconds UTC.
+    """
+
+    key: Key
+    body: bytes = b""
+    seal: str = ""
+    labels: Labels = field(default_factory=no_labels)
+    session_id: str | None = None
+    thread_id: str | None = None
+    expires_at: int | None = None
+    created_at: int | None = None
+    updated_at: int | None = None
+    expect: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no back end could keep, before anything is written."""
+        parents = {"session_id": self.session_id, "thread_id": self.thread_id}
+        _check_letter(self.key, self.body, self.labels, parents)
+        _check_version(self.expect, field="expect")
+        for name in ("created_at", "updated_at", "expires_at"):
+            value = getattr(self, name)
+            if value is not None:
+                check_int64(value, field=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Remove a record; removing what is absent is no error.
+
+    `expect` is the version it must have now. `at_most` is a guard instead of an expectation: a
+    record whose version is greater stays, without a conflict (a collector of garbage says it).
+    """
+
+    key: Key
+    expect: int | None = None
+    at_most: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a delete that says two things at once."""
+        _check_version(self.expect, field="expect")
+        _check_version(self.at_most, field="at_most")
+        if self.expect is not None and self.at_most is not None:
+            message = f"delete {self.key} with expect or with at_most, not with both"
+            raise Invalid(message, code="bad_change", field="at_most", key=str(self.key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ensure:
+    """Insert a content-addressed record unless it is there; then raise its version to `stamp`.
+
+    The body of a record that is there is left alone: equal keys mean equal bodies. The version
+    never falls.
+    """
+
+    key: Key
+    stamp: int
+    body: bytes = b""
+    seal: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no back end could keep."""
+        _check_letter(self.key, self.body, NO_LABELS, {})
+        if check_int64(self.stamp, field="stamp") < 1:
+            message = f"the stamp of {self.key} must be 1 or more, not {self.stamp}"
+            raise Invalid(message, code="bad_version", field="stamp", key=str(self.key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Let the batch go through only if the record has this version now (0: is absent)."""
+
+    key: Key
+    expect: int
+
+    def __post_init__(self) -> None:
+        """Refuse an impossible version."""
+        _check_version(self.expect, field="expect")
+
+
+Change: TypeAlias = Put | Delete | Ensure | Check
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Changes that happen all together or not at all; a key occurs in it at most once.
+
+    `id` makes a retry safe: a store that has applied a batch with this id answers as the first
+    time and changes nothing. `actor` is written into the feed.
+    """
+
+    changes: tuple[Change, ...]
+    id: str = field(default_factory=lambda: uuid4().hex)
+    actor: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse an empty batch, a key that occurs twice, and a batch beyond the limits."""
+        check_name(self.id, field="batch id")
+        if not self.changes:
+            message = "a batch needs at least one change"
+            raise Invalid(message, code="empty", field="changes")
+        if len(self.changes) > MAX_BATCH_CHANGES:
+            message = (
+                f"a batch holds at most {MAX_BATCH_CHANGES} changes (max_batch_changes), "
+                f"not {len(self.changes)}: split it"
+            )
+            raise Invalid(message, code="too_many", field="changes", limit="max_batch_changes")
+        seen: set[Key] = set()
+        size = 0
+        for change in self.changes:
+            if change.key in seen:
+                message = f"{change.key} occurs twice in one batch; fold its changes into one"
+                raise Invalid(message, code="duplicate", field="changes", key=str(change.key))
+            seen.add(change.key)
+            size += len(change.body) if isinstance(change, Put | Ensure) else 0
+        if size > MAX_BATCH_BYTES:
+            message = (
+                f"the bodies of this batch are {size} bytes; max_batch_bytes is {MAX_BATCH_BYTES}: "
+                "split it"
+            )
+            raise Invalid(message, code="too_big", field="changes", limit="max_batch_bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a batch did: one entry for each change, in order.
+
+    `versions` after it (0: absent), `previous` before it. `seq` is the commit's number in the
+    feed and `at` its time in microseconds, 0 and the store's present time where a batch changed
+    nothing. `replayed` says that the batch had been applied before.
+    """
+
+    seq: int
+    at: int
+    versions: tuple[int, ...]
+    previous: tuple[int, ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One key that a commit touched, and its version since (0: deleted)."""
+
+    key: Key
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One row of the feed: who changed what and when, in commit order.
+
+    `seq` rises by at least one from commit to commit; `at` is microseconds UTC.
+    """
+
+    seq: int
+    at: int
+    batch_id: str
+    actor: str
+    changes: tuple[Changed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a decision needs to know of the record that is there now."""
+
+    version: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one change does to the record that is there now.
+
+    `write`: store `record`. `raise`: set version and `updated_at` alone. `delete`: remove it.
+    `none`: leave everything as it is.
+    """
+
+    action: Literal["write", "raise", "delete", "none"]
+    version: int
+    previous: int
+    record: Record | None = None
+
+
+def decide(change: Change, current: Stamp | None, now: int) -> Effect:
+    """Say what `change` does at `now` to a live record (`None`: absent or expired).
+
+    This function is the meaning of a change: every back end calls it inside its own lock or
+    transaction. Raises `Conflict`, with the key and both versions, where an expectation fails.
+    """
+    previous = current.version if current else ABSENT
+    if isinstance(change, Put | Delete | Check) and change.expect not in (None, previous):
+        raise mismatch(change.key, expected=change.expect, actual=previous)
+    if isinstance(change, Put):
+        return _decide_put(change, current, now)
+    if isinstance(change, Ensure):
+        return _decide_ensure(change, previous, now)
+    if isinstance(change, Delete):
+        if previous == ABSENT:
+            return Effect("none", ABSENT, ABSENT)
+        if change.at_most is not None and previous > change.at_most:
+            return Effect("none", previous, previous)
+        return Effect("delete", ABSENT, previous)
+    return Effect("none", previous, previous)
+
+
+def mismatch(key: Key, *, expected: int | None, actual: int) -> Conflict:
+    """Make the error for a record that has not the version it was expected to have."""
+    if expected == ABSENT:
+        message = f"{key} exists already, with version {actual}; read it, or choose another id"
+        code = "exists"
+    elif actual == ABSENT:
+        message = f"{key} was expected at version {expected}, but it is not there (any more)"
+        code = "gone"
+    else:
+        message = (
+            f"{key} was expected at version {expected} and has version {actual}: "
+            "somebody changed it; read it again and decide"
+        )
+        code = "version"
+    return Conflict(message, code=code, key=key, expected=expected, actual=actual)
+
+
+def _decide_put(change: Put, current: Stamp | None, now: int) -> Effect:
+    previous = current.version if current else ABSENT
+    created = change.created_at
+    if created is None:
+        created = current.created_at if current else now
+    record = Record(
+        key=change.key,
+        version=previous + 1,
+        created_at=created,
+        updated_at=now if change.updated_at is None else change.updated_at,
+        session_id=change.session_id,
+        thread_id=change.thread_id,
+        labels=change.labels,
+        body=change.body,
+        seal=change.seal,
+        expires_at=change.expires_at,
+    )
+    return Effect("write", record.version, previous, record)
+
+
+def _decide_ensure(change: Ensure, previous: int, now: int) -> Effect:
+    if previous >= change.stamp:
+        return Effect("none", previous, previous)
+    if previous != ABSENT:
+        return Effect("raise", change.stamp, previous)
+    record = Record(
+        key=change.key,
+        version=change.stamp,
+        created_at=now,
+        updated_at=now,
+        body=change.body,
+        seal=change.seal,
+    )
+    return Effect("write", change.stamp, ABSENT, record)

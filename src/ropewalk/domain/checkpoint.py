@@ -1,0 +1,71 @@
+"""`Checkpoint`: a workflow's state at one step, and what is known of it without the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from .errors import Invalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointHeader:
+    """Everything about a checkpoint but its state: what lists show.
+
+    `parent_id` is the checkpoint it continues; `size` the sealed state in bytes.
+    """
+
+    id: str
+    thread_id: str
+    session_id: str | None = None
+    parent_id: str | None = None
+    workflow_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 0
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint(CheckpointHeader):
+    """A checkpoint with its state, which is the caller's own copy."""
+
+    state: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupPolicy:
+    """Which checkpoints of a thread to keep; one that any rule keeps is kept.
+
+    `keep_last` the newest n; `keep_for` those younger than that; `keep_where` those whose
+    metadata has these values. The newest checkpoint and every fork point are always kept.
+    """
+
+    keep_last: int | None = None
+    keep_for: timedelta | None = None
+    keep_where: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a policy without a rule: it would delete everything but the newest."""
+        if self.keep_last is None and self.keep_for is None and not self.keep_where:
+            message = "a cleanup policy needs keep_last, keep_for or keep_where"
+            raise Invalid(message, code="empty", field="policy")
+        if self.keep_last is not None and self.keep_last < 1:
+            message = f"keep_last must be 1 or more, not {self.keep_last}"
+            raise Invalid(message, code="bad_limit", field="keep_last")
+        if self.keep_for is not None and self.keep_for <= timedelta(0):
+            message = f"keep_for must be a positive duration, not {self.keep_for}"
+            raise Invalid(message, code="bad_limit", field="keep_for")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupReport:
+    """What a cleanup removed (or would remove), and why the rest stays."""
+
+    removed: tuple[str, ...]
+    kept: Mapping[str, str]
+    freed_bytes: int
+    dry_run: bool

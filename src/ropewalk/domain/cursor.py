@@ -1,0 +1,88 @@
+"""Keyset cursors: where a page ended, in a form that can leave the program and come back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+from .errors import Invalid
+from .labels import Label, check_label
+
+
+class Rank(IntEnum):
+    """How values of different types sort beside each other."""
+
+    ABSENT = 0
+    BOOL = 1
+    NUMBER = 2
+    TEXT = 3
+
+
+Ranked: TypeAlias = tuple[Rank, int | float | str]
+
+
+def rank(value: object) -> Ranked:
+    """Return the sort key of a label or header field: its type's rank, then its value.
+
+    Two values are equal exactly where their ranks are: `True` differs from 1, and 1 equals 1.0.
+    """
+    if value is None:
+        return Rank.ABSENT, 0
+    if isinstance(value, bool):
+        return Rank.BOOL, int(value)
+    if isinstance(value, int | float):
+        return Rank.NUMBER, value
+    if isinstance(value, str):
+        return Rank.TEXT, value
+    message = f"cannot sort or compare by a {type(value).__name__}"
+    raise Invalid(message, code="bad_type", field="value")
+
+
+SortKey: TypeAlias = tuple[Ranked, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A position in an ordered scan: the sorted value, then id, kind and space.
+
+    It need not be the position of a record: an empty `id` lies before every record with the same
+    value, and `id + NUL` right behind the record of that id.
+    """
+
+    value: Label | None
+    id: str = ""
+    kind: str = ""
+    space: str = ""
+
+    @property
+    def key(self) -> SortKey:
+        """The tuple that sorts as the scan does (ascending)."""
+        return rank(self.value), self.id, self.kind, self.space
+
+    def encode(self) -> str:
+        """Write the cursor as URL-safe text without padding."""
+        data = json.dumps([self.value, self.id, self.kind, self.space], separators=(",", ":"))
+        return base64.urlsafe_b64encode(data.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> Cursor:
+        """Read what `encode` wrote; raise `Invalid` for anything else."""
+        try:
+            data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            value, id_, kind, space = json.loads(data)
+            if value is not None:
+                check_label(value, field="cursor")
+            return cls(value, _text(id_), _text(kind), _text(space))
+        except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+            message = "this is not a cursor of a page; pass the one that the last page returned"
+            raise Invalid(message, code="bad_cursor", field="cursor") from error
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,136 @@
+"""The contracts that have more than one implementation: `Backend`, `Sealer`, `Clock`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from .change import Applied, Batch, Commit
+from .errors import Invalid
+from .health import Health
+from .query import Query
+from .record import Key, Record
+from .tally import Tally
+
+
+class Capability(StrEnum):
+    """A power that a back end may lack; what is not declared is refused loudly."""
+
+    DURABLE = "durable"
+    """An acknowledged batch survives the death of the process."""
+    SHARED = "shared"
+    """Several operating-system processes may have the store open at once."""
+    FEED = "feed"
+    """`feed` tells every commit."""
+    TALLY = "tally"
+    """`tally` counts and sums without loading records."""
+
+
+class Backend(Protocol):
+    """Keep records: five verbs, batch first, the same meaning everywhere.
+
+    Every verb raises `Unavailable` before `open` and after `close`, and for a trouble that may
+    pass; `Corrupt` for damage, naming what is damaged. A caller that is cancelled leaves no half
+    batch, no hung writer and no lock behind; whether a batch cancelled in flight was applied is
+    told by applying it again (its id makes that safe).
+    """
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this back end can do beyond `get`, `apply` and `scan`."""
+        ...
+
+    async def open(self) -> None:
+        """Make the store ready, creating it where there is none; opening twice is no error."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of everything; closing twice is no error."""
+        ...
+
+    async def ping(self) -> Health:
+        """Say whether the store does what it promises, and why not; raises nothing."""
+        ...
+
+    async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
+        """Return the live records of `keys` in the order asked, `None` where absent.
+
+        All are of one moment. Without `bodies` the records are headers alone.
+        """
+        ...
+
+    async def apply(self, batch: Batch) -> Applied:
+        """Do every change of the batch or none; `decide` says what each means.
+
+        Returns after the batch is as durable as the back end promises. Raises `Conflict` where
+        an expectation fails. A batch whose id was applied before changes nothing and answers as
+        the first time; `Invalid` where that id was used for other keys.
+        """
+        ...
+
+    def scan(self, query: Query) -> AsyncIterator[Record]:
+        """Go through the matching records in the query's order, in bounded memory.
+
+        Holds no lock while suspended and may be abandoned at any point. A record that is there
+        from beginning to end is seen exactly once; one written meanwhile may or may not be.
+        """
+        ...
+
+    async def tally(
+        self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
+    ) -> list[Tally]:
+        """Count the matching records and add up labels, by group; order and limit do not count."""
+        ...
+
+    def feed(self, after: int = 0) -> AsyncIterator[Commit]:
+        """Go through the commits with `seq` greater than `after`, up to the present, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A closed body and the recipe that opens it."""
+
+    body: bytes
+    seal: str
+
+
+class Sealer(Protocol):
+    """Turn an object into a sealed body and back."""
+
+    async def seal(self, value: object, key: Key) -> Sealed:
+        """Close `value` for `key`.
+
+        Takes the value as it is at the call: later changes to it do not matter. Raises `Invalid`
+        naming the path of a value that has no registered type.
+        """
+        ...
+
+    async def unseal(self, record: Record) -> object:
+        """Open the body of `record` by its own recipe; raise `Corrupt` with its key if damaged."""
+        ...
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """Tell the time in microseconds and make ids that sort by it."""
+
+    def now(self) -> int:
+        """Return microseconds since 1970-01-01 UTC."""
+        ...
+
+    def new_id(self) -> str:
+        """Return an id that was never returned before and sorts behind earlier ones."""
+        ...
+
+
+def require(backend: Backend, capability: Capability) -> None:
+    """Raise `Invalid`, naming the capability, unless the back end declares it."""
+    if capability not in backend.capabilities:
+        message = (
+            f"this back end has no capability {capability.value!r}; "
+            f"it has: {', '.join(sorted(backend.capabilities)) or 'none'}"
+        )
+        raise Invalid(message, code="unsupported", capability=capability.value)

@@ -1,0 +1,72 @@
+"""`Key` and `Record`: an envelope with a readable header and a sealed letter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from .labels import Labels
+from .limits import MAX_ID_BYTES, check_text
+
+DEFAULT_SPACE: Final = "default"
+"""The space of a handle that names no other."""
+
+NO_LABELS: Final[Labels] = MappingProxyType({})
+
+
+def no_labels() -> Labels:
+    """Return the empty, immutable labels."""
+    return NO_LABELS
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Name one record: `id` is unique within (`space`, `kind`).
+
+    Each part is 1 to 1,024 UTF-8 bytes of any Unicode text, NUL included; lone surrogates, the
+    empty text and longer texts raise `Invalid` with the field's name.
+    """
+
+    space: str
+    kind: str
+    id: str
+
+    def __post_init__(self) -> None:
+        """Refuse parts that no back end could keep."""
+        for name in ("space", "kind", "id"):
+            check_name(getattr(self, name), field=name)
+
+    def __str__(self) -> str:
+        """Write the key as people read it in messages."""
+        return f"{self.space}/{self.kind}/{self.id}"
+
+
+def check_name(value: object, *, field: str) -> str:
+    """Return `value` if it may be a space, kind, id or parent id; raise `Invalid` otherwise."""
+    return check_text(value, field=field, limit=MAX_ID_BYTES, limit_name="max_id_bytes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a back end keeps under a key.
+
+    `version` is 1 on the first write and rises by one on each. `body` is sealed bytes, or `None`
+    where a query asked for headers alone; `seal` is the recipe that opens it. Times are integer
+    microseconds since 1970-01-01 UTC; `expires_at` hides the record from that instant on.
+    """
+
+    key: Key
+    version: int
+    created_at: int
+    updated_at: int
+    session_id: str | None = None
+    thread_id: str | None = None
+    labels: Labels = field(default_factory=no_labels)
+    body: bytes | None = None
+    seal: str = ""
+    expires_at: int | None = None
+
+    def is_live(self, now: int) -> bool:
+        """Tell whether the record is still visible at `now` (microseconds)."""
+        return self.expires_at is None or self.expires_at > now

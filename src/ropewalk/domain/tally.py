@@ -1,0 +1,99 @@
+"""Counting and summing without opening a body: the answer's form and its meaning."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .cursor import Ranked, rank
+from .query import LABEL, check_field, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .labels import Label
+    from .record import Record
+
+MICROSECONDS_PER_DAY: Final = 86_400_000_000
+
+DAY: Final = "created_day"
+"""Groups by whole days since 1970-01-01 UTC, as an integer (floor)."""
+
+GROUP_FIELDS: Final = frozenset({"space", "kind", "session_id", "thread_id", DAY})
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One group of a tally: its values, how many records, and a sum for each label asked for.
+
+    A sum of integers is an exact `int` of any size; it is a `float` as soon as one float is in
+    it. Records without the label, or with a text or bool there, add nothing. In `group` a whole
+    float is given as `int`.
+    """
+
+    group: tuple[Label | None, ...]
+    count: int
+    sums: tuple[int | float, ...]
+
+
+def check_tally(sums: Sequence[str], group_by: Sequence[str]) -> None:
+    """Raise `Invalid`, naming it, for a sum that is no label or a group that is no field."""
+    for name in sums:
+        check_field(LABEL + name, allowed=(), what="sum")
+    for name in group_by:
+        check_field(name, allowed=GROUP_FIELDS, what="group_by")
+
+
+def tally_records(
+    records: Iterable[Record], sums: Sequence[str], group_by: Sequence[str]
+) -> list[Tally]:
+    """Group and add up `records`, sorted by group: the meaning of every back end's `tally`.
+
+    Without `group_by` there is exactly one group, also of no records.
+    """
+    groups: dict[tuple[Ranked, ...], tuple[list[Label | None], _Sums]] = {}
+    if not group_by:
+        groups[()] = [], _Sums(len(sums))
+    for record in records:
+        values = [_group_value(record, name) for name in group_by]
+        key = tuple(rank(value) for value in values)
+        _, total = groups.setdefault(key, (values, _Sums(len(sums))))
+        total.add(record, sums)
+    return [
+        Tally(tuple(values), total.count, total.result())
+        for _, (values, total) in sorted(groups.items(), key=lambda item: item[0])
+    ]
+
+
+def _group_value(record: Record, name: str) -> Label | None:
+    if name == DAY:
+        return record.created_at // MICROSECONDS_PER_DAY
+    value = value_of(record, name)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class _Sums:
+    """Running sums of one group, integers and floats apart."""
+
+    __slots__ = ("_floats", "_ints", "count")
+
+    def __init__(self, width: int) -> None:
+        self.count = 0
+        self._ints = [0] * width
+        self._floats: list[list[float]] = [[] for _ in range(width)]
+
+    def add(self, record: Record, names: Sequence[str]) -> None:
+        self.count += 1
+        for index, name in enumerate(names):
+            value = record.labels.get(name)
+            if isinstance(value, float):
+                self._floats[index].append(value)
+            elif isinstance(value, int) and not isinstance(value, bool):
+                self._ints[index] += value
+
+    def result(self) -> tuple[int | float, ...]:
+        return tuple(
+            whole + math.fsum(parts) if parts else whole
+            for whole, parts in zip(self._ints, self._floats, strict=True)
+        )

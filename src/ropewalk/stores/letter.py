@@ -1,0 +1,40 @@
+"""The letter inside every record: `data` and `metadata`, sealed and opened in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..domain.errors import Corrupt
+
+if TYPE_CHECKING:
+    from ..domain.ports import Sealed, Sealer
+    from ..domain.record import Key, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What every store writes into a body, so that any store can read any record.
+
+    `data` is what the kind of record is about; `metadata` is the user's, and is repeated in the
+    labels as far as it fits there (`domain.labels.metadata_labels`).
+    """
+
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+
+    async def seal(self, sealer: Sealer, key: Key) -> Sealed:
+        """Close the letter for `key`; raise `Invalid` naming the path of what cannot be kept."""
+        return await sealer.seal({"data": self.data, "metadata": self.metadata}, key)
+
+
+async def open_letter(sealer: Sealer, record: Record) -> Letter:
+    """Open the letter of `record`; raise `Corrupt` with its key where it is damaged."""
+    value = await sealer.unseal(record)
+    if isinstance(value, dict):
+        data, metadata = value.get("data"), value.get("metadata")
+        if isinstance(data, dict) and isinstance(metadata, dict):
+            return Letter(data, metadata)
+    message = f"the body of {record.key} holds no data and metadata; restore it from a backup"
+    raise Corrupt(message, code="bad_letter", key=record.key)
