@@ -14,6 +14,8 @@ WORKERS ?= 2
 # Without byte code every start of a process compiles every import again, which costs seconds.
 unexport PYTHONDONTWRITEBYTECODE
 export UV_COMPILE_BYTECODE := 1
+# Trust the certificates that the machine trusts: many sit behind a proxy of their own.
+export UV_SYSTEM_CERTS := 1
 # An empty value stops uv; an absent one does not.
 ifeq ($(strip $(UV_INDEX_STRATEGY)),)
 unexport UV_INDEX_STRATEGY
