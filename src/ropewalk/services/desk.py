@@ -1,0 +1,41 @@
+"""`Desk`: what every manager works with: a back end, a sealer, a clock, one space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..domain.change import Applied, Batch, Change
+from ..domain.moment import from_micros
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from ..domain.ports import Backend, Clock, Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One space of one store, as the managers see it.
+
+    Inside a unit of work the back end is the unit, so that a manager need not know of it.
+    """
+
+    backend: Backend
+    sealer: Sealer
+    clock: Clock
+    space: str
+    actor: str = ""
+
+    async def commit(self, changes: Iterable[Change]) -> Applied:
+        """Apply changes as one batch, all or nothing, in the name of this desk's actor."""
+        return await self.backend.apply(Batch(tuple(changes), actor=self.actor))
+
+    def now(self) -> datetime:
+        """Return the present moment, aware, UTC."""
+        return from_micros(self.clock.now())
+
+    def over(self, backend: Backend) -> Desk:
+        """Return the same desk over another back end."""
+        return replace(self, backend=backend)

@@ -1,0 +1,241 @@
+"""What every store of entities shares: entity to record and back, one at a time or in pages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from ..domain.change import Delete, Put
+from ..domain.cursor import Cursor
+from ..domain.errors import Invalid
+from ..domain.labels import Label, metadata_labels
+from ..domain.limits import check_int64
+from ..domain.moment import to_micros
+from ..domain.page import Page
+from ..domain.query import OLDEST_FIRST, AnyOf, Condition, Order, Query, cursor_of
+from ..domain.record import Key, Record
+from .letter import Letter, open_letter
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..domain.ports import Backend, Sealer
+    from ..domain.tally import Tally
+
+E = TypeVar("E")
+
+MAX_PAGE = 1_000
+"""Most items of one page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An entity taken apart: what goes into the header, and what into the letter."""
+
+    kind: str
+    id: str
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    created_at: datetime
+    labels: Mapping[str, Label] = field(default_factory=dict)
+    session_id: str | None = None
+    thread_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    """Which entities of a store, in header terms; a store adds its space and its kinds."""
+
+    kinds: tuple[str, ...] = ()
+    session_id: str | None = None
+    thread_id: str | None = None
+    where: tuple[Condition | AnyOf, ...] = ()
+    order: Order = OLDEST_FIRST
+    after: Cursor | None = None
+    until: Cursor | None = None
+    limit: int | None = None
+
+
+class EntityStore(ABC, Generic[E]):
+    """Keep entities of one kind (or a few related ones) in records of one space.
+
+    Reads go to the back end at once; writes are made as changes, for a service to commit
+    together with others.
+    """
+
+    kinds: ClassVar[tuple[str, ...]]
+
+    def __init__(self, backend: Backend, sealer: Sealer, *, space: str) -> None:
+        """Keep to one space of `backend`, closing and opening bodies with `sealer`."""
+        self._backend = backend
+        self._sealer = sealer
+        self._space = space
+
+    @abstractmethod
+    def draft(self, entity: E) -> Draft:
+        """Take an entity apart."""
+
+    @abstractmethod
+    def build(self, record: Record, letter: Letter) -> E:
+        """Put an entity together again."""
+
+    def key(self, id: str, kind: str | None = None) -> Key:
+        """Name the record of an entity."""
+        return Key(self._space, kind or self.kinds[0], id)
+
+    async def put(self, entity: E, *, expect: int | None) -> Put:
+        """Make the change that writes `entity`, expecting the version given (0: absent)."""
+        draft = self.draft(entity)
+        key = self.key(draft.id, draft.kind)
+        sealed = await Letter(draft.data, draft.metadata).seal(self._sealer, key)
+        return Put(
+            key=key,
+            body=sealed.body,
+            seal=sealed.seal,
+            labels={**metadata_labels(draft.metadata), **draft.labels},
+            session_id=draft.session_id,
+            thread_id=draft.thread_id,
+            created_at=to_micros(draft.created_at, field="created_at"),
+            expect=expect,
+        )
+
+    def remove(self, id: str, *, kind: str | None = None, expect: int | None = None) -> Delete:
+        """Make the change that removes an entity."""
+        return Delete(key=self.key(id, kind), expect=expect)
+
+    async def open(self, record: Record) -> E:
+        """Turn a record with its body into the entity; raise `Corrupt` where it is damaged."""
+        return self.build(record, await open_letter(self._sealer, record))
+
+    async def find(self, id: str) -> E | None:
+        """Return the entity with this id, or `None`."""
+        found = await self.find_many([id])
+        return found[0]
+
+    async def find_many(self, ids: Sequence[str]) -> list[E | None]:
+        """Return the entities of `ids` in that order, `None` where there is none."""
+        keys = [self.key(id_, kind) for id_ in ids for kind in self.kinds]
+        records = await self._backend.get(keys)
+        found: list[E | None] = []
+        for start in range(0, len(keys), len(self.kinds)):
+            present = [r for r in records[start : start + len(self.kinds)] if r is not None]
+            found.append(await self.open(present[0]) if present else None)
+        return found
+
+    async def exists(self, id: str) -> bool:
+        """Tell whether there is an entity with this id; its body is not read."""
+        keys = [self.key(id, kind) for kind in self.kinds]
+        return any(await self._backend.get(keys, bodies=False))
+
+    def query(self, find: Find, *, bodies: bool = True) -> Query:
+        """Turn a search into a query of this store's space and kinds."""
+        return Query(
+            space=self._space,
+            kinds=find.kinds or self.kinds,
+            session_id=find.session_id,
+            thread_id=find.thread_id,
+            where=find.where,
+            order=find.order,
+            after=find.after,
+            until=find.until,
+            limit=find.limit,
+            bodies=bodies,
+        )
+
+    def headers(self, find: Find) -> AsyncIterator[Record]:
+        """Go through the headers of what matches; no body is read."""
+        return self._backend.scan(self.query(find, bodies=False))
+
+    async def scan(self, find: Find) -> AsyncIterator[E]:
+        """Go through what matches, opening one body at a time."""
+        async for record in self._backend.scan(self.query(find)):
+            yield await self.open(record)
+
+    async def tally(
+        self, find: Find, sums: Sequence[str] = (), group_by: Sequence[str] = ()
+    ) -> list[Tally]:
+        """Count what matches and add up labels in the engine."""
+        return await self._backend.tally(self.query(find, bodies=False), sums, group_by)
+
+    async def count(self, find: Find) -> int:
+        """Count what matches in the engine."""
+        return (await self.tally(find))[0].count
+
+    async def page(
+        self, find: Find, *, limit: int, cursor: str | None, metadata: Mapping[str, Any]
+    ) -> Page[E]:
+        """Return up to `limit` matching entities behind `cursor`, with these metadata values."""
+        check_page(limit)
+        find = replace(
+            find,
+            where=find.where + metadata_conditions(metadata),
+            after=Cursor.decode(cursor) if cursor else None,
+            limit=None if metadata else limit + 1,
+        )
+        items: list[E] = []
+        last: Record | None = None
+        async for record in self._backend.scan(self.query(find)):
+            letter = await open_letter(self._sealer, record)
+            if not has_metadata(letter.metadata, metadata):
+                continue
+            if len(items) == limit and last is not None:
+                return Page(tuple(items), cursor_of(last, find.order).encode())
+            items.append(self.build(record, letter))
+            last = record
+        return Page(tuple(items))
+
+
+def check_page(limit: int) -> None:
+    """Raise `Invalid` unless a page may have `limit` items."""
+    if not 1 <= check_int64(limit, field="limit") <= MAX_PAGE:
+        message = f"limit must be 1 to {MAX_PAGE} (max_page), not {limit}; use stream() for more"
+        raise Invalid(message, code="bad_limit", field="limit")
+
+
+def metadata_conditions(wanted: Mapping[str, Any]) -> tuple[AnyOf, ...]:
+    """Say in header terms which records may have these metadata values.
+
+    Exact for what fits into labels; a record marked partial always passes, to be decided by
+    `has_metadata` on its opened body. A nested value is named by nesting, as in metadata itself.
+    """
+    labels = metadata_labels(wanted)
+    partial = Condition("labels.metadata~partial", "eq", value=True)
+    return tuple(
+        AnyOf((Condition(f"labels.{name}", "eq", value), partial))
+        for name, value in labels.items()
+        if name != "metadata~partial"
+    )
+
+
+def has_metadata(actual: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether `actual` has every wanted value; `None` is wanted where absent will do."""
+    for name, value in wanted.items():
+        present = actual.get(name)
+        if isinstance(value, Mapping) and isinstance(present, Mapping):
+            if not has_metadata(present, value):
+                return False
+        elif (type(present) is not type(value) and not _numbers(present, value)) or present != value:
+            return False
+    return True
+
+
+def _numbers(left: object, right: object) -> bool:
+    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in (left, right))
+
+
+def check_metadata(metadata: object, *, field: str = "metadata") -> dict[str, Any]:
+    """Return a copy of the user's metadata; raise `Invalid` unless it is a dict with text keys."""
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        message = f"{field} must be a dict, not {type(metadata).__name__}"
+        raise Invalid(message, code="bad_type", field=field)
+    checked: dict[str, Any] = {}
+    for name, value in metadata.items():
+        if not isinstance(name, str):
+            message = f"{field} keys must be text, not {type(name).__name__} {name!r}"
+            raise Invalid(message, code="bad_type", field=field)
+        checked[name] = value
+    return checked
