@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from .errors import Conflict, Invalid
 from .labels import Labels, check_labels
-from .limits import MAX_BATCH_BYTES, MAX_BATCH_CHANGES, MAX_BODY_BYTES, check_int64
+from .limits import MAX_BATCH_BYTES, MAX_BATCH_CHANGES, MAX_BODY_BYTES, MAX_INT64, check_int64
 from .record import NO_LABELS, Key, Record, check_name, no_labels
 
 ABSENT: Final = 0
@@ -44,6 +44,8 @@ class Put:
     `expect` is the version it must have now: 0 for "must not exist", `None` for "whatever".
     Where `created_at` is `None`, an existing record keeps its own and a new one gets the store's
     clock; where `updated_at` is `None`, the store's clock. Times are microseconds UTC.
+    `version` sets the version instead of counting on: a copy of a record keeps the one it had
+    elsewhere. It must be greater than the present one, or the change is a `Conflict`.
     """
 
     key: Key
@@ -56,12 +58,16 @@ class Put:
     created_at: int | None = None
     updated_at: int | None = None
     expect: int | None = None
+    version: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no back end could keep, before anything is written."""
         parents = {"session_id": self.session_id, "thread_id": self.thread_id}
         _check_letter(self.key, self.body, self.labels, parents)
         _check_version(self.expect, field="expect")
+        if self.version is not None and check_int64(self.version, field="version") < 1:
+            message = f"the version of {self.key} must be 1 or more, not {self.version}"
+            raise Invalid(message, code="bad_version", field="version", key=str(self.key))
         for name in ("created_at", "updated_at", "expires_at"):
             value = getattr(self, name)
             if value is not None:
@@ -266,12 +272,23 @@ def mismatch(key: Key, *, expected: int | None, actual: int) -> Conflict:
 
 def _decide_put(change: Put, current: Stamp | None, now: int) -> Effect:
     previous = current.version if current else ABSENT
+    if previous == MAX_INT64:
+        message = f"{change.key} has the greatest version there is; delete it and put it anew"
+        raise Invalid(message, code="too_big", field="version", key=str(change.key))
+    if change.version is not None and change.version <= previous:
+        message = (
+            f"{change.key} cannot get version {change.version}: it has version {previous} "
+            "already, and versions only rise"
+        )
+        raise Conflict(
+            message, code="version", key=change.key, expected=change.version, actual=previous
+        )
     created = change.created_at
     if created is None:
         created = current.created_at if current else now
     record = Record(
         key=change.key,
-        version=previous + 1,
+        version=previous + 1 if change.version is None else change.version,
         created_at=created,
         updated_at=now if change.updated_at is None else change.updated_at,
         session_id=change.session_id,
