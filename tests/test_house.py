@@ -210,13 +210,14 @@ def _does_nothing(function: Function) -> bool:
 
 
 def test_no_function_only_pretends() -> None:
-    """A function without a body is a line of a Protocol, or says that it does nothing."""
+    """A function without a body declares what others do, or says that it does nothing."""
     pretending: list[str] = []
     for path in _python("src", "tools"):
         for function, owner in _functions(_tree(path)):
             declares = owner is not None and any(_last(base) == "Protocol" for base in owner.bases)
             declares |= any(
-                _last(mark) in {"overload", "group"} for mark in function.decorator_list
+                _last(mark) in {"abstractmethod", "group", "overload"}
+                for mark in function.decorator_list
             )
             admits = "nothing" in (ast.get_docstring(function) or "").lower()
             if _does_nothing(function) and not declares and not admits:
