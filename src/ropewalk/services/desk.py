@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..domain.change import Applied, Batch, Change
+from ..domain.limits import MAX_BATCH_CHANGES
 from ..domain.moment import from_micros
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from ..domain.ports import Backend, Clock, Sealer
@@ -31,6 +32,15 @@ class Desk:
     async def commit(self, changes: Iterable[Change]) -> Applied:
         """Apply changes as one batch, all or nothing, in the name of this desk's actor."""
         return await self.backend.apply(Batch(tuple(changes), actor=self.actor))
+
+    async def commit_in_parts(self, changes: Sequence[Change]) -> None:
+        """Apply changes in order, in one batch if they fit, otherwise in as few as possible.
+
+        Only beyond `max_batch_changes` can a failure leave the first parts done and the rest
+        not; the same call then does the rest.
+        """
+        for start in range(0, len(changes), MAX_BATCH_CHANGES):
+            await self.commit(changes[start : start + MAX_BATCH_CHANGES])
 
     def now(self) -> datetime:
         """Return the present moment, aware, UTC."""

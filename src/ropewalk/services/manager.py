@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from ..domain.errors import Conflict, Invalid, NotFound
-from ..domain.query import AnyOf, Condition
 from ..domain.moment import to_micros
+from ..domain.query import AnyOf, Condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ async def add(desk: Desk, store: EntityStore[E], entities: Sequence[E]) -> None:
         await desk.commit([await store.put(entity, expect=0) for entity in entities])
 
 
-async def change(  # noqa: PLR0913 (one call for every kind of entity)
+async def change(
     desk: Desk,
     store: EntityStore[V],
     what: str,

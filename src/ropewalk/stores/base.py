@@ -148,6 +148,10 @@ class EntityStore(ABC, Generic[E]):
         """Go through the headers of what matches; no body is read."""
         return self._backend.scan(self.query(find, bodies=False))
 
+    def records(self, find: Find) -> AsyncIterator[Record]:
+        """Go through the records of what matches, with their sealed bodies."""
+        return self._backend.scan(self.query(find))
+
     async def scan(self, find: Find) -> AsyncIterator[E]:
         """Go through what matches, opening one body at a time."""
         async for record in self._backend.scan(self.query(find)):
@@ -162,6 +166,19 @@ class EntityStore(ABC, Generic[E]):
     async def count(self, find: Find) -> int:
         """Count what matches in the engine."""
         return (await self.tally(find))[0].count
+
+    async def detach(self, session_id: str, *, kinds: tuple[str, ...] = ()) -> AsyncIterator[Put]:
+        """Make the changes that take every record of a session out of it; bodies stay sealed."""
+        async for record in self.records(Find(kinds=kinds, session_id=session_id)):
+            yield Put(
+                key=record.key,
+                body=record.body or b"",
+                seal=record.seal,
+                labels=record.labels,
+                thread_id=record.thread_id,
+                expires_at=record.expires_at,
+                expect=record.version,
+            )
 
     async def page(
         self, find: Find, *, limit: int, cursor: str | None, metadata: Mapping[str, Any]
@@ -216,13 +233,14 @@ def has_metadata(actual: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
         if isinstance(value, Mapping) and isinstance(present, Mapping):
             if not has_metadata(present, value):
                 return False
-        elif (type(present) is not type(value) and not _numbers(present, value)) or present != value:
+        elif not _same(present, value):
             return False
     return True
 
 
-def _numbers(left: object, right: object) -> bool:
-    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in (left, right))
+def _same(left: object, right: object) -> bool:
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (left, right))
+    return (numbers or type(left) is type(right)) and left == right
 
 
 def check_metadata(metadata: object, *, field: str = "metadata") -> dict[str, Any]:

@@ -1,0 +1,188 @@
+"""`Lineage`: which stretches of which threads make up a thread's line, and how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from ..domain.cursor import Cursor
+from ..domain.errors import Corrupt, Invalid
+from ..domain.page import Page
+from ..domain.query import NEWEST_FIRST, OLDEST_FIRST, Condition, cursor_of
+from ..domain.thread import Position, Segment, Thread, visible_segments
+from ..stores.base import Find, check_page
+from .manager import missing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from ..domain.record import Record
+    from ..stores.base import EntityStore
+    from ..stores.threads import ThreadStore
+    from .desk import Desk
+
+E = TypeVar("E")
+
+
+class Lineage:
+    """Knows where a thread's line comes from, for everybody who reads along it.
+
+    Costs one read for each fork between a thread and its root.
+    """
+
+    def __init__(self, desk: Desk, threads: ThreadStore) -> None:
+        """Look threads up in `threads`."""
+        self._desk = desk
+        self._threads = threads
+
+    async def thread(self, thread_id: str) -> Thread:
+        """Return a thread; raise `NotFound` where there is none."""
+        found = await self._threads.find(thread_id)
+        if found is None:
+            raise missing("thread", thread_id, space=self._desk.space)
+        return found
+
+    async def session_of(self, thread_id: str | None, session_id: str | None) -> str | None:
+        """Return the session that something in `thread_id` belongs to.
+
+        Raises `NotFound` for an unknown thread, and `Invalid` where `session_id` is another one.
+        """
+        if thread_id is None:
+            return session_id
+        own = (await self.thread(thread_id)).session_id
+        if session_id is not None and own is not None and session_id != own:
+            message = f"thread {thread_id!r} belongs to session {own!r}, not to {session_id!r}"
+            raise Invalid(message, code="wrong_session", field="session_id")
+        return own or session_id
+
+    async def ancestors(self, thread_id: str) -> tuple[Thread, ...]:
+        """Return the thread and those it was forked from, the root first.
+
+        An ancestor that was deleted ends the line there.
+        """
+        line = [await self.thread(thread_id)]
+        seen = {thread_id}
+        while (origin := line[-1].origin) is not None:
+            if origin.thread_id in seen:
+                message = f"thread {thread_id!r} descends from itself; restore it from a backup"
+                raise Corrupt(message, code="thread_cycle", thread_id=thread_id)
+            parent = await self._threads.find(origin.thread_id)
+            if parent is None:
+                break
+            seen.add(parent.id)
+            line.append(parent)
+        return tuple(reversed(line))
+
+    async def segments(self, thread_id: str) -> tuple[Segment, ...]:
+        """Return the stretches that make up the line of a thread, oldest first."""
+        parts: list[tuple[Segment, ...]] = []
+        until: Position | None = None
+        for thread in reversed(await self.ancestors(thread_id)):
+            parts.append(visible_segments(thread, until))
+            until = _reach(thread, until)
+        return tuple(segment for part in reversed(parts) for segment in part)
+
+    async def forks(self, thread_id: str) -> AsyncIterator[Thread]:
+        """Go through the threads that were forked from this one, oldest first."""
+        parent = Condition("labels.parent", "eq", thread_id)
+        async for thread in self._threads.scan(Find(where=(parent,))):
+            yield thread
+
+
+def _reach(thread: Thread, until: Position | None) -> Position | None:
+    """Return up to where the parent of `thread` is on the line that reads `thread` to `until`."""
+    if thread.origin is None:
+        return until
+    bounds = [thread.origin.until]
+    if until is not None:
+        bounds.append(until)
+    # A rollback to before the fork hides the end of the parent's stretch as well.
+    bounds += [gap.begin for gap in thread.gaps if until is None or gap.end <= until]
+    return min(bounds)
+
+
+def is_on(segments: tuple[Segment, ...], thread_id: str, at: Position) -> bool:
+    """Tell whether what was written to `thread_id` at a position is on the line."""
+    return any(
+        segment.thread_id == thread_id
+        and (segment.begin is None or segment.begin <= at)
+        and (segment.end is None or at < segment.end)
+        for segment in segments
+    )
+
+
+def _bounds(segment: Segment, find: Find) -> Find:
+    """Narrow a search to one stretch, in the direction of its order."""
+    # Exclusive cursors: `begin` itself belongs to the stretch, so it starts right before it. The
+    # smallest kind and space sort first, hence a bare position lies before its entry.
+    begin = Cursor(segment.begin.at, segment.begin.id) if segment.begin else None
+    end = Cursor(segment.end.at, segment.end.id) if segment.end else None
+    after, until = (end, begin) if find.order.descending else (begin, end)
+    return replace(find, thread_id=segment.thread_id, after=after, until=until)
+
+
+async def along(
+    store: EntityStore[E], segments: tuple[Segment, ...], find: Find
+) -> AsyncIterator[E]:
+    """Go along a line, oldest or newest first, opening one body at a time."""
+    async for _, record in _records(store, segments, find):
+        yield await store.open(record)
+
+
+async def _records(
+    store: EntityStore[E], segments: tuple[Segment, ...], find: Find, *, start: int | None = None
+) -> AsyncIterator[tuple[int, Record]]:
+    order = range(len(segments))
+    for index in reversed(order) if find.order.descending else order:
+        if start is not None and (index > start if find.order.descending else index < start):
+            continue
+        bounds = _bounds(segments[index], find)
+        if index == start:
+            bounds = replace(bounds, after=find.after)
+        rows = cast("AsyncGenerator[Record, None]", store.records(bounds))
+        async with aclosing(rows):
+            async for record in rows:
+                yield index, record
+
+
+async def page_along(
+    store: EntityStore[E],
+    segments: tuple[Segment, ...],
+    find: Find,
+    *,
+    newest_first: bool,
+    limit: int,
+    cursor: str | None,
+) -> Page[E]:
+    """Return up to `limit` entities of a line behind `cursor`.
+
+    Costs what is read plus one empty read for each stretch without entries.
+    """
+    check_page(limit)
+    start, after = _decode(cursor, len(segments))
+    order = NEWEST_FIRST if newest_first else OLDEST_FIRST
+    find = replace(find, order=order, after=after, limit=limit + 1)
+    items: list[E] = []
+    place = ""
+    rows = cast(
+        "AsyncGenerator[tuple[int, Record], None]", _records(store, segments, find, start=start)
+    )
+    async with aclosing(rows):
+        async for index, record in rows:
+            if len(items) == limit:
+                return Page(tuple(items), place)
+            items.append(await store.open(record))
+            place = f"{index}.{cursor_of(record, order).encode()}"
+    return Page(tuple(items))
+
+
+def _decode(cursor: str | None, count: int) -> tuple[int | None, Cursor | None]:
+    if cursor is None:
+        return None, None
+    index, _, rest = cursor.partition(".")
+    if not index.isdecimal() or int(index) >= count:
+        message = "this is not a cursor of this thread; pass the one that the last page returned"
+        raise Invalid(message, code="bad_cursor", field="cursor")
+    return int(index), Cursor.decode(rest)

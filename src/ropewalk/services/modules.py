@@ -1,0 +1,46 @@
+"""`Modules`: the four managers and the plain records, put together over one desk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..stores.records import RecordStore
+from ..stores.sessions import SessionStore
+from ..stores.threads import ThreadStore
+from .branching import Branching
+from .checkpoints import Checkpoints
+from .dependants import Dependants
+from .history import History
+from .lineage import Lineage
+from .sessions import Sessions
+from .threads import Threads
+
+if TYPE_CHECKING:
+    from .desk import Desk
+
+
+class Modules:
+    """Everything a program works with: `sessions`, `threads`, `history`, `checkpoints`, `records`.
+
+    A store has one set, and each unit of work another one over its own view.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        """Put the managers together over `desk`."""
+        parts = desk.backend, desk.sealer
+        lineage = Lineage(desk, ThreadStore(*parts, space=desk.space))
+        self.records = RecordStore(*parts, desk.clock, space=desk.space)
+        self.history = History(desk, lineage)
+        self.checkpoints = Checkpoints(desk, lineage)
+        self.threads = Threads(
+            desk,
+            lineage,
+            Branching(desk, lineage, history=self.history, checkpoints=self.checkpoints),
+            history=self.history,
+            checkpoints=self.checkpoints,
+            session_exists=SessionStore(*parts, space=desk.space).exists,
+        )
+        self.sessions = Sessions(
+            desk,
+            Dependants(threads=self.threads, history=self.history, checkpoints=self.checkpoints),
+        )

@@ -1,0 +1,71 @@
+"""`Unit`: a unit of work over all modules: everything in it happens, or nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+from uuid import uuid4
+
+from ..domain.errors import Invalid
+from .modules import Modules
+from .overlay import Overlay
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..domain.change import Applied
+    from .desk import Desk
+
+
+class Unit(Modules):
+    """Use as `async with storage.unit() as unit:`, then `unit.threads`, `unit.history` and so on.
+
+    Reads see the store with the unit's own changes. Leaving the block applies them as one batch,
+    which expects every record that was read to be as it was, and raises `Conflict` otherwise. An
+    exception or a cancellation inside the block leaves nothing behind. No lock is held meanwhile.
+    A record that was read once does not change within the unit.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        """Begin a unit over `desk`."""
+        self._desk = desk
+        self._overlay = Overlay(desk.backend, desk.clock)
+        self._id = uuid4().hex
+        self._done = False
+        self.applied: Applied | None = None
+        """What the batch did, once the unit has been committed; `None` if it wrote nothing."""
+        super().__init__(desk.over(self._overlay))
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        if self._done:
+            message = "this unit of work has ended; begin a new one with storage.unit()"
+            raise Invalid(message, code="unit_ended")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Commit, unless the block was left by an exception."""
+        if kind is None:
+            await self.commit()
+        self._done = True
+
+    def unit(self) -> Unit:
+        """Begin a unit within this one: its changes become part of this one, or vanish."""
+        return Unit(self._desk.over(self._overlay))
+
+    async def commit(self) -> Applied | None:
+        """Apply the changes now; the block must not write any more.
+
+        Safe to repeat after `Unavailable`: the batch keeps its id. Raises `Conflict` where
+        somebody else changed what was read.
+        """
+        if self._done:
+            message = "this unit of work has ended; begin a new one with storage.unit()"
+            raise Invalid(message, code="unit_ended")
+        self.applied = await self._overlay.commit(id=self._id, actor=self._desk.actor)
+        self._done = True
+        return self.applied
