@@ -81,7 +81,10 @@ class Backend(Protocol):
     async def tally(
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
     ) -> list[Tally]:
-        """Count the matching records and add up labels, by group; order and limit do not count."""
+        """Count the matching records and add up labels, by group.
+
+        Cursors bound it as they bound a scan; the limit does not. All are of one moment.
+        """
         ...
 
     def feed(self, after: int = 0) -> AsyncIterator[Commit]:

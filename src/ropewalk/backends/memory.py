@@ -1,0 +1,374 @@
+"""`MemoryBackend`: records in dictionaries and sorted lists, gone when it closes."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from heapq import merge, nlargest, nsmallest
+from itertools import chain, islice
+from math import inf
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from ..domain.change import Applied, Batch, Changed, Commit, Delete, Effect, Stamp, decide
+from ..domain.cursor import Cursor, Rank, rank
+from ..domain.errors import Invalid, Unavailable
+from ..domain.health import Health, State
+from ..domain.limits import check_int64
+from ..domain.ports import Capability, Clock
+from ..domain.query import Query
+from ..domain.record import NO_LABELS, Key, Record
+from ..domain.tally import Tally, check_tally, tally_records
+
+Name: TypeAlias = tuple[str, str, str]
+"""A key in the order of sorting: id, kind, space."""
+
+Place: TypeAlias = tuple[float, str, str, str]
+"""Where a record stands in its lists: created_at (an int, in stored places), then its name."""
+
+_FIRST_STEP: Final = 32
+_LONGEST_STEP: Final = 512
+"""Places looked at in one turn of the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A recorded batch: what it named and what it was answered."""
+
+    keys: tuple[Key, ...]
+    applied: Applied
+
+
+class MemoryBackend:
+    """Keep records in this process, as long as it is open.
+
+    A page of a session, a thread or a kind costs what is on the page, however big the store is.
+    Every verb gives way to the event loop once, so that races come out as with any other store;
+    what changes records happens between two turns, hence all at once.
+    """
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._open = False
+        self._clear()
+
+    @classmethod
+    def from_url(cls, url: str, *, clock: Clock, **options: object) -> MemoryBackend:
+        """Make a store from `memory://`; raise `Invalid` for a path or an option: it has none."""
+        rest = url.partition("://")[2]
+        if rest.strip("/") or options:
+            message = (
+                f"memory:// takes no path and no options, got {rest or ', '.join(options)!r}: "
+                "leave it out, or use sqlite:/// or file:/// to keep data somewhere"
+            )
+            raise Invalid(message, code="unknown_option", field="url")
+        return cls(clock=clock)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """It tells its commits and counts by itself; nothing outlives the process."""
+        return frozenset({Capability.FEED, Capability.TALLY})
+
+    async def open(self) -> None:
+        """Begin, empty; opening twice is no error and empties nothing."""
+        await asyncio.sleep(0)
+        self._open = True
+
+    async def close(self) -> None:
+        """Forget everything; closing twice is no error."""
+        await asyncio.sleep(0)
+        self._open = False
+        self._clear()
+
+    async def ping(self) -> Health:
+        """Say healthy while open, down otherwise; raises nothing."""
+        await asyncio.sleep(0)
+        if not self._open:
+            return Health(State.DOWN, ("the memory store is not open: open it first",))
+        return Health(
+            State.HEALTHY, (), {"records": len(self._records), "commits": len(self._commits)}
+        )
+
+    async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
+        """Return the live records of `keys` in the order asked, `None` where absent."""
+        await self._turn()
+        now = self._clock.now()
+        return [self._read(key, now, bodies=bodies) for key in keys]
+
+    async def apply(self, batch: Batch) -> Applied:
+        """Do every change of the batch or none; a batch applied before is only answered."""
+        await self._turn()
+        now = self._clock.now()
+        keys = tuple(change.key for change in batch.changes)
+        done = self._batches.get(batch.id)
+        if done is not None:
+            return _answer_again(batch, done, keys)
+        effects = [decide(change, self._stamp(change.key, now), now) for change in batch.changes]
+        records = [_isolated(effect.record) for effect in effects]
+        # From here on nothing fails and nothing is awaited: the batch happens as a whole.
+        for change, effect, record in zip(batch.changes, effects, records, strict=True):
+            self._perform(change.key, effect, record, now)
+            if isinstance(change, Delete) and effect.previous == 0:
+                self._remove(_name(change.key))
+        return self._record(batch, effects, now)
+
+    async def scan(self, query: Query) -> AsyncIterator[Record]:
+        """Go through the matching records in the query's order, in steps of a few hundred."""
+        await self._turn()
+        now = self._clock.now()
+        if query.limit == 0:
+            return
+        walked = query.order.field == "created_at"
+        found = self._walk(query, now) if walked else self._sorted(query, now)
+        count = 0
+        async with aclosing(found):
+            async for record in found:
+                yield record if query.bodies else replace(record, body=None)
+                count += 1
+                if count == query.limit:
+                    return
+
+    async def tally(
+        self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
+    ) -> list[Tally]:
+        """Count the matching records and add up labels, by group, all of one moment."""
+        check_tally(sums, group_by)
+        await self._turn()
+        matching = await self._sift(query, self._clock.now())
+        return tally_records(filter(query.within, matching), sums, group_by)
+
+    async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
+        """Go through the commits with `seq` greater than `after`, up to the present, in order."""
+        check_int64(after, field="after")
+        await self._turn()
+        end = len(self._commits)
+        for begin in range(max(after, 0), end, _LONGEST_STEP):
+            for commit in self._commits[begin : min(begin + _LONGEST_STEP, end)]:
+                yield commit
+            await self._turn()
+
+    async def _turn(self) -> None:
+        """Give way to the event loop once; raise `Unavailable` unless the store is open then."""
+        await asyncio.sleep(0)
+        if not self._open:
+            message = "the memory store is not open: open it first, or open another one"
+            raise Unavailable(message, code="closed")
+
+    def _clear(self) -> None:
+        self._records: dict[Name, Record] = {}
+        self._index = _Index()
+        self._commits: list[Commit] = []
+        self._batches: dict[str, _Done] = {}
+
+    def _live(self, key: Key, now: int) -> Record | None:
+        record = self._records.get(_name(key))
+        return record if record is not None and record.is_live(now) else None
+
+    def _read(self, key: Key, now: int, *, bodies: bool) -> Record | None:
+        record = self._live(key, now)
+        return record if bodies or record is None else replace(record, body=None)
+
+    def _stamp(self, key: Key, now: int) -> Stamp | None:
+        record = self._live(key, now)
+        return None if record is None else Stamp(record.version, record.created_at)
+
+    def _perform(self, key: Key, effect: Effect, record: Record | None, now: int) -> None:
+        if record is not None:
+            self._store(record)
+        elif effect.action == "raise":
+            old = self._records[_name(key)]
+            self._store(replace(old, version=effect.version, updated_at=now))
+        elif effect.action == "delete":
+            self._remove(_name(key))
+
+    def _store(self, record: Record) -> None:
+        name = _name(record.key)
+        old = self._records.get(name)
+        if old is None or _lists_of(old) != _lists_of(record) or _place(old) != _place(record):
+            self._remove(name)
+            self._index.add(record)
+        self._records[name] = record
+
+    def _remove(self, name: Name) -> None:
+        old = self._records.pop(name, None)
+        if old is not None:
+            self._index.remove(old)
+
+    def _record(self, batch: Batch, effects: Sequence[Effect], now: int) -> Applied:
+        """Write the batch into the feed, unless it changed nothing."""
+        versions = tuple(effect.version for effect in effects)
+        previous = tuple(effect.previous for effect in effects)
+        keys = tuple(change.key for change in batch.changes)
+        changed = tuple(
+            Changed(key, effect.version)
+            for key, effect in zip(keys, effects, strict=True)
+            if effect.action != "none"
+        )
+        if not changed:
+            return Applied(0, now, versions, previous)
+        seq = len(self._commits) + 1
+        self._commits.append(Commit(seq, now, batch.id, batch.actor, changed))
+        applied = Applied(seq, now, versions, previous)
+        self._batches[batch.id] = _Done(keys, applied)
+        return applied
+
+    async def _walk(self, query: Query, now: int) -> AsyncGenerator[Record]:
+        """Follow the lists in their own order, a longer step in each turn of the loop."""
+        position = None if query.after is None else _bound(query.after)
+        end = None if query.until is None else _bound(query.until)
+        step = _FIRST_STEP
+        while True:
+            places = self._index.after(query, position, end)
+            near = [self._records[place[1:]] for place in islice(places, step)]
+            for record in near:
+                if query.matches(record, now):
+                    yield record
+            if len(near) < step:
+                return
+            position = _place(near[-1])
+            step = min(step * 2, _LONGEST_STEP)
+            await self._turn()
+
+    async def _sorted(self, query: Query, now: int) -> AsyncGenerator[Record]:
+        """Sort what matches, or the first of it only, where no list has the order asked for."""
+        matching = await self._sift(query, now)
+        within = [(query.cursor(record).key, record) for record in matching if query.within(record)]
+        pick = nlargest if query.order.descending else nsmallest
+        count = len(within) if query.limit is None else query.limit
+        for _, record in pick(count, within, key=lambda pair: pair[0]):
+            yield record
+
+    async def _sift(self, query: Query, now: int) -> list[Record]:
+        """Return what matches, all of one moment, in no order and without regard to cursors."""
+        records = [self._records[place[1:]] for place in self._index.all(query)]
+        matching: list[Record] = []
+        for begin in range(0, len(records), _LONGEST_STEP):
+            part = records[begin : begin + _LONGEST_STEP]
+            matching += [record for record in part if query.matches(record, now)]
+            await self._turn()
+        return matching
+
+
+def _name(key: Key) -> Name:
+    return key.id, key.kind, key.space
+
+
+def _place(record: Record) -> Place:
+    return record.created_at, *_name(record.key)
+
+
+def _bound(cursor: Cursor) -> Place:
+    """Return the place of a cursor among records sorted by time, which is a number."""
+    kind, value = rank(cursor.value)
+    if kind is not Rank.NUMBER:
+        value = inf if kind > Rank.NUMBER else -inf
+    assert not isinstance(value, str)  # noqa: S101 (a text has a greater rank)
+    return value, cursor.id, cursor.kind, cursor.space
+
+
+def _isolated(record: Record | None) -> Record | None:
+    """Return the record with labels of its own, which the caller can no longer change."""
+    if record is None:
+        return None
+    labels = MappingProxyType(dict(record.labels)) if record.labels else NO_LABELS
+    return replace(record, labels=labels)
+
+
+def _answer_again(batch: Batch, done: _Done, keys: tuple[Key, ...]) -> Applied:
+    if keys != done.keys:
+        message = (
+            f"the batch id {batch.id!r} was used for a batch of other keys; "
+            "only a retry of the same batch may carry it: make a new id"
+        )
+        raise Invalid(message, code="batch_id_reused", field="batch id", batch_id=batch.id)
+    return replace(done.applied, replayed=True)
+
+
+_Shelf: TypeAlias = tuple[str, str, str]
+"""Whose records: "space", "session" or "thread", then the space, then the parent's id."""
+
+
+def _lists_of(record: Record) -> tuple[_Shelf, ...]:
+    space = record.key.space
+    return (
+        ("space", space, ""),
+        ("session", space, record.session_id or ""),
+        ("thread", space, record.thread_id or ""),
+    )
+
+
+class _Index:
+    """The places of all records, sorted, in one list for each parent and kind.
+
+    A parent's id is never empty, so the empty one stands for "none" and is not listed.
+    """
+
+    def __init__(self) -> None:
+        self._shelves: dict[_Shelf, dict[str, list[Place]]] = {}
+        self._spaces: dict[str, int] = {}
+
+    def add(self, record: Record) -> None:
+        """List a record that is not listed yet."""
+        place = _place(record)
+        self._spaces[record.key.space] = self._spaces.get(record.key.space, 0) + 1
+        for shelf in _named(record):
+            places = self._shelves.setdefault(shelf, {}).setdefault(record.key.kind, [])
+            if not places or places[-1] < place:
+                places.append(place)
+            else:
+                insort(places, place)
+
+    def remove(self, record: Record) -> None:
+        """Take a listed record off its lists, and empty lists off their shelves."""
+        place = _place(record)
+        for shelf in _named(record):
+            kinds = self._shelves[shelf]
+            places = kinds[record.key.kind]
+            del places[bisect_left(places, place)]
+            if not places:
+                del kinds[record.key.kind]
+            if not kinds:
+                del self._shelves[shelf]
+        self._spaces[record.key.space] -= 1
+        if not self._spaces[record.key.space]:
+            del self._spaces[record.key.space]
+
+    def all(self, query: Query) -> Iterator[Place]:
+        """Go through the places that `query` may mean, list by list."""
+        return chain.from_iterable(self._lists(query))
+
+    def after(self, query: Query, position: Place | None, end: Place | None) -> Iterator[Place]:
+        """Go through the places between two bounds, in the direction of the query's order."""
+        descending = query.order.descending
+        low, high = (end, position) if descending else (position, end)
+        parts: list[Iterator[Place]] = []
+        for places in self._lists(query):
+            begin = 0 if low is None else bisect_right(places, low)
+            stop = len(places) if high is None else bisect_left(places, high)
+            steps = range(stop - 1, begin - 1, -1) if descending else range(begin, stop)
+            if steps:
+                parts.append(map(places.__getitem__, steps))
+        return parts[0] if len(parts) == 1 else merge(*parts, reverse=descending)
+
+    def _lists(self, query: Query) -> Iterator[list[Place]]:
+        spaces = self._spaces if query.space is None else (query.space,)
+        for space in spaces:
+            kinds = self._shelves.get(_narrowest(query, space), {})
+            for kind in dict.fromkeys(query.kinds) if query.kinds else kinds:
+                if kind in kinds:
+                    yield kinds[kind]
+
+
+def _named(record: Record) -> Iterator[_Shelf]:
+    return (shelf for shelf in _lists_of(record) if shelf[0] == "space" or shelf[2])
+
+
+def _narrowest(query: Query, space: str) -> _Shelf:
+    if query.thread_id is not None:
+        return "thread", space, query.thread_id
+    if query.session_id is not None:
+        return "session", space, query.session_id
+    return "space", space, ""
