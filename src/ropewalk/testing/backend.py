@@ -6,6 +6,8 @@ import pytest
 
 from ..domain.clock import FrozenClock
 from .backend_batches import BatchContract
+from .backend_conditions import ConditionContract
+from .backend_contents import ContentContract, SpaceContract
 from .backend_feed import FeedContract
 from .backend_life import DurableContract, ExpiryContract, LifeContract, Reopen
 from .backend_retries import RetryContract
@@ -24,11 +26,14 @@ __all__ = [
 
 
 class CoreContract(
+    ContentContract,
+    SpaceContract,
     BatchContract,
     RetryContract,
     TaskContract,
     ScanContract,
     OpenScanContract,
+    ConditionContract,
     ExpiryContract,
     LifeContract,
 ):
