@@ -20,6 +20,8 @@ MICROSECONDS_PER_DAY: Final = 86_400_000_000
 DAY: Final = "created_day"
 """Groups by whole days since 1970-01-01 UTC, as an integer (floor)."""
 
+_SMALLEST_EXPONENT: Final = 1074
+
 GROUP_FIELDS: Final = frozenset({"space", "kind", "session_id", "thread_id", DAY})
 
 
@@ -73,6 +75,34 @@ def _group_value(record: Record, name: str) -> Label | None:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+class FloatSum:
+    """The exact sum of floats in constant memory, rounded once at the end.
+
+    Answers as `math.fsum` does, in whatever order the floats come; a sum beyond the range of
+    floats is infinite.
+    """
+
+    __slots__ = ("_total", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._total = 0
+
+    def add(self, value: float) -> None:
+        """Take one more finite float."""
+        numerator, denominator = value.as_integer_ratio()
+        self.count += 1
+        # Every finite float is a whole multiple of 2**-1074, the smallest of all (IEEE 754).
+        self._total += numerator << (_SMALLEST_EXPONENT - denominator.bit_length() + 1)
+
+    def result(self) -> float:
+        """Return the nearest float to the sum of all that were added."""
+        try:
+            return self._total / (1 << _SMALLEST_EXPONENT)
+        except OverflowError:
+            return math.inf if self._total > 0 else -math.inf
+
+
 class _Sums:
     """Running sums of one group, integers and floats apart."""
 
@@ -81,19 +111,19 @@ class _Sums:
     def __init__(self, width: int) -> None:
         self.count = 0
         self._ints = [0] * width
-        self._floats: list[list[float]] = [[] for _ in range(width)]
+        self._floats = [FloatSum() for _ in range(width)]
 
     def add(self, record: Record, names: Sequence[str]) -> None:
         self.count += 1
         for index, name in enumerate(names):
             value = record.labels.get(name)
             if isinstance(value, float):
-                self._floats[index].append(value)
+                self._floats[index].add(value)
             elif isinstance(value, int) and not isinstance(value, bool):
                 self._ints[index] += value
 
     def result(self) -> tuple[int | float, ...]:
         return tuple(
-            whole + math.fsum(parts) if parts else whole
-            for whole, parts in zip(self._ints, self._floats, strict=True)
+            whole + floats.result() if floats.count else whole
+            for whole, floats in zip(self._ints, self._floats, strict=True)
         )
