@@ -152,11 +152,17 @@ def visible_segments(thread: Thread, until: Position | None) -> tuple[Segment, .
     `until` is where a fork left it (`None`: its present end). A rollback counts only where it
     ended at or before that point: what a fork was made from is never taken from it.
     """
-    segments: list[Segment] = []
-    begin: Position | None = None
+    gaps: list[Gap] = []
     for gap in thread.gaps:
         if until is not None and gap.end > until:
             break
+        # A rollback to before earlier ones hides them with everything between.
+        while gaps and gaps[-1].begin >= gap.begin:
+            gaps.pop()
+        gaps.append(gap)
+    segments: list[Segment] = []
+    begin: Position | None = None
+    for gap in gaps:
         if begin is None or begin < gap.begin:
             segments.append(Segment(thread.id, begin, gap.begin))
         begin = gap.end

@@ -100,7 +100,7 @@ class Overlay:
             message = f"{key} was changed by somebody else during this unit of work; run it again"
             actual = record.version if record else ABSENT
             raise Conflict(message, code="version", key=key, actual=actual)
-        if known is None or known.body is None:
+        if key not in self._read or (known and known.body is None):
             self._read[key] = record
 
     def _view(self, key: Key) -> Record | None:

@@ -17,8 +17,8 @@ from ..domain.history import (
     TokenUsage,
     ToolCall,
 )
-from ..domain.money import Money
 from ..domain.moment import from_micros
+from ..domain.money import Money
 from .base import Draft, EntityStore
 
 if TYPE_CHECKING:

@@ -1,0 +1,36 @@
+"""Fixtures of the services: an open house over memory, and once more over SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from ropewalk.codecs.pipeline import make_pipeline
+from ropewalk.testing.faults import Slow
+
+from ropewalk.backends.memory import MemoryBackend
+from ropewalk.backends.sqlite import SqliteBackend
+from ropewalk.domain.clock import FrozenClock
+from ropewalk.domain.ports import Backend
+from ropewalk.services.storage import Storage
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """A clock that moves one microsecond at each look."""
+    return FrozenClock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def storage(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: FrozenClock
+) -> AsyncIterator[Storage]:
+    """An open store over each of two back ends."""
+    backend: Backend
+    if request.param == "memory":
+        backend = Slow(MemoryBackend(clock=clock))
+    else:
+        backend = SqliteBackend(tmp_path / "store.db", clock=clock)
+    async with Storage(backend, make_pipeline(), clock) as storage:
+        yield storage

@@ -1,0 +1,105 @@
+"""Merging branches: three-way, with a chosen answer where both changed the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from ropewalk.domain.errors import Conflict, Invalid
+from ropewalk.domain.merge import MergeStrategy, three_way
+from ropewalk.domain.thread import BranchStatus
+from ropewalk.services.storage import Storage
+
+pytestmark = pytest.mark.seed("3.2")
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "merged"),
+    [
+        ({"a": 1}, {"a": 1}, {"a": 2}, {"a": 2}),
+        ({"a": 1}, {"a": 2}, {"a": 1}, {"a": 2}),
+        ({"a": 1}, {"a": 2}, {"a": 2}, {"a": 2}),
+        ({"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 2}),
+        ({"a": {"x": 1}}, {"a": {"x": 1, "y": 2}}, {"a": {"x": 3}}, {"a": {"x": 3, "y": 2}}),
+        ({"a": 1, "b": 1}, {"b": 1}, {"a": 1, "b": 2}, {"b": 2}),
+        ({"a": 1}, {"a": 1}, {}, {}),
+        ({}, {"a": 1}, {"b": 2}, {"a": 1, "b": 2}),
+        (None, {"a": 1}, {"b": 2}, {"a": 1, "b": 2}),
+        ([1], [1, 2], [1], [1, 2]),
+    ],
+)
+def test_the_side_that_changed_wins(
+    base: object, ours: object, theirs: object, merged: object
+) -> None:
+    """Where only one side changed a value, its change is taken, and nothing is in conflict."""
+    result = three_way(base, ours, theirs, strategy=MergeStrategy.FAIL)
+
+    assert (merged, ()) == (result.state, result.conflicts)
+
+
+@pytest.mark.parametrize(("strategy", "winner"), [("ours", 2), ("theirs", 3), ("fail", 2)])
+def test_a_conflict_is_decided_and_reported(strategy: str, winner: int) -> None:
+    """Where both changed the same differently, the strategy decides and the path is told."""
+    result = three_way(
+        {"a": {"b": 1, "c": 1}, "d": 1},
+        {"a": {"b": 2, "c": 1}, "d": 1},
+        {"a": {"b": 3, "c": 9}, "d": True},
+        strategy=MergeStrategy(strategy),
+    )
+
+    assert {"a": {"b": winner, "c": 9}, "d": True} == result.state
+    assert ("a.b",) == result.conflicts
+
+
+async def _diverge(storage: Storage, ours: object, theirs: object) -> None:
+    await storage.threads.create(id="main")
+    await storage.checkpoints.save("main", {"plan": ["search"], "budget": 300}, id="base")
+    await storage.threads.fork("main", at="base", name="cheaper", id="alt")
+    await storage.checkpoints.save("main", ours)
+    await storage.checkpoints.save("alt", theirs, workflow_id="w")
+
+
+async def test_a_merge_is_a_new_checkpoint(storage: Storage) -> None:
+    """Both changes are in the merged state; the branch is marked and both lines stay."""
+    await _diverge(
+        storage,
+        {"plan": ["search", "book"], "budget": 300},
+        {"plan": ["search"], "budget": 200, "note": "x"},
+    )
+
+    header = await storage.threads.merge("alt", into="main")
+
+    state = (await storage.checkpoints.load(header.id)).state
+    assert {"plan": ["search", "book"], "budget": 200, "note": "x"} == state
+    assert ("main", "alt", "w") == (
+        header.thread_id,
+        header.metadata["merged_from"],
+        header.workflow_id,
+    )
+    [branch] = await storage.threads.branches("main")
+    assert BranchStatus.MERGED == branch.status
+    latest = await storage.checkpoints.latest("alt")
+    assert latest is not None
+    assert 200 == latest.state["budget"]
+
+
+async def test_a_merge_conflict_names_the_paths_and_writes_nothing(storage: Storage) -> None:
+    """By default a conflict is raised; a chosen side resolves it."""
+    await _diverge(storage, {"plan": ["a"], "budget": 300}, {"plan": ["b"], "budget": 300})
+    before = await storage.kinds()
+
+    with pytest.raises(Conflict, match="both changed plan") as caught:
+        await storage.threads.merge("alt", into="main")
+
+    assert ("plan",) == caught.value.facts["paths"]
+    assert before == await storage.kinds()
+    header = await storage.threads.merge("alt", into="main", strategy="theirs")
+    assert ["b"] == (await storage.checkpoints.load(header.id)).state["plan"]
+
+
+async def test_a_thread_without_a_state_cannot_be_merged(storage: Storage) -> None:
+    """There is nothing to merge where nothing was saved."""
+    await storage.threads.create(id="main")
+    await storage.threads.create(id="empty")
+
+    with pytest.raises(Invalid, match="no checkpoint to merge"):
+        await storage.threads.merge("empty", into="main")
