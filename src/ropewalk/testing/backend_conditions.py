@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from ..domain.change import Delete, Put
+from ..domain.change import Put
 from ..domain.clock import FrozenClock
 from ..domain.labels import Label
 from ..domain.ports import Backend
 from ..domain.query import AnyOf, Condition, Op, Order, Query
 from ..domain.record import Record
-from .samples import SPACE, everything, ids, key, put, write
-from .strategies import puts, queries
+from .samples import SPACE, clear, everything, ids, key, put, write
+from .strategies import FEW, PUTS, QUERIES
 
 VALUES: Final[dict[str, Label]] = {
     "false": False,
@@ -189,19 +189,10 @@ class ConditionContract:
             assert [f"{n:02}"] == await ids(backend, query), repr(name)
 
     @pytest.mark.seed("1.3", "2.3")
-    @settings(
-        max_examples=60,
-        deadline=None,
-        database=None,
-        suppress_health_check=(
-            HealthCheck.function_scoped_fixture,
-            HealthCheck.differing_executors,
-            HealthCheck.too_slow,
-        ),
-    )
+    @FEW
     @given(
-        records=st.lists(puts(), max_size=8, unique_by=lambda change: change.key),
-        asked=st.lists(queries(), min_size=1, max_size=4),
+        records=st.lists(PUTS, max_size=14, unique_by=lambda change: change.key),
+        asked=st.lists(QUERIES, min_size=1, max_size=6),
     )
     async def test_a_scan_is_what_the_query_means(
         self, backend: Backend, clock: FrozenClock, records: list[Put], asked: list[Query]
@@ -216,14 +207,6 @@ class ConditionContract:
         for query in asked:
             answer = await everything(backend, query)
             assert meaning(there, query, clock.now()) == answer
-
-
-async def clear(backend: Backend) -> None:
-    """Delete everything in the store."""
-    everyone = Query(space=None, bodies=False, expired=True)
-    gone = [Delete(key=record.key) async for record in backend.scan(everyone)]
-    if gone:
-        await write(backend, *gone)
 
 
 def meaning(records: list[Record], query: Query, now: int) -> list[Record]:

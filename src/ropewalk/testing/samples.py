@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from typing import Final, TypeVar
 
-from ..domain.change import Batch, Change, Commit, Put
+from ..domain.change import Batch, Change, Commit, Delete, Put
 from ..domain.labels import Labels
 from ..domain.ports import Backend
 from ..domain.query import Query
@@ -72,6 +72,14 @@ async def versions(backend: Backend, *ids: str) -> list[int]:
 async def everything(backend: Backend, query: Query) -> list[Record]:
     """Return a whole scan."""
     return [record async for record in backend.scan(query)]
+
+
+async def clear(backend: Backend) -> None:
+    """Delete every record, the expired ones too."""
+    everyone = Query(space=None, bodies=False, expired=True)
+    gone = [Delete(key=record.key) async for record in backend.scan(everyone)]
+    if gone:
+        await write(backend, *gone)
 
 
 async def ids(backend: Backend, query: Query) -> list[str]:
