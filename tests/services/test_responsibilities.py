@@ -1,0 +1,82 @@
+"""Who keeps what: the four modules share no kind of record, and none reaches into another's."""
+
+from __future__ import annotations
+
+import ast
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+import ropewalk
+from ropewalk.stores.base import EntityStore
+from ropewalk.stores.checkpoints import STATE, CheckpointStore
+from ropewalk.stores.history import HistoryStore
+from ropewalk.stores.kinds import DOORS
+from ropewalk.stores.sessions import InteractionStore, SessionStore
+from ropewalk.stores.threads import BranchStore, SnapshotStore, ThreadStore
+
+pytestmark = pytest.mark.seed("3.5")
+
+SOURCE = Path(ropewalk.__file__).parent
+
+MODULES: dict[str, set[str]] = {
+    "sessions": {*SessionStore.kinds, *InteractionStore.kinds},
+    "threads": {*ThreadStore.kinds, *BranchStore.kinds, *SnapshotStore.kinds},
+    "history": set(HistoryStore.kinds),
+    "checkpoints": {*CheckpointStore.kinds, STATE},
+}
+
+# Which stores a service may work with: its own module's. `Lineage` belongs to the threads.
+ALLOWED: dict[str, set[str]] = {
+    "sessions": {"sessions"},
+    "threads": {"threads"},
+    "branching": {"threads"},
+    "lineage": {"threads"},
+    "history": {"history"},
+    "statistics": {"history"},
+    "checkpoints": {"checkpoints"},
+    "cleanup": set(),
+    "dependants": set(),
+    "intake": set(),
+}
+
+
+@pytest.mark.seed("3.1")
+@pytest.mark.seed("3.2")
+@pytest.mark.seed("3.3")
+@pytest.mark.seed("3.4")
+def test_no_kind_belongs_to_two_modules() -> None:
+    """Each kind of record is one module's, and the plain records know all of them."""
+    for (name, kinds), (other, others) in combinations(MODULES.items(), 2):
+        assert set() == kinds & others, (name, other)
+    assert set(DOORS) == set().union(*MODULES.values())
+
+
+def test_every_store_is_counted() -> None:
+    """A new store of entities has to be given to a module here."""
+    kinds = {kind for store in EntityStore.__subclasses__() for kind in store.kinds}
+
+    assert kinds | {STATE} == set().union(*MODULES.values())
+
+
+@pytest.mark.parametrize("service", sorted(ALLOWED))
+def test_a_service_works_with_its_own_stores(service: str) -> None:
+    """No service imports another module's store: it asks the other service."""
+    tree = ast.parse((SOURCE / "services" / f"{service}.py").read_text())
+    imported = {
+        node.module.removeprefix("stores.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stores.")
+        if node.module is not None
+    }
+
+    assert imported - {"base"} <= ALLOWED[service]
+
+
+def test_the_page_names_every_kind() -> None:
+    """docs/explanation/modules.md tells who keeps each kind."""
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "modules.md").read_text()
+
+    missing = [kind for kinds in MODULES.values() for kind in kinds if f"`{kind}`" not in page]
+    assert [] == missing
