@@ -17,7 +17,7 @@ from ..domain.labels import Label
 from ..domain.ports import Backend
 from ..domain.query import NEWEST_FIRST, Condition, Order, Query
 from ..domain.record import Key, Record
-from .samples import DEADLINE, SPACE, everything, ids, key, put, soon, write
+from .samples import DEADLINE, SPACE, everything, ids, key, put, soon, versions, write
 
 ORDERS = tuple(
     Order(field, descending)
@@ -273,6 +273,25 @@ class OpenScanContract:
         assert count == 200
         left = await everything(backend, Query(space=SPACE))
         assert [b"seen"] * 100 == [record.body for record in left]
+
+    @pytest.mark.seed("4.4", "5.2")
+    @pytest.mark.parametrize("order", ORDERS, ids=repr)
+    async def test_what_moves_ahead_is_not_seen_again(
+        self, backend: Backend, clock: FrozenClock, *, order: Order
+    ) -> None:
+        """A record rewritten so that it sorts behind the scan comes once, and the scan ends."""
+        await write(backend, *[put(f"n{n:03}", labels={"rank": n}) for n in range(120)])
+        seen: list[str] = []
+        rank = -1_000 if order.descending else 1_000
+        async for record in backend.scan(Query(space=SPACE, order=order)):
+            seen.append(record.key.id)
+            clock.advance(-1 if order.descending else 1)
+            await soon(write(backend, put(record.key.id, labels={"rank": rank + len(seen)})))
+            assert len(seen) <= 120, f"{record.key} was seen again"
+        assert sorted(set(seen)) == sorted(seen)
+        assert [2 if f"n{n:03}" in seen else 1 for n in range(120)] == await versions(
+            backend, *[f"n{n:03}" for n in range(120)]
+        )
 
 
 async def _write_the_ranked(backend: Backend) -> list[Record]:

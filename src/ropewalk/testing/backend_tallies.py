@@ -19,7 +19,7 @@ from ..domain.ports import Backend
 from ..domain.query import NEWEST_FIRST, Condition, Order, Query
 from ..domain.record import Key
 from ..domain.tally import DAY, GROUP_FIELDS, MICROSECONDS_PER_DAY, Tally, tally_records
-from .samples import SPACE, clear, everything, key, put, write
+from .samples import SPACE, assert_tallies, clear, everything, key, put, write
 from .strategies import FEW, PUTS, QUERIES, TALLIES
 
 GROUPS: tuple[tuple[str, ...], ...] = (
@@ -53,7 +53,7 @@ class TallyContract:
         ):
             expected = tally_records(await everything(backend, query), sums, group_by)
             answer = await backend.tally(query, sums, group_by)
-            _assert_equal(expected, answer)
+            assert_tallies(expected, answer)
 
     @pytest.mark.seed("2.3", "6.3")
     @FEW
@@ -80,7 +80,7 @@ class TallyContract:
                 if query.matches(record, clock.now()) and query.within(record)
             ]
             expected = tally_records(matching, sums, group_by)
-            _assert_equal(expected, await backend.tally(query, sums, group_by), scale=1e20)
+            assert_tallies(expected, await backend.tally(query, sums, group_by), scale=1e20)
 
     @pytest.mark.seed("6.3")
     async def test_one_group_even_of_nothing(self, backend: Backend) -> None:
@@ -213,16 +213,3 @@ async def _write_the_usage(backend: Backend) -> None:
         for n in range(60)
     ]
     await write(backend, *changes)
-
-
-def _assert_equal(expected: list[Tally], answer: list[Tally], *, scale: float = 1.0) -> None:
-    """Compare exactly, but for sums with floats in them, which may be added in any order.
-
-    `scale` is the size of what is added: what cancels out loses digits in proportion to it.
-    """
-    assert [(t.group, t.count) for t in expected] == [(t.group, t.count) for t in answer]
-    for left, right in zip(expected, answer, strict=True):
-        for wanted, actual in zip(left.sums, right.sums, strict=True):
-            assert type(wanted) is type(actual)
-            close = math.isclose(wanted, actual, rel_tol=1e-9, abs_tol=1e-15 * scale)
-            assert wanted == actual or (isinstance(actual, float) and close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable
 from typing import Final, TypeVar
 
@@ -11,6 +12,7 @@ from ..domain.labels import Labels
 from ..domain.ports import Backend
 from ..domain.query import Query
 from ..domain.record import NO_LABELS, Key, Record
+from ..domain.tally import Tally
 
 SPACE: Final = "lab"
 KIND: Final = "note"
@@ -109,3 +111,16 @@ async def drain(iterator: AsyncIterator[object]) -> int:
     async for _ in iterator:
         count += 1
     return count
+
+
+def assert_tallies(expected: list[Tally], answer: list[Tally], *, scale: float = 1.0) -> None:
+    """Compare exactly, but for sums with floats in them, which may be added in any order.
+
+    `scale` is the size of what is added: what cancels out loses digits in proportion to it.
+    """
+    assert [(t.group, t.count) for t in expected] == [(t.group, t.count) for t in answer]
+    for left, right in zip(expected, answer, strict=True):
+        for wanted, actual in zip(left.sums, right.sums, strict=True):
+            assert type(wanted) is type(actual)
+            close = math.isclose(wanted, actual, rel_tol=1e-9, abs_tol=1e-15 * scale)
+            assert wanted == actual or (isinstance(actual, float) and close)
