@@ -40,6 +40,8 @@ class _Pending:
     base: int
     record: Record | None
     ensure: Ensure | None = None
+    carried: int | None = None
+    """The version that the record is to carry, where a change names one."""
 
 
 class Overlay:
@@ -144,9 +146,12 @@ class Overlay:
             record = replace(old, version=effect.version, updated_at=now)
         fresh = known is None or known.ensure is not None
         ensure = change if isinstance(change, Ensure) and fresh else None
-        if record is not None and ensure is None:
+        carried = change.version if isinstance(change, Put) else None
+        if known is not None and carried is None and known.carried is not None:
+            carried = effect.version
+        if record is not None and ensure is None and carried is None:
             record = replace(record, version=base + 1)
-        self._pending[key] = _Pending(base, record, ensure)
+        self._pending[key] = _Pending(base, record, ensure, carried)
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records as they are within the unit."""
@@ -189,7 +194,7 @@ class Overlay:
         check_tally(sums, group_by)
         if not self._pending:
             return await self._base.tally(query, sums, group_by)
-        whole = replace(query, limit=None, after=None, until=None, bodies=False)
+        whole = replace(query, limit=None, bodies=False)
         return tally_records([record async for record in self.scan(whole)], sums, group_by)
 
     def feed(self, after: int = 0) -> AsyncIterator[Commit]:
@@ -234,6 +239,7 @@ class Overlay:
             expires_at=record.expires_at,
             created_at=record.created_at,
             expect=pending.base,
+            version=pending.carried,
         )
 
 
