@@ -14,6 +14,9 @@ from .thread import Branch, Snapshot, Thread
 MAX_EXCERPT: Final = 400
 """Longest excerpt of a problem, in characters."""
 
+MAX_PROBLEMS: Final = 1_000
+"""Most problems that an inventory lists."""
+
 Entity: TypeAlias = Session | Interaction | Thread | Branch | Snapshot | Entry | Checkpoint
 """What a source can bring: each with its id, its parents and its times already in place."""
 
@@ -93,13 +96,15 @@ class Inventory:
     """What there is in a source, before any of it is read for good.
 
     `kinds` counts the items that `read` will try to bring, by kind; `formats` everything that was
-    found, by format; `problems` what could not be read already now.
+    found, by format; `problems` the first of what could not be read already now, at most
+    `MAX_PROBLEMS` of `problem_count`.
     """
 
     place: str
     kinds: Mapping[str, int] = field(default_factory=dict[str, int])
     formats: tuple[FormatCount, ...] = ()
     problems: tuple[Problem, ...] = ()
+    problem_count: int = 0
 
 
 class Source(Protocol):

@@ -1,1 +1,11 @@
 """Foreign formats that the house can read from, and never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+BUILTIN: Final[Mapping[str, str]] = {
+    "legacy": "sources.legacy.reader:LegacySource",
+}
+"""Names of the formats, and where their classes stand, relative to the package."""

@@ -1,0 +1,1 @@
+"""The JSON, JSONL and SQLite files of the program that came before, generation by generation."""

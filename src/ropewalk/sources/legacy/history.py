@@ -1,0 +1,203 @@
+"""History months: every line one record, each kept as an entry of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, TypedDict
+
+from ...domain.history import (
+    Cost,
+    Entry,
+    EntryKind,
+    LLMRequest,
+    LLMResponse,
+    Message,
+    TokenUsage,
+    ToolCall,
+)
+from ...domain.source import Finding, Problem, SourceItem
+from .fields import Fields, is_id
+from .keeping import difference, join
+from .lines import Line, read_lines
+from .shapes import own_record
+from .survey import HISTORY, Found
+from .text import canonical, digest_of, excerpt
+from .visit import ENTRY, Item, Visit
+
+KINDS: Final[Mapping[object, EntryKind]] = {kind.value: kind for kind in EntryKind}
+
+
+class _Common(TypedDict):
+    """What every entry has."""
+
+    id: str
+    session_id: str | None
+    created_at: datetime
+
+
+def _message(fields: Fields, common: _Common) -> Entry:
+    role, content = fields.word("message_type", "user"), fields.raw.get("content")
+    return Message(**common, role=role, content=content)
+
+
+def _tool_call(fields: Fields, common: _Common) -> Entry:
+    return ToolCall(
+        **common,
+        tool_name=fields.word("tool_name"),
+        tool_input=fields.raw.get("tool_input"),
+        tool_output=fields.raw.get("tool_output"),
+    )
+
+
+def _llm_request(fields: Fields, common: _Common) -> Entry:
+    return LLMRequest(
+        **common,
+        model=fields.word("model"),
+        provider=fields.word("provider", "unknown"),
+        messages=fields.raw.get("messages"),
+        parameters=fields.mapping("parameters"),
+        estimated_tokens=fields.count_or_none("estimated_tokens"),
+    )
+
+
+def _llm_response(fields: Fields, common: _Common) -> Entry:
+    return LLMResponse(
+        **common,
+        request_id=fields.word_or_none("request_id"),
+        model=fields.word("model"),
+        content=fields.raw.get("content"),
+        finish_reason=fields.word("finish_reason", "stop"),
+        token_usage=fields.mapping("token_usage"),
+        response_time=fields.number("response_time", 0.0),
+    )
+
+
+def _token_usage(fields: Fields, common: _Common) -> Entry:
+    return TokenUsage(
+        **common,
+        model=fields.word("model"),
+        provider=fields.word("provider", "unknown"),
+        prompt_tokens=fields.count("prompt_tokens"),
+        completion_tokens=fields.count("completion_tokens"),
+        total_tokens=fields.count("total_tokens"),
+        source=fields.word("source", "api"),
+        confidence=fields.number("confidence", 1.0),
+    )
+
+
+def _cost(fields: Fields, common: _Common) -> Entry:
+    currency = fields.currency("currency")
+    return Cost(
+        **common,
+        model=fields.word("model"),
+        provider=fields.word("provider", "unknown"),
+        prompt_tokens=fields.count("prompt_tokens"),
+        completion_tokens=fields.count("completion_tokens"),
+        total_tokens=fields.count("total_tokens"),
+        prompt_cost=fields.money("prompt_cost", currency),
+        completion_cost=fields.money("completion_cost", currency),
+        total_cost=fields.money("total_cost", currency),
+    )
+
+
+_BUILD: Final[Mapping[EntryKind, Callable[[Fields, _Common], Entry]]] = {
+    EntryKind.MESSAGE: _message,
+    EntryKind.TOOL_CALL: _tool_call,
+    EntryKind.LLM_REQUEST: _llm_request,
+    EntryKind.LLM_RESPONSE: _llm_response,
+    EntryKind.TOKEN_USAGE: _token_usage,
+    EntryKind.COST: _cost,
+}
+
+
+@dataclass(slots=True)
+class History:
+    """Reads the months in order, and in each the sessions by name."""
+
+    visit: Visit
+
+    def read(self) -> Iterator[Finding | None]:
+        """Go through the records, in the order they were written in each file."""
+        for found in self.months():
+            before: datetime | None = None
+            for line in read_lines(found.path, found.place):
+                if isinstance(line, Problem):
+                    yield line
+                    continue
+                kind = kind_of(line)
+                if kind is None:
+                    yield stranger(line)
+                    continue
+                for finding in self._record(line, kind, found, before):
+                    if isinstance(finding, SourceItem):
+                        before = finding.entity.created_at
+                    yield finding
+                yield None
+
+    def months(self) -> list[Found]:
+        """Return the files, oldest month first; the name of the folder above is the month."""
+        return sorted(self.visit.of(HISTORY), key=lambda each: (each.path.parent.name, each.place))
+
+    def _record(
+        self, line: Line, kind: EntryKind, found: Found, before: datetime | None
+    ) -> Iterator[Finding]:
+        raw = line.value
+        item = Item(self.visit, kind.value, line.place)
+        fields = self.visit.fields(raw)
+        created = fields.moment("timestamp")
+        guess = created or before or self._month(found)
+        if guess is None:
+            reason = "tells no time that can be read, and nor does anything before it"
+            text = excerpt(canonical(raw))
+            yield Problem(code="no_time", place=line.place, reason=reason, excerpt=text)
+            return
+        digest = digest_of(raw)
+        item.identify(raw.get("record_id"), digest, topic=ENTRY)
+        if created is None:
+            item.note("time_guessed", f"timestamp cannot be read; took {guess.isoformat()}")
+        common = _Common(
+            id=item.id, session_id=self._session(fields, found, item), created_at=guess
+        )
+        entry = _BUILD[kind](fields, common)
+        metadata = fields.mapping("metadata")
+        kept = difference(raw, own_record(entry, metadata, self.visit.times))
+        if raw.get("metadata") is None:
+            # The program that wrote it reads null as no metadata as well.
+            kept.pop("metadata", None)
+        item.tell_odd(fields)
+        yield SourceItem(
+            kind=kind.value,
+            source_id=item.id,
+            place=line.place,
+            digest=digest,
+            entity=replace(entry, metadata=join(metadata, kept)),
+        )
+        yield from item.notes
+
+    def _session(self, fields: Fields, found: Found, item: Item) -> str | None:
+        session = fields.link("session_id")
+        if session is None and is_id(found.path.stem):
+            session = found.path.stem
+            item.note("session_guessed", f"session_id cannot be read; took the file's: {session}")
+        if session is not None and not self.visit.register.knows("session", session):
+            item.tell_dangling("session", session)
+        return session
+
+    def _month(self, found: Found) -> datetime | None:
+        month = found.path.parent.name
+        return self.visit.times.read(f"{month[:4]}-{month[4:]}-01T00:00:00")
+
+
+def kind_of(line: Line) -> EntryKind | None:
+    """Return the kind of entry that a record is, or `None` where it is none that we know."""
+    kind = line.value.get("record_type")
+    return KINDS.get(kind) if isinstance(kind, str) else None
+
+
+def stranger(line: Line) -> Problem:
+    """Tell a record of a type that we do not know."""
+    reason = f"a record of the unknown type {line.value.get('record_type')!r}"
+    text = excerpt(canonical(line.value))
+    return Problem(code="unknown_record_type", place=line.place, reason=reason, excerpt=text)

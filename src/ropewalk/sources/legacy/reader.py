@@ -1,0 +1,96 @@
+"""`LegacySource`: the folder of the program that came before, read without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+
+from ...domain.errors import NotFound
+from ...domain.source import Finding, Inventory, Problem, Skipped
+from ..pump import Steps, stream
+from .checkpoints import Checkpoints
+from .counting import Piece, Sum, count
+from .fields import Times
+from .history import History
+from .register import Register
+from .sessions import Sessions
+from .survey import READ, THREAD, Found, survey
+from .threads import Threads
+from .visit import Visit
+
+
+class LegacySource:
+    """Reads sessions, threads, history months and checkpoints below one folder.
+
+    `root` is the working directory of the legacy program, or any folder in it. `tz` is the zone of
+    the machine that it ran on: its times are local times without an offset. Everything else that
+    it left there is recognised by content, counted and told as `Skipped`.
+
+    Nothing below `root` is changed: files are opened for reading, databases as immutable or, where
+    rows stand in a WAL, as a copy in a temporary folder. Memory holds a line, a document or a state
+    at a time, and some bytes for each file; ids are remembered on disk.
+    """
+
+    def __init__(self, root: str | Path, *, tz: tzinfo) -> None:
+        """Take the folder and the zone; nothing is read yet."""
+        self._root: Final = Path(root)
+        self._times: Final = Times(tz)
+
+    async def scan(self) -> Inventory:
+        """Count what is there by kind and by format, without building any of it.
+
+        Every line is parsed and every checkpoint's time is read, so that the counts are those of
+        `read` but for items that turn out to be unusable only then.
+        """
+        whole = Sum()
+        pieces: AsyncGenerator[Piece, None] = stream(self._count)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                whole.add(piece)
+        return whole.inventory(str(self._root))
+
+    def read(self) -> AsyncGenerator[Finding, None]:
+        """Go through everything once, parents before children."""
+        return stream(self._read)
+
+    def _read(self) -> Steps[Finding]:
+        with Register() as register:
+            visit = Visit(self._times, register)
+            for sight in self._look(visit):
+                if isinstance(sight, Problem):
+                    yield sight
+                elif sight is not None and sight.format not in READ:
+                    yield Skipped(
+                        format=sight.format,
+                        place=sight.place,
+                        items=sight.items,
+                        reason=sight.reason,
+                    )
+                else:
+                    yield None
+            sessions, checkpoints = Sessions(visit), Checkpoints(visit)
+            yield from checkpoints.index()
+            yield from sessions.read()
+            yield from Threads(visit).read()
+            yield from sessions.read_interactions()
+            yield from History(visit).read()
+            yield from checkpoints.read()
+
+    def _look(self, visit: Visit) -> Steps[Found | Problem]:
+        if not self._root.is_dir():
+            message = f"there is no folder {self._root}; name the one the legacy program worked in"
+            raise NotFound(message, code="no_source", place=str(self._root))
+        for sight in survey(self._root.resolve()):
+            if isinstance(sight, Found) and sight.format in READ:
+                visit.files.append(sight)
+                if sight.format == THREAD and sight.id is not None:
+                    visit.threads.add(sight.id)
+            yield sight
+
+    def _count(self) -> Steps[Piece]:
+        with Register() as register:
+            visit = Visit(self._times, register)
+            yield from count(visit, self._look(visit))

@@ -1,0 +1,190 @@
+"""Entities back in their legacy shapes: proof that nothing was lost, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from ...domain.checkpoint import Checkpoint
+from ...domain.history import (
+    Cost,
+    Entry,
+    LLMRequest,
+    LLMResponse,
+    Message,
+    TokenUsage,
+    ToolCall,
+)
+from ...domain.session import Interaction, Session
+from ...domain.thread import Thread
+from .fields import Times
+from .keeping import part, restore
+from .text import JsonObject, as_list, as_object
+
+INDEX: Final = "~index"
+"""Kept with the interactions of a session whose order is not that of their times."""
+
+SHAPE: Final = "shape"
+TOP: Final = "top_level"
+BOTH: Final = "both_levels"
+CLASH: Final = "top_level_values"
+"""Kept with a thread: its shape; which of its metadata stood at the top, which at the top as well,
+and with which other values."""
+
+CONTEXT: Final = "context"
+
+Metadata = Mapping[str, Any]
+
+
+def own_context(session: Session, metadata: Metadata, times: Times) -> JsonObject:
+    """Return what a session's fields tell of its `context`."""
+    return {
+        "session_id": session.id,
+        "user_id": session.user_id,
+        "status": session.status.value,
+        "created_at": times.write(session.created_at),
+        "metadata": dict(metadata),
+    }
+
+
+def own_interaction(interaction: Interaction, metadata: Metadata, times: Times) -> JsonObject:
+    """Return what an interaction's fields tell of its object."""
+    return {
+        "interaction_id": interaction.id,
+        "session_id": interaction.session_id,
+        "thread_id": interaction.thread_id,
+        "interaction_type": interaction.type,
+        "content": interaction.content,
+        "metadata": dict(metadata),
+        "timestamp": times.write(interaction.created_at),
+    }
+
+
+def own_thread(thread: Thread, times: Times) -> JsonObject:
+    """Return what a thread's fields tell of its file, the metadata apart."""
+    return {
+        "thread_id": thread.id,
+        "graph_id": thread.graph_id,
+        "status": thread.status.value,
+        "created_at": times.write(thread.created_at),
+    }
+
+
+def own_record(entry: Entry, metadata: Metadata, times: Times) -> JsonObject:
+    """Return what a history entry's fields tell of its line."""
+    return {
+        "record_id": entry.id,
+        "session_id": entry.session_id,
+        "timestamp": times.write(entry.created_at),
+        "metadata": dict(metadata),
+        **_own_fields(entry),
+    }
+
+
+def _own_fields(entry: Entry) -> JsonObject:
+    match entry:
+        case Message():
+            return {
+                "record_type": "message",
+                "message_type": entry.role,
+                "content": entry.content,
+            }
+        case ToolCall():
+            return {
+                "record_type": "tool_call",
+                "tool_name": entry.tool_name,
+                "tool_input": entry.tool_input,
+                "tool_output": entry.tool_output,
+            }
+        case LLMRequest():
+            return {
+                "record_type": "llm_request",
+                "model": entry.model,
+                "provider": entry.provider,
+                "messages": entry.messages,
+                "parameters": dict(entry.parameters),
+                "estimated_tokens": entry.estimated_tokens,
+            }
+        case LLMResponse():
+            return {
+                "record_type": "llm_response",
+                "request_id": entry.request_id,
+                "model": entry.model,
+                "content": entry.content,
+                "finish_reason": entry.finish_reason,
+                "token_usage": dict(entry.token_usage),
+                "response_time": entry.response_time,
+            }
+        case TokenUsage():
+            return {
+                "record_type": "token_usage",
+                **_tokens(entry),
+                "source": entry.source,
+                "confidence": entry.confidence,
+            }
+        case Cost():
+            return {
+                "record_type": "cost",
+                **_tokens(entry),
+                "prompt_cost": float(entry.prompt_cost.amount),
+                "completion_cost": float(entry.completion_cost.amount),
+                "total_cost": float(entry.total_cost.amount),
+                "currency": entry.total_cost.currency,
+            }
+
+
+def _tokens(entry: TokenUsage | Cost) -> JsonObject:
+    return {
+        "model": entry.model,
+        "provider": entry.provider,
+        "prompt_tokens": entry.prompt_tokens,
+        "completion_tokens": entry.completion_tokens,
+        "total_tokens": entry.total_tokens,
+    }
+
+
+def session_document(
+    session: Session, interactions: Iterable[Interaction], *, times: Times
+) -> JsonObject:
+    """Return the session file of a session and its interactions, oldest first."""
+    metadata, kept = part(session.metadata)
+    inner = as_object(kept.pop(CONTEXT, None)) or {}
+    listed = list(interactions)
+    listed.sort(key=lambda each: part(each.metadata)[1].get(INDEX, 0))  # type: ignore[arg-type, return-value]
+    own: JsonObject = {
+        CONTEXT: restore(own_context(session, metadata, times), inner),
+        "interactions": [interaction_object(each, times=times) for each in listed],
+    }
+    return restore(own, kept)
+
+
+def interaction_object(interaction: Interaction, *, times: Times) -> JsonObject:
+    """Return an interaction as it stood in its session's file."""
+    metadata, kept = part(interaction.metadata)
+    kept.pop(INDEX, None)
+    return restore(own_interaction(interaction, metadata, times), kept)
+
+
+def thread_document(thread: Thread, *, times: Times) -> JsonObject:
+    """Return the file of a thread, in the shape that it had."""
+    metadata, kept = part(thread.metadata)
+    shape, top = kept.pop(SHAPE, None), as_list(kept.pop(TOP, None)) or []
+    both = as_list(kept.pop(BOTH, None)) or []
+    clash = as_object(kept.pop(CLASH, None)) or {}
+    whole = restore(own_thread(thread, times), kept)
+    if shape != "nested":
+        return {**metadata, **whole}
+    inner = {name: value for name, value in metadata.items() if name not in top}
+    outer = {name: metadata[name] for name in metadata if name in top or name in both}
+    return {**outer, **clash, **whole, "metadata": inner}
+
+
+def history_record(entry: Entry, *, times: Times) -> JsonObject:
+    """Return a history entry as it stood in its line."""
+    metadata, kept = part(entry.metadata)
+    return restore(own_record(entry, metadata, times), kept)
+
+
+def checkpoint_metadata(checkpoint: Checkpoint) -> JsonObject:
+    """Return a checkpoint's metadata as it stood in its row, without the copy of the state."""
+    return part(checkpoint.metadata)[0]

@@ -1,0 +1,120 @@
+"""JSON as the legacy program wrote it: bare NaN, any integer, lone surrogates, damaged files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Final, TypeAlias, cast
+
+from ...domain.errors import Corrupt
+from ...domain.limits import MAX_BODY_BYTES
+from ...domain.source import MAX_EXCERPT, Problem
+
+JsonObject: TypeAlias = dict[str, object]
+
+MAX_ITEM_BYTES: Final = 2 * MAX_BODY_BYTES
+"""Longest line or document that is read, in bytes: what is longer cannot become a record."""
+
+BOM: Final = b"\xef\xbb\xbf"
+
+
+def as_object(value: object) -> JsonObject | None:
+    """Return `value` if it is a JSON object, else `None`."""
+    return cast("JsonObject", value) if isinstance(value, dict) else None
+
+
+def as_list(value: object) -> list[object] | None:
+    """Return `value` if it is a JSON array, else `None`."""
+    return cast("list[object]", value) if isinstance(value, list) else None
+
+
+def canonical(value: object) -> bytes:
+    """Write JSON in one form only: sorted keys, no spaces, UTF-8 with lone surrogates as they are.
+
+    NaN and infinities appear as bare tokens.
+    """
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def digest_of(value: object) -> str:
+    """Return the SHA-256 of the canonical form of `value`, in hexadecimal."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def parse(text: str) -> object:
+    """Return what `text` holds; raise `Corrupt` with the line where it is no JSON.
+
+    The code is `torn` where the text just ends too early, else `not_json`, `too_deep` or
+    `number_too_long`.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        torn = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        code = "torn" if torn and text.strip() else "not_json"
+        message = f"{error.msg} (character {error.colno})"
+        message = f"cut off: {message}" if code == "torn" else f"no JSON: {message}"
+        raise Corrupt(message, code=code, line=error.lineno, position=error.pos) from error
+    except RecursionError as error:
+        message = "nested too deeply to be read"
+        raise Corrupt(message, code="too_deep", line=1, position=0) from error
+    except ValueError as error:
+        message = "holds an integer of more than 4,300 digits, which Python does not read"
+        raise Corrupt(message, code="number_too_long", line=1, position=0) from error
+
+
+def load_document(path: Path) -> JsonObject:
+    """Read a file that is one JSON object; raise `Corrupt` with code and line otherwise."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_ITEM_BYTES + 1)
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}"
+        raise Corrupt(message, code="unreadable", line=0) from error
+    if len(data) > MAX_ITEM_BYTES:
+        message = f"is bigger than {MAX_ITEM_BYTES} bytes; no record can hold it"
+        raise Corrupt(message, code="too_big", line=0)
+    try:
+        text = data.removeprefix(BOM).decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"no UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
+        raise Corrupt(message, code="not_utf8", line=line, excerpt=excerpt(data)) from error
+    try:
+        document = as_object(parse(text))
+    except Corrupt as error:
+        error.facts["excerpt"] = excerpt(text)
+        raise
+    if document is None:
+        message = "no JSON object"
+        raise Corrupt(message, code="not_object", line=1, excerpt=excerpt(text))
+    return document
+
+
+def excerpt(raw: str | bytes) -> str:
+    """Return the beginning of `raw`, safe to print: one line without control characters."""
+    head = raw[: MAX_EXCERPT * 4]
+    text = head.decode("utf-8", "backslashreplace") if isinstance(head, bytes) else head
+    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return safe if len(safe) <= MAX_EXCERPT else safe[: MAX_EXCERPT - 1] + "…"
+
+
+def place_of(path: Path, root: Path) -> str:
+    """Write where a file stands, relative to the root of the source, printable in any case."""
+    relative = path.relative_to(root).as_posix()
+    return os.fsencode(relative).decode("utf-8", "backslashreplace")
+
+
+def problem_of(error: Corrupt, place: str) -> Problem:
+    """Tell the damage of a document as a finding, with its line."""
+    line = error.facts.get("line")
+    text = error.facts.get("excerpt")
+    return Problem(
+        code=error.code,
+        place=f"{place}:{line}" if line else place,
+        reason=error.message,
+        excerpt=text if isinstance(text, str) else "",
+    )

@@ -1,0 +1,88 @@
+"""`Visit`: one passage through a source, and what its readers share on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from ...domain.source import Finding, Note
+from .fields import Fields, Times, is_id
+from .register import Register
+from .survey import Found
+from .text import excerpt
+
+S = TypeVar("S", bound=StrEnum)
+
+ENTRY: Final = "entry"
+"""The one topic of all six kinds of history entries: readers look them up by id alone."""
+
+
+@dataclass(slots=True)
+class Visit:
+    """Where to read, in which zone, and what was met so far."""
+
+    times: Times
+    register: Register
+    files: list[Found] = field(default_factory=list[Found])
+    threads: set[str] = field(default_factory=set[str])
+
+    def of(self, format: str) -> list[Found]:
+        """Return the files of one format, in the order they were found."""
+        return [found for found in self.files if found.format == format]
+
+    def fields(self, raw: dict[str, object]) -> Fields:
+        """Read the fields of a raw object in this visit's zone."""
+        return Fields(raw, self.times)
+
+
+@dataclass(slots=True)
+class Item:
+    """The item that is being read: its name, and what there is to know about it."""
+
+    visit: Visit
+    kind: str
+    place: str
+    id: str = ""
+    notes: list[Finding] = field(default_factory=list[Finding])
+
+    def note(self, code: str, reason: str) -> None:
+        """Add something to know about the item."""
+        self.notes.append(
+            Note(code=code, place=self.place, reason=reason, kind=self.kind, source_id=self.id)
+        )
+
+    def identify(self, wanted: object, digest: str, *, topic: str | None = None) -> str:
+        """Give the item an id of its own: the one wanted, if it can be an id and is free.
+
+        An id that is taken gets `~2`, `~3` and so on; in the place of one that cannot be an id
+        stands the kind with the beginning of the digest.
+        """
+        topic = topic or self.kind
+        name = wanted if isinstance(wanted, str) and is_id(wanted) else ""
+        self.id = self.visit.register.claim(topic, name or f"{self.kind}~{digest[:32]}")
+        if not name:
+            shown = excerpt(wanted) if isinstance(wanted, str) else repr(wanted)
+            self.note("replaced_id", f"{shown} cannot be an id; kept as {self.id}")
+        elif self.id != name:
+            self.note("duplicate_id", f"the id {name} was used before; kept as {self.id}")
+        return self.id
+
+    def tell_odd(self, *read: Fields) -> None:
+        """Note every field whose value had to be replaced; the original is kept in the metadata."""
+        for fields in read:
+            for reason in fields.odd.values():
+                self.note("odd_value", reason)
+
+    def status(self, raw: object, default: S) -> S:
+        """Return the status that `raw` names, or the default with a note."""
+        try:
+            return default if raw is None else type(default)(str(raw))
+        except ValueError:
+            self.note("unknown_status", f"status {raw!r} is unknown; it became {default}")
+            return default
+
+    def tell_dangling(self, what: str, id: str) -> None:
+        """Note a reference to a session or thread that is not there, once for each."""
+        if self.visit.register.meet(f"dangling {what}", id) == 1:
+            self.note(f"dangling_{what}", f"refers to the {what} {id}, which is not there")
