@@ -168,7 +168,7 @@ async def test_cleanup_keeps_what_a_rule_keeps_and_says_why(
 ) -> None:
     """Newest, fork points, age, number and metadata each keep; the dry run deletes nothing."""
     await storage.threads.create(id="t")
-    ids = []
+    ids: list[str] = []
     for n in range(8):
         metadata = {"keep": True} if n == 1 else {}
         ids.append((await storage.checkpoints.save("t", {"n": n}, metadata=metadata)).id)
@@ -197,9 +197,12 @@ async def test_cleanup_keeps_what_a_rule_keeps_and_says_why(
 
 async def test_a_policy_without_a_rule_is_refused() -> None:
     """An empty policy, which would delete everything, cannot be made."""
-    for arguments in ({}, {"keep_last": 0}, {"keep_for": timedelta(0)}):
-        with pytest.raises(Invalid):
-            CleanupPolicy(**arguments)
+    with pytest.raises(Invalid, match="needs keep_last, keep_for or keep_where"):
+        CleanupPolicy()
+    with pytest.raises(Invalid, match="keep_last must be 1 or more"):
+        CleanupPolicy(keep_last=0)
+    with pytest.raises(Invalid, match="keep_for must be a positive duration"):
+        CleanupPolicy(keep_for=timedelta(0))
 
 
 async def test_a_parent_must_exist(storage: Storage) -> None:

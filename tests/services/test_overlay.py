@@ -22,14 +22,27 @@ pytestmark = [pytest.mark.seed("4.3"), pytest.mark.seed("8.3")]
 
 Step = tuple[Put | Delete, ...]
 
-# The two stores tell the time apart and count versions apart, so both are given or left out.
-_PUTS = st.builds(replace, PUTS, created_at=st.integers(0, 5), updated_at=st.just(0)).map(
-    lambda put: replace(put, expires_at=None)
-)
-_STEPS = st.lists(
-    st.one_of(_PUTS, st.builds(Delete, key=KEYS)), min_size=1, max_size=5,
-    unique_by=lambda change: change.key,
-).map(tuple)  # fmt: skip
+
+def _dated(put: Put, created_at: int) -> Put:
+    # The two stores tell the time apart, so every time is given.
+    return replace(put, created_at=created_at, updated_at=0, expires_at=None)
+
+
+_PUTS: st.SearchStrategy[Put | Delete] = st.builds(_dated, PUTS, st.integers(0, 5))
+_DELETES: st.SearchStrategy[Put | Delete] = st.builds(Delete, key=KEYS)
+
+
+def _key(change: Put | Delete) -> Key:
+    return change.key
+
+
+def _step(changes: list[Put | Delete]) -> Step:
+    return tuple(changes)
+
+
+_STEPS: st.SearchStrategy[Step] = st.lists(
+    st.one_of(_PUTS, _DELETES), min_size=1, max_size=5, unique_by=_key
+).map(_step)
 
 
 def _timeless(query: Query) -> bool:

@@ -22,7 +22,7 @@ class CheckpointHeader:
     session_id: str | None = None
     parent_id: str | None = None
     workflow_id: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     size: int = 0
     created_at: datetime
     updated_at: datetime
@@ -46,7 +46,7 @@ class CleanupPolicy:
 
     keep_last: int | None = None
     keep_for: timedelta | None = None
-    keep_where: Mapping[str, Any] = field(default_factory=dict)
+    keep_where: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         """Refuse a policy without a rule: it would delete everything but the newest."""

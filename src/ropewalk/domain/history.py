@@ -30,7 +30,7 @@ class HistoryEntry:
     thread_id: str | None = None
     session_id: str | None = None
     created_at: datetime
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     idempotency_key: str | None = None
 
 
@@ -62,7 +62,7 @@ class LLMRequest(HistoryEntry):
     model: str
     provider: str = "unknown"
     messages: Any = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     estimated_tokens: int | None = None
 
 
@@ -74,7 +74,7 @@ class LLMResponse(HistoryEntry):
     model: str
     content: Any = ""
     finish_reason: str = "stop"
-    token_usage: Mapping[str, Any] = field(default_factory=dict)
+    token_usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
     response_time: float = 0.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from .errors import Invalid
 from .limits import MAX_LABEL_BYTES, MAX_LABEL_NAME_BYTES, MAX_LABELS, check_int64, check_text
@@ -59,20 +59,24 @@ def metadata_labels(metadata: Mapping[str, object], *, room: int = 128) -> dict[
     At most `room` labels are made.
     """
     labels: dict[str, Label] = {}
-    partial = _flatten(metadata, _PREFIX, labels, room)
-    if partial:
+    if _flatten(cast("Mapping[object, object]", metadata), _PREFIX, labels, room):
         labels[PARTIAL] = True
     return labels
 
 
-def _flatten(value: Mapping[str, object], prefix: str, labels: dict[str, Label], room: int) -> bool:
+def _flatten(
+    value: Mapping[object, object], prefix: str, labels: dict[str, Label], room: int
+) -> bool:
+    if len(prefix) > MAX_LABEL_NAME_BYTES:  # too deep for a label, and an end to any cycle
+        return True
     partial = False
     for name, item in value.items():
         # A dot inside a name could be read as nesting: such names are left to the body.
         if not isinstance(name, str) or not name or "." in name:
             partial = True
         elif isinstance(item, dict):
-            partial |= not item or _flatten(item, f"{prefix}{name}.", labels, room)
+            inner = cast("dict[object, object]", item)
+            partial |= not inner or _flatten(inner, f"{prefix}{name}.", labels, room)
         elif item is not None:
             partial |= not _add(labels, prefix + name, item, room)
     return partial

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 _ABSENT: Final[Any] = object()
 
@@ -52,21 +52,30 @@ class _Merger:
             return ours
         if _same(base, ours):
             return theirs
-        if isinstance(ours, dict) and isinstance(theirs, dict):
-            return self._merge_keys(base if isinstance(base, dict) else {}, ours, theirs, path)
+        own, new = _keys(ours), _keys(theirs)
+        if own is not None and new is not None:
+            return self._merge_keys(_keys(base) or {}, own, new, path)
         self.conflicts.append(path or "(the whole state)")
         return theirs if self._strategy is MergeStrategy.THEIRS else ours
 
     def _merge_keys(
-        self, base: dict[Any, Any], ours: dict[Any, Any], theirs: dict[Any, Any], path: str
-    ) -> dict[Any, Any]:
-        merged: dict[Any, Any] = {}
+        self,
+        base: dict[object, Any],
+        ours: dict[object, Any],
+        theirs: dict[object, Any],
+        path: str,
+    ) -> dict[object, Any]:
+        merged: dict[object, Any] = {}
         for key in [*ours, *(key for key in theirs if key not in ours)]:
             old, own, new = (side.get(key, _ABSENT) for side in (base, ours, theirs))
             value = self.merge(old, own, new, f"{path}.{key}" if path else str(key))
             if value is not _ABSENT:
                 merged[key] = value
         return merged
+
+
+def _keys(state: object) -> dict[object, Any] | None:
+    return cast("dict[object, Any]", state) if isinstance(state, dict) else None
 
 
 def _same(left: object, right: object) -> bool:

@@ -32,7 +32,7 @@ class Session:
     user_id: str | None = None
     status: SessionStatus = SessionStatus.ACTIVE
     tags: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     created_at: datetime
     updated_at: datetime
     closed_at: datetime | None = None
@@ -51,6 +51,6 @@ class Interaction:
     thread_id: str | None = None
     type: str
     content: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     created_at: datetime
     version: int = 1

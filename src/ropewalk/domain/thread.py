@@ -84,7 +84,7 @@ class Thread:
     root_id: str
     origin: Fork | None = None
     gaps: tuple[Gap, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     created_at: datetime
     updated_at: datetime
     version: int = 1
@@ -106,7 +106,7 @@ class Branch:
     checkpoint_id: str | None = None
     message_id: str | None = None
     status: BranchStatus = BranchStatus.ACTIVE
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     created_at: datetime
     updated_at: datetime
     version: int = 1
@@ -123,7 +123,7 @@ class Snapshot:
     description: str = ""
     until: Position
     checkpoint_id: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     created_at: datetime
     version: int = 1
 

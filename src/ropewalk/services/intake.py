@@ -28,12 +28,12 @@ class IntakeReport:
     written; each is among the `problems`, with its place and reason.
     """
 
-    brought: Counter[str] = field(default_factory=Counter)
-    present: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    notes: list[Note] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
+    brought: Counter[str] = field(default_factory=Counter[str])
+    present: Counter[str] = field(default_factory=Counter[str])
+    refused: Counter[str] = field(default_factory=Counter[str])
+    notes: list[Note] = field(default_factory=list[Note])
+    problems: list[Problem] = field(default_factory=list[Problem])
+    skipped: list[Skipped] = field(default_factory=list[Skipped])
 
     @property
     def is_complete(self) -> bool:

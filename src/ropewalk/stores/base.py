@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from ..domain.change import Delete, Put
 from ..domain.cursor import Cursor
@@ -39,7 +39,7 @@ class Draft:
     data: Mapping[str, Any]
     metadata: Mapping[str, Any]
     created_at: datetime
-    labels: Mapping[str, Label] = field(default_factory=dict)
+    labels: Mapping[str, Label] = field(default_factory=dict[str, Label])
     session_id: str | None = None
     thread_id: str | None = None
 
@@ -230,12 +230,15 @@ def has_metadata(actual: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Tell whether `actual` has every wanted value; `None` is wanted where absent will do."""
     for name, value in wanted.items():
         present = actual.get(name)
-        if isinstance(value, Mapping) and isinstance(present, Mapping):
-            if not has_metadata(present, value):
-                return False
-        elif not _same(present, value):
+        if not _has(present, value):
             return False
     return True
+
+
+def _has(present: object, wanted: object) -> bool:
+    if isinstance(wanted, dict) and isinstance(present, dict):
+        return has_metadata(cast("dict[str, Any]", present), cast("dict[str, Any]", wanted))
+    return _same(present, wanted)
 
 
 def _same(left: object, right: object) -> bool:
@@ -251,7 +254,7 @@ def check_metadata(metadata: object, *, field: str = "metadata") -> dict[str, An
         message = f"{field} must be a dict, not {type(metadata).__name__}"
         raise Invalid(message, code="bad_type", field=field)
     checked: dict[str, Any] = {}
-    for name, value in metadata.items():
+    for name, value in cast("Mapping[object, Any]", metadata).items():
         if not isinstance(name, str):
             message = f"{field} keys must be text, not {type(name).__name__} {name!r}"
             raise Invalid(message, code="bad_type", field=field)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..domain.errors import Corrupt
 
@@ -33,8 +33,9 @@ async def open_letter(sealer: Sealer, record: Record) -> Letter:
     """Open the letter of `record`; raise `Corrupt` with its key where it is damaged."""
     value = await sealer.unseal(record)
     if isinstance(value, dict):
-        data, metadata = value.get("data"), value.get("metadata")
+        parts = cast("dict[object, object]", value)
+        data, metadata = parts.get("data"), parts.get("metadata")
         if isinstance(data, dict) and isinstance(metadata, dict):
-            return Letter(data, metadata)
+            return Letter(cast("dict[str, Any]", data), cast("dict[str, Any]", metadata))
     message = f"the body of {record.key} holds no data and metadata; restore it from a backup"
     raise Corrupt(message, code="bad_letter", key=record.key)
