@@ -236,9 +236,14 @@ def has_metadata(actual: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 
 def _has(present: object, wanted: object) -> bool:
-    if isinstance(wanted, dict) and isinstance(present, dict):
-        return has_metadata(cast("dict[str, Any]", present), cast("dict[str, Any]", wanted))
+    inner, sought = _nested(present), _nested(wanted)
+    if inner is not None and sought is not None:
+        return has_metadata(inner, sought)
     return _same(present, wanted)
+
+
+def _nested(value: object) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def _same(left: object, right: object) -> bool:
