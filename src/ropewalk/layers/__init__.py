@@ -1,1 +1,26 @@
 """Coats round a backend, each of them a backend again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+BUILTIN: Final[Mapping[str, str]] = {
+    "logs": "layers.logs:LogsLayer",
+    "readonly": "layers.readonly:ReadonlyLayer",
+    "retry": "layers.retry:RetryLayer",
+    "switch": "layers.switch:SwitchLayer",
+}
+"""Names of the layers, and where their classes stand, relative to the package."""
+
+ORDER: Final[tuple[str, ...]] = (
+    # What a line says is what the caller saw: refusals and repetitions included.
+    "logs",
+    # A refused write is refused once, and nothing below sees it.
+    "readonly",
+    # Whatever is below may fail for a moment; whatever is above hears of one operation.
+    "retry",
+    # Right above the store, so that everything else stays where it is when the store changes.
+    "switch",
+)
+"""The order in which the layers stand, outermost first, with the reason for each place."""

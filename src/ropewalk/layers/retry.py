@@ -1,0 +1,135 @@
+"""`RetryLayer`: again, with back-off, only for errors that say they are worth it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import TypeVar
+
+from ..domain.change import Applied, Batch, Commit
+from ..domain.errors import RopewalkError
+from ..domain.ports import Backend
+from ..domain.query import Query
+from ..domain.record import Key, Record
+from ..domain.tally import Tally
+from .base import Layer, Progress, stop
+from .options import check_count, check_seconds
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Course:
+    """How often one call has failed, and since when it is tried (seconds)."""
+
+    begin: float
+    failures: int = 0
+
+
+class RetryLayer(Layer):
+    """Try an operation again where its error is `retryable`, and pass every other error on.
+
+    A batch is sent again as it is, so its id lets the store recognise what it has applied: a lost
+    answer never becomes a conflict with oneself, only `Applied.replayed` may tell of it. A scan
+    goes on behind its last record and a feed behind its last commit; both begin to count anew
+    with each record that arrives.
+
+    Before the n-th repetition it waits a random time up to `first * 2 ** (n - 1)` seconds, at
+    most `longest` ("full jitter": M. Brooker, Exponential Backoff And Jitter, 2015). After
+    `attempts` in all, or when the next one would begin later than `deadline` seconds after the
+    first, the last error is raised with a note of how often it was tried.
+    """
+
+    def __init__(
+        self,
+        below: Backend,
+        *,
+        attempts: int = 5,
+        first: float = 0.05,
+        longest: float = 2.0,
+        deadline: float = 30.0,
+    ) -> None:
+        """Stand round `below`."""
+        super().__init__(below)
+        self._attempts = check_count(attempts, field="layer.retry.attempts")
+        self._first = check_seconds(first, field="layer.retry.first")
+        self._longest = check_seconds(longest, field="layer.retry.longest")
+        self._deadline = check_seconds(deadline, field="layer.retry.deadline")
+
+    async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
+        """Return the live records of `keys`, at the second attempt if need be."""
+        return await self._persist(lambda: self.below.get(keys, bodies=bodies))
+
+    async def apply(self, batch: Batch) -> Applied:
+        """Do every change of the batch exactly once, however often it is sent."""
+        return await self._persist(lambda: self.below.apply(batch))
+
+    async def tally(
+        self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
+    ) -> list[Tally]:
+        """Count and add up, at the second attempt if need be."""
+        return await self._persist(lambda: self.below.tally(query, sums, group_by))
+
+    async def scan(self, query: Query) -> AsyncIterator[Record]:
+        """Go through the matching records, taking it up again where the store broke off."""
+        progress, course = Progress(query), _Course(monotonic())
+        while True:
+            found = self.below.scan(progress.rest)
+            try:
+                async for record in found:
+                    if progress.step(record):
+                        yield record
+                        course = _Course(monotonic())
+            except RopewalkError as error:
+                await self._wait(error, course)
+            else:
+                return
+            finally:
+                await stop(found)
+            if progress.is_over:
+                return
+
+    async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
+        """Go through the commits, taking it up again where the store broke off."""
+        course = _Course(monotonic())
+        while True:
+            commits = self.below.feed(after)
+            try:
+                async for commit in commits:
+                    after = commit.seq
+                    yield commit
+                    course = _Course(monotonic())
+            except RopewalkError as error:
+                await self._wait(error, course)
+            else:
+                return
+            finally:
+                await stop(commits)
+
+    async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        course = _Course(monotonic())
+        while True:
+            try:
+                return await attempt()
+            except RopewalkError as error:
+                await self._wait(error, course)
+
+    async def _wait(self, error: RopewalkError, course: _Course) -> None:
+        """Wait before the next attempt, or raise `error` where there is to be none."""
+        course.failures += 1
+        if not error.retryable:
+            raise error
+        ceiling = min(self._longest, self._first * 2 ** (course.failures - 1))
+        delay = random.uniform(0, ceiling)  # noqa: S311 (it spreads callers, it hides nothing)
+        spent = monotonic() - course.begin
+        if course.failures >= self._attempts or spent + delay > self._deadline:
+            error.add_note(f"given up after {course.failures} attempts in {spent:.3f} s")
+            raise error
+        await self.pause(delay)
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass between two attempts."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,307 @@
+"""`SwitchLayer`: swaps the backend below while requests run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from operator import ne
+from time import monotonic
+from typing import Final, TypeVar
+
+from ..domain.change import Applied, Batch, Commit
+from ..domain.errors import Conflict, Denied, Invalid, NotFound, RopewalkError, Unavailable
+from ..domain.ports import Backend, Capability
+from ..domain.query import Query
+from ..domain.record import Key, Record
+from ..domain.tally import Tally
+from .base import Layer, Progress
+from .epoch import Epoch, commits, read_epoch, recall, refuse_reserved, without_reserved
+from .moving import Mover, refuse_less
+from .options import check_seconds
+from .place import Place
+
+LOGGER: Final = logging.getLogger("ropewalk.switch")
+
+RECENT_KEYS: Final = 20_000
+"""How many keys of batches are remembered that the feed does not tell: for exact answers."""
+
+FEW_COMMITS: Final = 32
+"""So few commits to catch up with are copied while writers wait."""
+
+MOST_ROUNDS: Final = 50
+"""After so many rounds of catching up writers wait, however far behind the copy is."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a switch copied, and for how many seconds writers had to wait for it."""
+
+    records: int
+    commits: int
+    paused: float
+
+
+class SwitchLayer(Layer):
+    """Let the whole store move to another backend under running programs.
+
+    Every promise of a backend holds across the move, for everybody who goes through this layer:
+    versions, times and expiry stay, a scan goes on behind its last record and a feed behind its
+    last commit (commit numbers go on too, see `Epoch`), and a batch that was applied before is
+    recognised after. Writers of other processes must go elsewhere before: they would go on
+    writing to the old store.
+
+    A batch that the present store lost the answer of, or that was cancelled, is asked for before
+    the old store closes. Its answer is exact as long as it is among the latest batches
+    (`RECENT_KEYS`), or changed all of its keys; else a change without effect is answered by the
+    least version that its record can have had.
+    """
+
+    def __init__(self, below: Backend, *, patience: float = 30.0) -> None:
+        """Begin with `below`; a switch waits `patience` seconds for running writes to end."""
+        super().__init__(below)
+        self._patience = check_seconds(patience, field="layer.switch.patience")
+        self._place = Place(below, Epoch())
+        self._old: list[Place] = []
+        self._gate = asyncio.Event()
+        self._gate.set()
+        self._one_at_a_time = asyncio.Lock()
+        self._recent: OrderedDict[str, tuple[Key, ...]] = OrderedDict()
+        self._recent_keys = 0
+        self._doubtful: set[str] = set()
+        self._highest = 0
+        self._is_open = False
+
+    @property
+    def below(self) -> Backend:
+        """The backend in use now."""
+        return self._place.backend
+
+    async def open(self) -> None:
+        """Open the backend, and read how its commits are numbered if it was moved here once."""
+        place = self._place
+        await place.backend.open()
+        if self._is_open:
+            return
+        try:
+            place.epoch = await read_epoch(place.backend)
+        except BaseException:
+            await place.backend.close()
+            raise
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Close the backend, after a switch that is under way, and those that were in use before.
+
+        Raises what closing an earlier backend raised, as nobody was told yet.
+        """
+        async with self._one_at_a_time:
+            self._is_open = False
+            await self._place.backend.close()
+            while self._old:
+                await self._old.pop().close()
+
+    async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
+        """Return the live records of `keys` from the backend in use."""
+        with self._place.used() as backend:
+            return await backend.get(keys, bodies=bodies)
+
+    async def apply(self, batch: Batch) -> Applied:
+        """Do every change of the batch or none; wait for the last step of a switch if need be.
+
+        Raises `Denied` for records of the space that moving needs for itself.
+        """
+        refuse_reserved(batch)
+        while not self._gate.is_set():
+            await self._gate.wait()
+        place = self._place
+        with place.written() as backend:
+            is_new = self._remember(batch)
+            try:
+                applied = await backend.apply(batch)
+            except (Conflict, Denied, Invalid, NotFound) as error:
+                if is_new:
+                    self._forget(batch.id)
+                known = None
+                if isinstance(error, Invalid) and error.code == "batch_id_reused":
+                    known = await recall(backend, batch)
+                if known is None:
+                    raise
+                return known
+            self._settle(batch, applied)
+        seq = place.epoch.outward(applied.seq)
+        self._highest = max(self._highest, seq)
+        return replace(applied, seq=seq)
+
+    async def scan(self, query: Query) -> AsyncIterator[Record]:
+        """Go through the matching records, on the new backend from where the old one was left."""
+        progress = Progress(query)
+        place: Place | None = self._place
+        while place is not None:
+            rest = without_reserved(progress.rest) if place.epoch.base else progress.rest
+            async with aclosing(place.steps(place.backend.scan(rest))) as records:
+                async for record in records:
+                    if progress.step(record):
+                        yield record
+            if progress.is_over:
+                return
+            place = self._successor(place)
+
+    async def tally(
+        self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
+    ) -> list[Tally]:
+        """Count the matching records in the backend in use."""
+        place = self._place
+        with place.used() as backend:
+            seen = without_reserved(query) if place.epoch.base else query
+            return await backend.tally(seen, sums, group_by)
+
+    async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
+        """Go through the commits, those of earlier backends first.
+
+        Raises `Conflict` where the store was exchanged meanwhile for one that is no copy.
+        """
+        place: Place | None = self._place
+        while place is not None:
+            rows = commits(place.backend, place.epoch, after)
+            async with aclosing(place.steps(rows)) as steps:
+                async for commit in steps:
+                    after = commit.seq
+                    yield commit
+            if not place.continues:
+                message = "the store was exchanged for another one: begin its feed anew, at 0"
+                raise Conflict(message, code="feed_replaced")
+            place = self._successor(place)
+
+    async def switch(self, target: Backend, *, copy: bool = True) -> Moved:
+        """Move to `target`, which belongs to this layer from now on, and close the old backend.
+
+        Everything is copied while reading and writing go on; then writers wait for the last
+        changes, and everybody goes on with `target`. A backend without a feed cannot tell what
+        changes meanwhile, so there writers wait from the beginning. Without `copy` the target is
+        taken as it is.
+
+        Raises `Invalid` for a target that is not empty or can do less, `Unavailable` where the
+        writes under way do not end, and whatever either backend raises. After an error the old
+        backend is in place as it was, and the target empty again and closed.
+        """
+        async with self._one_at_a_time:
+            old = self._place
+            if target is old.backend:
+                message = "this store is in use already; name another one to switch to"
+                raise Invalid(message, code="same_store", field="target")
+            moved = await (self._copied(old, target) if copy else self._taken(old, target))
+            LOGGER.info(
+                "switched: %d records, %d commits, writers waited %.3f s",
+                moved.records,
+                moved.commits,
+                moved.paused,
+            )
+            if old.closing is not None:
+                await asyncio.wait({old.closing})
+            return moved
+
+    async def _taken(self, old: Place, target: Backend) -> Moved:
+        await target.open()
+        try:
+            refuse_less(old.backend, target)
+            new = Place(target, await read_epoch(target))
+            begin = await self._stop(old)
+            self._go_on(new, continues=False)
+        except BaseException:
+            self._gate.set()
+            await target.close()
+            raise
+        return Moved(0, 0, monotonic() - begin)
+
+    async def _copied(self, old: Place, target: Backend) -> Moved:
+        mover = Mover(old.backend, target, epoch=old.epoch, recent=self._recent)
+        begin = 0.0
+        try:
+            await target.open()
+            await mover.begin()
+            if Capability.FEED in old.backend.capabilities:
+                await mover.copy()
+                for _ in range(MOST_ROUNDS):
+                    if await mover.catch_up() <= FEW_COMMITS:
+                        break
+                begin = await self._stop(old)
+            else:
+                begin = await self._stop(old)
+                await mover.copy()
+            epoch = await mover.finish(doubtful=self._doubtful, highest=self._highest)
+            new = Place(target, epoch)
+            self._go_on(new, continues=True)
+        except BaseException as error:
+            self._gate.set()
+            await _give_back(mover, target, error)
+            raise
+        return Moved(mover.records, mover.commits, monotonic() - begin)
+
+    async def _stop(self, place: Place) -> float:
+        """Let no new write begin and the running ones end; return when that began (seconds)."""
+        begin = monotonic()
+        self._gate.clear()
+        try:
+            async with asyncio.timeout(self._patience):
+                await place.quiet()
+        except TimeoutError as error:
+            message = (
+                f"writes that were under way did not end within {self._patience} s, "
+                "so the store was not switched; try again"
+            )
+            raise Unavailable(message, code="busy") from error
+        return begin
+
+    def _go_on(self, new: Place, *, continues: bool) -> None:
+        """Put `new` in place: from here on nothing is awaited, so nobody sees half of it."""
+        old, self._place = self._place, new
+        self._old = [place for place in self._old if not place.is_closed]
+        self._old.append(old)
+        self._recent.clear()
+        self._recent_keys = 0
+        self._doubtful.clear()
+        old.leave(new, continues=continues)
+        self._gate.set()
+
+    def _successor(self, place: Place) -> Place | None:
+        """Return the place to go on at: the present one, if `place` is no longer that."""
+        return None if place.next is None else self._place
+
+    def _remember(self, batch: Batch) -> bool:
+        """Keep the keys of a batch that is under way; return whether it was not known."""
+        if batch.id in self._recent:
+            return False
+        keys = tuple(change.key for change in batch.changes)
+        self._recent[batch.id] = keys
+        self._doubtful.add(batch.id)
+        self._recent_keys += len(keys)
+        while self._recent_keys > RECENT_KEYS and len(self._recent) > 1:
+            self._forget(next(iter(self._recent)))
+        return True
+
+    def _settle(self, batch: Batch, applied: Applied) -> None:
+        """Note that a batch has its answer, and forget it if the feed tells all its keys."""
+        self._doubtful.discard(batch.id)
+        all_changed = all(map(ne, applied.versions, applied.previous))
+        if all_changed and Capability.FEED in self.capabilities:
+            self._forget(batch.id)
+
+    def _forget(self, batch_id: str) -> None:
+        self._recent_keys -= len(self._recent.pop(batch_id, ()))
+        self._doubtful.discard(batch_id)
+
+
+async def _give_back(mover: Mover, target: Backend, error: BaseException) -> None:
+    """Empty and close a target that was not switched to; `error` is told if that fails too."""
+    try:
+        await mover.undo()
+    except RopewalkError as trouble:
+        error.add_note(f"the target could not be emptied and holds an unfinished copy: {trouble}")
+    finally:
+        await target.close()

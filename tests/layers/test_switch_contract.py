@@ -1,0 +1,44 @@
+"""`SwitchLayer` keeps the whole contract, at rest and while it moves from store to store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ropewalk.backends.memory import MemoryBackend
+from ropewalk.domain.clock import FrozenClock
+from ropewalk.domain.ports import Backend
+from ropewalk.layers.switch import SwitchLayer
+from ropewalk.testing.backend import BackendContract
+
+from .restless import RestlessLayer
+
+
+class TestAtRest(BackendContract):
+    """A switch layer that never switches is the backend below."""
+
+    @pytest.fixture
+    async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
+        """Return an open switch layer over memory."""
+        layer = SwitchLayer(MemoryBackend(clock=clock))
+        await layer.open()
+        yield layer
+        await layer.close()
+
+
+@pytest.mark.seed("1.4")
+class TestOnTheMove(BackendContract):
+    """A store that moves before verbs and inside scans keeps every promise of a store."""
+
+    @pytest.fixture
+    async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
+        """Return an open layer that moves to a new memory store all the time."""
+
+        def fresh() -> Backend:
+            return MemoryBackend(clock=clock)
+
+        layer = RestlessLayer(fresh(), fresh=fresh, often=1)
+        await layer.open()
+        yield layer
+        await layer.close()
