@@ -150,7 +150,7 @@ def _remains(path: Path, root: Path) -> Found:
     try:
         format = document_format(load_document(path))
     except Corrupt as error:
-        told = f"{REASONS['leftover']}; there is no {finished.name}, and it {error.message}"
+        told = f"{REASONS['leftover']}; there is no {finished.name} ({error.message})"
         return _plain("leftover", path, root, told)
     told = f"{REASONS['leftover']}; there is no {finished.name}, and it is a whole {format}"
     return _plain("leftover", path, root, f"{told}: rename it to read it")
