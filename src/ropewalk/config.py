@@ -12,7 +12,6 @@ from typing import Final, cast
 from urllib.parse import quote, unquote
 
 from .domain.address import (
-    NO_OPTIONS,
     PATHS,
     Option,
     Options,
@@ -40,7 +39,7 @@ class LayerConfig:
     """One layer to stand round the store, by name, and its options."""
 
     name: str
-    options: Options = NO_OPTIONS
+    options: Options = field(default_factory=dict[str, Option])
 
     def __repr__(self) -> str:
         """Write it without secrets."""
@@ -62,7 +61,7 @@ class Config:
     actor: str = ""
     codecs: tuple[str, ...] = ("zstd", "crc32")
     layers: tuple[LayerConfig, ...] = (LayerConfig("logs"), LayerConfig("retry"))
-    options: Options = NO_OPTIONS
+    options: Options = field(default_factory=dict[str, Option])
     plugins: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     idle: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
@@ -360,7 +359,7 @@ def _build(settings: Mapping[str, _Setting]) -> Config:
     used |= {f"layer.{name}" for name in names}
     return Config(
         **values,  # type: ignore[arg-type]
-        layers=tuple(LayerConfig(n, sections.get(f"layer.{n}", NO_OPTIONS)) for n in names),
+        layers=tuple(LayerConfig(n, sections.get(f"layer.{n}", {})) for n in names),
         plugins=cast(
             "dict[str, dict[str, str]]",
             {room: sections[f"plugins.{room}"] for room in _ROOMS if f"plugins.{room}" in sections},

@@ -98,6 +98,12 @@ class Registry(Generic[T]):
         installed = (point.name for point in self._installed())
         return tuple(sorted({*self._added, *self._configured, *self._builtin, *installed}))
 
+    def knows(self, name: str) -> bool:
+        """Tell whether there is such a name, without loading its class."""
+        if name in self._added or name in self._configured or name in self._builtin:
+            return True
+        return any(point.name == name for point in self._installed())
+
     def load(self, name: str) -> type[T]:
         """Return the class of `name`, importing it now if it was not needed before.
 

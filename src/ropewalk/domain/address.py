@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -14,8 +13,6 @@ Option: TypeAlias = str | int | float | bool
 """What a back end or a layer can be configured with."""
 
 Options: TypeAlias = Mapping[str, Option]
-
-NO_OPTIONS: Final[Options] = MappingProxyType({})
 
 PATHS: Final = frozenset({"sqlite", "file"})
 """Schemes whose URLs hold a path: three slashes for a relative one, four for an absolute one."""
