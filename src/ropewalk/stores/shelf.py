@@ -1,0 +1,141 @@
+"""Find, open and count the records of one space, whatever their kind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+from ..domain.change import Batch, Change, Ensure, Put
+from ..domain.limits import MAX_BATCH_BYTES, MAX_BATCH_CHANGES
+from ..domain.ports import Capability
+from ..domain.query import Condition, Order, Query
+from ..domain.record import Key, check_name
+from .document import as_dict, document_of
+from .letter import Letter, open_letter
+from .operations import ambiguous
+from .sieve import UNSEEN, Sieve
+
+if TYPE_CHECKING:
+    from ..domain.ports import Backend, Sealer
+    from ..domain.record import Record
+    from .document import Document
+
+Row: TypeAlias = dict[str, Any]
+
+LOOK_UP: Final = 500
+"""Ids in one question to the back end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One space of a back end, and the sealer that opens what lies in it."""
+
+    backend: Backend
+    sealer: Sealer
+    space: str
+
+    async def letter(self, record: Record) -> Letter:
+        """Open a record's body; raise `Corrupt` with its key where it is damaged."""
+        return await open_letter(self.sealer, record)
+
+    async def row(self, record: Record) -> Row:
+        """Return a record as the dictionary that callers see."""
+        return as_dict(record, await self.letter(record))
+
+    async def document(self, record: Record) -> Document:
+        """Return a record as a document to be changed and written again."""
+        return document_of(record, await self.letter(record))
+
+    async def look_up(
+        self, ids: Iterable[str], *, kind: str | None = None, bodies: bool = True
+    ) -> list[Record | None]:
+        """Return the records with these ids in order, `None` where there is none.
+
+        Without a kind each is looked up in every kind; raises `Invalid` if several have it.
+        """
+        names = [check_name(id_, field="id") for id_ in ids]
+        if kind is not None:
+            keys = [Key(self.space, kind, name) for name in names]
+            return await self.backend.get(keys, bodies=bodies) if keys else []
+        found: dict[str, Record] = {}
+        distinct = [*dict.fromkeys(names)]
+        for start in range(0, len(distinct), LOOK_UP):
+            part = tuple(distinct[start : start + LOOK_UP])
+            wanted = Condition("id", "in", part)
+            if len(part) == 1:
+                wanted = Condition("id", "eq", part[0])
+            query = Query(
+                space=self.space, where=(wanted, *UNSEEN), order=Order("id"), bodies=bodies
+            )
+            async with aclosing(self.scan(query)) as records:
+                async for record in records:
+                    key = record.key
+                    if key.id in found:
+                        raise ambiguous(key.id, (key.kind, found[key.id].key.kind))
+                    found[key.id] = record
+        return [found.get(name) for name in names]
+
+    def scan(self, query: Query) -> AsyncGenerator[Record, None]:
+        """Go through the records of a query; closing it lets the back end go."""
+        # Every back end writes `scan` as an async generator; the port promises less.
+        return cast("AsyncGenerator[Record, None]", self.backend.scan(query))
+
+    async def found(
+        self, sieve: Sieve, query: Query, *, limit: int | None = None
+    ) -> AsyncGenerator[tuple[Record, Letter], None]:
+        """Go through the matching records with their opened letters, up to `limit` of them."""
+        if limit == 0:
+            return
+        count = 0
+        async with aclosing(self.scan(query)) as records:
+            async for record in records:
+                letter = await self.letter(record)
+                if sieve.matches(letter):
+                    yield record, letter
+                    count += 1
+                    if count == limit:
+                        return
+
+    async def count(self, sieve: Sieve) -> int:
+        """Count the matching records, in the engine wherever header and labels decide."""
+        if not sieve.terms:
+            return await self._tally(sieve.query(self.space))
+        if not sieve.decided:
+            return await self._count(sieve, sieve.query(self.space))
+        told = await self._tally(sieve.told(self.space))
+        return told + await self._count(sieve, sieve.untold(self.space))
+
+    async def _count(self, sieve: Sieve, query: Query) -> int:
+        async with aclosing(self.found(sieve, query)) as found:
+            return sum([1 async for _ in found])
+
+    async def _tally(self, query: Query) -> int:
+        query = replace(query, bodies=False)
+        if Capability.TALLY in self.backend.capabilities:
+            return (await self.backend.tally(query))[0].count
+        async with aclosing(self.scan(query)) as records:
+            return sum([1 async for _ in records])
+
+    async def apply_all(self, changes: Sequence[Change]) -> list[int]:
+        """Apply changes in as few batches as the limits allow; return the versions before."""
+        previous: list[int] = []
+        for batch in batches(changes):
+            previous += (await self.backend.apply(batch)).previous
+        return previous
+
+
+def batches(changes: Iterable[Change]) -> Iterator[Batch]:
+    """Cut changes into batches within the limits, in order."""
+    part: list[Change] = []
+    size = 0
+    for change in changes:
+        weight = len(change.body) if isinstance(change, Put | Ensure) else 0
+        if part and (len(part) == MAX_BATCH_CHANGES or size + weight > MAX_BATCH_BYTES):
+            yield Batch(tuple(part))
+            part, size = [], 0
+        part.append(change)
+        size += weight
+    if part:
+        yield Batch(tuple(part))
