@@ -1,0 +1,132 @@
+"""One connection to the file: the few things of apsw that are used here, with their types."""
+
+# The type stubs of apsw name a class that Python has from 3.12 on only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Final, Protocol, TypeAlias, cast
+
+import apsw
+
+from .patience import Patience
+
+Value: TypeAlias = str | int | float | bytes | None
+Row: TypeAlias = tuple[object, ...]
+
+# A connection is used by one thread at a time, so that SQLite need not lock it.
+_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
+
+
+class Sum(Protocol):
+    """An aggregate function while it adds up."""
+
+    def step(self, *values: object) -> None:
+        """Take the arguments of one more row."""
+        ...
+
+    def final(self) -> float | None:
+        """Return the outcome."""
+        ...
+
+
+class Connection:
+    """Run statements on the file at `path`, with values that are bound and never written in.
+
+    Every method may raise errors of apsw. With `create` a missing file is made, empty, at the
+    first write.
+    """
+
+    __slots__ = ("_apsw",)
+
+    def __init__(self, path: str, patience: Patience, *, create: bool = False) -> None:
+        flags = _FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0)
+        self._apsw = apsw.Connection(path, flags=flags)
+        self._apsw.set_busy_handler(patience.handler)
+
+    def run(self, statement: str, values: Sequence[Value] = ()) -> None:
+        """Run a statement, or a script of several, to its end."""
+        self._apsw.execute(statement, values)
+
+    def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
+        """Return all rows of a statement."""
+        return cast("list[Row]", self._apsw.execute(statement, values).fetchall())
+
+    def walk(self, statement: str, values: Sequence[Value] = ()) -> Generator[Row]:
+        """Go through the rows of a statement, which ends when the iterator is closed."""
+        cursor = self._apsw.execute(statement, values)
+        try:
+            yield from cast("Iterator[Row]", cursor)
+        finally:
+            # A statement left half-way would hold its snapshot, and the WAL could never shrink.
+            cursor.close()
+
+    def integer(self, statement: str) -> int:
+        """Return the one integer that a statement gives."""
+        ((value,),) = self.rows(statement)
+        return cast("int", value)
+
+    def pragma(self, name: str, value: int | str | None = None) -> object:
+        """Ask for a setting or set it; return what it then is."""
+        # To apsw `None` is a value, and not the lack of one.
+        answer: object = (
+            self._apsw.pragma(name) if value is None else self._apsw.pragma(name, value)
+        )
+        return answer
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._apsw.in_transaction
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the file could be opened for reading only."""
+        return self._apsw.readonly("main")
+
+    def roll_back(self) -> None:
+        """Undo the open transaction, unless SQLite has done so by itself."""
+        if self._apsw.in_transaction:
+            self._apsw.execute("rollback")
+
+    def last_row(self) -> int:
+        """Return the row number that the last insert gave."""
+        return self._apsw.last_insert_rowid()
+
+    def checkpoint(self, *, truncate: bool = False) -> None:
+        """Copy the WAL into the file as far as nobody is in the way.
+
+        With `truncate`, all of it or raise `apsw.BusyError` at once, and leave the WAL empty.
+        """
+        if truncate:
+            self._apsw.set_busy_handler(None)
+            self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        else:
+            self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def after_commit(self, tell: Callable[[int], None]) -> None:
+        """Tell the pages in the WAL after each commit; nothing checkpoints by itself then."""
+
+        def hook(_connection: apsw.Connection, _database: str, pages: int) -> int:
+            tell(pages)
+            return apsw.SQLITE_OK
+
+        self._apsw.set_wal_hook(hook)
+
+    def while_running(self, stop: Callable[[], bool], steps: int) -> None:
+        """Ask `stop` every so many steps of a statement, and interrupt it where it says so."""
+        self._apsw.set_progress_handler(stop, steps)
+
+    def define(self, name: str, function: Callable[..., Value]) -> None:
+        """Let SQL call a pure function of one argument."""
+        self._apsw.create_scalar_function(name, function, 1, deterministic=True)
+
+    def define_sum(self, name: str, factory: Callable[[], Sum]) -> None:
+        """Let SQL call an aggregate function of one argument."""
+        self._apsw.create_aggregate_function(name, factory, 1)
+
+    def close(self) -> None:
+        """Close the connection; closing twice is no error."""
+        self._apsw.close()

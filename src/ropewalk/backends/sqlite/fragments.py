@@ -1,0 +1,43 @@
+"""Pieces of SQL that carry their parameters with them: no value is ever written into SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+Bound: TypeAlias = str | int | float | None
+"""What may be bound to a question mark here."""
+
+_BRANCHES: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A piece of SQL and the values of its question marks, in order."""
+
+    text: str
+    values: tuple[Bound, ...] = ()
+
+
+ALWAYS: Final = Sql("1")
+NEVER: Final = Sql("0")
+
+
+def joined(parts: Sequence[Sql], word: Literal["and", "or"]) -> Sql:
+    """Join conditions by one word, in a tree so flat that no number of them is too deep.
+
+    SQLite refuses expressions more than a thousand deep, and a chain of `and` is that deep.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    if len(parts) > _BRANCHES:
+        middle = len(parts) // 2
+        parts = (joined(parts[:middle], word), joined(parts[middle:], word))
+    text = f" {word} ".join(part.text for part in parts)
+    return Sql(f"({text})", gathered(parts))
+
+
+def gathered(parts: Iterable[Sql]) -> tuple[Bound, ...]:
+    """Return the values of all parts, in order."""
+    return tuple(value for part in parts for value in part.values)

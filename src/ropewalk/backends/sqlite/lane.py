@@ -1,0 +1,206 @@
+"""A lane: one queue between the event loop and threads, each with a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Final, Generic, Protocol, TypeVar
+
+from ...domain.errors import Unavailable
+from .gate import Gate
+
+R = TypeVar("R")
+
+MOST: Final = 8_192
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""What may be under way in a lane at once; more waits at its gate."""
+
+
+class Errand(Generic[R]):
+    """Something a caller waits for: its outcome is noted in a thread and told on the loop."""
+
+    __slots__ = ("_error", "_future", "_result", "size")
+
+    def __init__(self, *, size: int = 0) -> None:
+        self.size = size
+        self._future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._result: list[R] = []
+        self._error: BaseException | None = None
+
+    def abandoned(self) -> bool:
+        """Tell whether nobody waits for it any more: its caller was cancelled."""
+        return self._future.cancelled()
+
+    def set_result(self, result: R) -> None:
+        """Note, in a thread, what came out."""
+        self._result, self._error = [result], None
+
+    def set_exception(self, error: BaseException) -> None:
+        """Note, in a thread, that it failed."""
+        self._result, self._error = [], error
+
+    def settle(self) -> None:
+        """Tell the outcome to the caller, on the loop, if he still waits."""
+        if self._future.done():
+            return
+        if self._error is not None:
+            self._future.set_exception(self._error)
+        elif self._result:
+            self._future.set_result(self._result[0])
+        else:
+            message = "nobody noted what came out of this call; that is a bug of the store"
+            self._future.set_exception(Unavailable(message, code="lost"))
+
+    async def outcome(self) -> R:
+        """Wait for the outcome."""
+        return await self._future
+
+
+class Anything(Protocol):
+    """What a lane must know of an errand."""
+
+    size: int
+
+    def abandoned(self) -> bool:
+        """Tell whether nobody waits for it any more."""
+        ...
+
+    def set_exception(self, error: BaseException) -> None:
+        """Note that it failed."""
+        ...
+
+    def settle(self) -> None:
+        """Tell the outcome to the caller."""
+        ...
+
+
+E = TypeVar("E", bound=Anything)
+
+
+class Hand(Protocol[E]):
+    """Who works in a thread of a lane, with a connection of his own."""
+
+    def serve(self, errands: list[E]) -> None:
+        """Note the outcome of every errand; what is raised is the outcome of them all."""
+        ...
+
+    def rest(self) -> None:
+        """Do what can wait until the outcomes are told."""
+        ...
+
+    def leave(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Lane(Generic[E]):
+    """Carry errands to the threads behind it and their outcomes back, many at a time.
+
+    `most_at_once` is how many waiting errands one thread takes together. An errand whose caller
+    was cancelled before its turn is dropped.
+    """
+
+    def __init__(self, hire: Callable[[], Hand[E]], *, name: str, most_at_once: int) -> None:
+        self.gate = Gate(most=MOST, most_bytes=MOST_BYTES)
+        self._hire = hire
+        self._name = name
+        self._most_at_once = most_at_once
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[E | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+
+    async def start(self) -> None:
+        """Begin one more thread; raise what kept it from opening its connection."""
+        ready: Errand[None] = Errand()
+        thread = threading.Thread(
+            target=self._work, args=(ready,), name=f"ropewalk-{self._name}", daemon=True
+        )
+        thread.start()
+        self._threads.append(thread)
+        await ready.outcome()
+
+    async def send(self, errand: E) -> None:
+        """Hand over an errand, as soon as there is room; raise `Unavailable` if it closes first."""
+        await self.gate.enter(errand.size)
+        if self._closed:
+            self.gate.leave(errand.size)
+            raise _closed()
+        self._queue.put(errand)
+
+    def alive(self) -> bool:
+        """Tell whether every thread is at work."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def close(self) -> None:
+        """Take nothing in any more; what was taken in is still done."""
+        self._closed = True
+        self.gate.close(_closed)
+
+    def join(self) -> None:
+        """Wait, in another thread than the loop's, until all is done and the connections closed."""
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, ready: Errand[None]) -> None:
+        try:
+            hand = self._hire()
+        except BaseException as error:  # noqa: BLE001 (it is raised where `start` waits)
+            ready.set_exception(error)
+            self._tell(ready.settle)
+            return
+        ready.set_result(None)
+        self._tell(ready.settle)
+        try:
+            while errands := self._next():
+                self._serve(hand, errands)
+        finally:
+            hand.leave()
+
+    def _next(self) -> list[E]:
+        """Wait for errands and take what waits, in order; none means that the work is over."""
+        errand = self._queue.get()
+        errands: list[E] = []
+        while errand is not None:
+            errands.append(errand)
+            if len(errands) == self._most_at_once:
+                return errands
+            try:
+                errand = self._queue.get_nowait()
+            except Empty:
+                return errands
+        if errands:
+            # Every thread gets one such word, and has to hear it again when it is done here.
+            self._queue.put(None)
+        return errands
+
+    def _serve(self, hand: Hand[E], errands: list[E]) -> None:
+        wanted = [errand for errand in errands if not errand.abandoned()]
+        if wanted:
+            try:
+                hand.serve(wanted)
+            except BaseException as error:  # noqa: BLE001 (it is raised where the callers wait)
+                for errand in wanted:
+                    errand.set_exception(error)
+        self._tell(lambda: self._settle(errands))
+        hand.rest()
+
+    def _settle(self, errands: list[E]) -> None:
+        for errand in errands:
+            errand.settle()
+            self.gate.leave(errand.size)
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        # A loop that was closed has nobody left who could wait for an outcome.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call)
+
+
+def _closed() -> Unavailable:
+    message = "the store is being closed; open it again, or another one"
+    return Unavailable(message, code="closed")

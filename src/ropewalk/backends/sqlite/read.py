@@ -1,0 +1,91 @@
+"""Reading: records by key, pages of a scan, and rows of a scan that was sorted beforehand."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final, cast
+
+from ...domain.query import Query
+from ...domain.record import Key, Record
+from . import select
+from .connection import Connection
+from .fragments import Sql
+from .rows import record_of
+
+PAGE_BYTES: Final = 8 * 1024 * 1024
+"""What is read at once ends early when its bodies are bigger than this: memory stays bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some records of a scan, in order.
+
+    `steps` is how many rows were looked at for them: a row may be gone meanwhile. `last` says
+    that no more can follow.
+    """
+
+    records: tuple[Record, ...]
+    steps: int
+    last: bool
+
+
+def records_by_key(
+    connection: Connection, keys: Sequence[Key], *, now: int, bodies: bool
+) -> list[Record | None]:
+    """Return the records of `keys` that are live at `now`, `None` where absent."""
+    statement = select.point(bodies=bodies)
+    found: list[Record | None] = []
+    for key in keys:
+        rows = connection.rows(statement, (key.space, key.id, key.kind, now))
+        found.append(record_of(rows[0]) if rows else None)
+    return found
+
+
+def next_page(connection: Connection, query: Query, *, now: int, count: int) -> Stretch:
+    """Return up to `count` records of the answer behind `query.after`."""
+    records, full = _records(connection, select.page(query, now, count=count))
+    return Stretch(tuple(records), len(records), last=not full and len(records) < count)
+
+
+def sorted_rows(connection: Connection, query: Query, *, now: int, at_once: int) -> array[int]:
+    """Return the row numbers of the answer in order: one sort, and 8 bytes a record.
+
+    A limit counts only up to `at_once`, what is read in the same moment: of more, some may be
+    gone when their turn comes, and others take their place.
+    """
+    statement = select.sorted_rows(query, now)
+    limited = query.limit is not None and query.limit <= at_once
+    values = (*statement.values, query.limit if limited else -1)
+    rows = connection.walk(statement.text, values)
+    return array("q", (cast("int", row) for (row,) in rows))
+
+
+def next_rows(connection: Connection, query: Query, rows: Sequence[int], *, now: int) -> Stretch:
+    """Return the records of `rows` that are still there and still match."""
+    statement = select.by_row(query, now)
+    records: list[Record] = []
+    size = 0
+    for steps, row in enumerate(rows, start=1):
+        found, _ = _records(connection, Sql(statement.text, (*statement.values, row)))
+        records += found
+        size += sum(len(record.body or b"") for record in found)
+        if size > PAGE_BYTES:
+            return Stretch(tuple(records), steps, last=False)
+    return Stretch(tuple(records), len(rows), last=False)
+
+
+def _records(connection: Connection, statement: Sql) -> tuple[list[Record], bool]:
+    """Return the records of a statement, and whether it was left because they got too big."""
+    records: list[Record] = []
+    size = 0
+    with closing(connection.walk(statement.text, statement.values)) as rows:
+        for row in rows:
+            record = record_of(row)
+            records.append(record)
+            size += len(record.body or b"")
+            if size > PAGE_BYTES:
+                return records, True
+    return records, False

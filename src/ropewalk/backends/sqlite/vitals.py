@@ -1,0 +1,128 @@
+"""What a health check looks at, and what each finding means for whoever must act."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import apsw
+
+from ...domain.errors import RopewalkError
+from ...domain.health import Health, State
+from .connection import Connection
+from .lane import MOST
+from .watch import file_identity, size
+
+if TYPE_CHECKING:
+    from .writer import Pulse
+
+_MIB: Final = 1024 * 1024
+LOW_DISK: Final = 64 * _MIB
+BIG_WAL: Final = 256 * _MIB
+LONG_QUEUE: Final = MOST // 2
+
+# Two connections that write and checkpoint at once could damage the file before these releases:
+# https://sqlite.org/wal.html#walresetbug
+_SAFE: Final = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """Figures of one look at a store; sizes in bytes.
+
+    `present` says that the file is still the one that was opened; `damage` is what a check of
+    the pages found, `trouble` what the writer stumbled on between batches.
+    """
+
+    path: str
+    present: bool = True
+    read_only: bool = False
+    file_bytes: int = 0
+    wal_bytes: int = 0
+    free_bytes: int = 1 << 62
+    queued: int = 0
+    writer_alive: bool = True
+    sqlite: str = "3.51.3"
+    damage: str | None = None
+    trouble: RopewalkError | None = None
+
+
+def look(connection: Connection, path: str, pulse: Pulse, *, thorough: bool) -> Vitals:
+    """Look at the file and read a page of it; with `thorough`, check all pages as well.
+
+    Raises errors of apsw where the file cannot be read.
+    """
+    connection.rows("select row from record limit 1")
+    damage = connection.pragma("quick_check(1)") if thorough else "ok"
+    return Vitals(
+        path=path,
+        present=file_identity(path) == pulse.file,
+        read_only=connection.read_only,
+        file_bytes=size(path),
+        wal_bytes=size(f"{path}-wal"),
+        free_bytes=shutil.disk_usage(Path(path).parent).free,
+        sqlite=apsw.sqlite_lib_version(),
+        damage=None if damage == "ok" else str(damage),
+        trouble=pulse.trouble,
+    )
+
+
+def judge(vitals: Vitals) -> Health:
+    """Say what the figures mean: down where no batch can be kept, degraded where care is due."""
+    down, degraded = list(_fatal(vitals)), list(_worrying(vitals))
+    state = State.DOWN if down else State.DEGRADED if degraded else State.HEALTHY
+    facts: dict[str, str | int | float] = {
+        "file_bytes": vitals.file_bytes,
+        "wal_bytes": vitals.wal_bytes,
+        "free_bytes": vitals.free_bytes,
+        "queued": vitals.queued,
+        "sqlite": vitals.sqlite,
+    }
+    return Health(state, tuple(down + degraded), facts)
+
+
+def _fatal(vitals: Vitals) -> Iterator[str]:
+    path = vitals.path
+    if not vitals.present:
+        yield (
+            f"{path} was moved or removed while it was open, and nothing can be kept: "
+            "bring it back, or open the store again"
+        )
+    if not vitals.writer_alive:
+        yield "the thread that writes has ended: close the store and open it again"
+
+
+def _worrying(vitals: Vitals) -> Iterator[str]:
+    path = vitals.path
+    if vitals.damage is not None:
+        yield f"{path} is damaged ({vitals.damage}): restore it from a backup"
+    if vitals.trouble is not None:
+        yield f"the last tidying up failed ({vitals.trouble}): see to its cause"
+    if vitals.read_only:
+        yield f"{path} may only be read: allow writing to the file and to its folder"
+    if vitals.free_bytes < LOW_DISK:
+        yield f"only {vitals.free_bytes // _MIB} MiB are free on the disk of {path}: make room"
+    if vitals.wal_bytes > BIG_WAL:
+        yield (
+            f"{path}-wal has grown to {vitals.wal_bytes // _MIB} MiB, because something reads for "
+            "very long: end long reads, also those of other programs"
+        )
+    if vitals.queued > LONG_QUEUE:
+        yield (
+            f"{vitals.queued} batches wait to be written: write less at a time, "
+            "or end the process that keeps the file locked"
+        )
+    if not _is_safe(vitals.sqlite):
+        yield (
+            f"SQLite {vitals.sqlite} can damage a file that several connections write to: "
+            "update the package apsw, so that it brings 3.51.3 or newer"
+        )
+
+
+def _is_safe(version: str) -> bool:
+    parts = tuple(map(int, version.split(".")))
+    newest = _SAFE[0]
+    return parts >= newest or any(parts[:2] == safe[:2] and parts >= safe for safe in _SAFE)
