@@ -21,6 +21,9 @@ MAX_LABELS: Final = 256
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """Biggest sealed body of one record, in bytes."""
 
+MAX_OPENED_BYTES: Final = 256 * 1024 * 1024
+"""Biggest body of one record once it is unsealed and before it is sealed, in bytes."""
+
 MAX_BATCH_CHANGES: Final = 10_000
 """Most changes in one batch."""
 

@@ -1,0 +1,163 @@
+"""`Pipeline`: serialise, compress, check; and open every body by its own seal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from ..domain.errors import Corrupt, Invalid
+from ..domain.limits import MAX_BODY_BYTES, MAX_OPENED_BYTES
+from ..domain.ports import Sealed
+from ..domain.record import Key, Record
+from ..domain.spelling import did_you_mean
+from ..registry import Registry
+from . import BUILTIN
+from .allowlist import TYPES, TypeRegistry
+from .recipe import Codec, Serializer, Step, key_bytes, parse, steps_bytes
+from .serialize import MsgPack
+
+T = TypeVar("T")
+
+DEFAULT_STEPS: Final = ("zstd", "crc32")
+"""What a body goes through behind the serializer, unless the settings say otherwise."""
+
+BIG_BYTES: Final = 64 * 1024
+"""A longer body is compressed and checked in a worker thread."""
+
+BIG_SEALED_BYTES: Final = 16 * 1024
+"""A longer sealed body is opened in a worker thread: it may well grow on the way."""
+
+
+class Pipeline:
+    """Seal with one serializer and some codecs, in this order; a `Sealer`.
+
+    What each body went through stands in its seal, `msgpack|zstd|crc32`, and the seal alone says
+    how it is opened: changed settings do not matter to what is stored. `opens` are the further
+    codecs that may be needed for that. A codec that leaves a body as it is (little ones do not
+    get smaller) is left out of its seal.
+
+    Small bodies are sealed and opened at once, big ones in a worker thread, so that the event
+    loop goes on; a value is always serialised at once, as it is at the call. Raises `Invalid` for
+    two codecs of one name.
+    """
+
+    def __init__(self, serializer: Serializer, *codecs: Codec, opens: Iterable[Codec] = ()) -> None:
+        """Choose the steps for writing, and what else can be read."""
+        self._serializer = serializer
+        self._readers: Mapping[str, Serializer] = {Step(serializer.name).name: serializer}
+        self._codecs = codecs
+        own = {Step(codec.name).name: codec for codec in codecs}
+        if len(own) < len(codecs):
+            names = ", ".join(codec.name for codec in codecs)
+            message = f"each codec stands in a pipeline once, and here are {names}"
+            raise Invalid(message, code="duplicate", field="codecs")
+        self._openers: Mapping[str, Codec] = {codec.name: codec for codec in opens} | own
+
+    async def seal(self, value: object, key: Key) -> Sealed:
+        """Close `value` for `key`, as it is now.
+
+        Raises `Invalid`, with the key, naming the path of a value that cannot be kept, or the
+        limit (`max_opened_bytes`, `max_body_bytes`) that the whole is beyond.
+        """
+        data = self._serialised(value, key)
+        if len(data) <= BIG_BYTES:
+            return self._close(data, key)
+        return await asyncio.to_thread(self._close, data, key)
+
+    async def unseal(self, record: Record) -> object:
+        """Open the body of `record` by its own seal.
+
+        Raises `Corrupt`, with the key, where body or seal are damaged; `Invalid` where the record
+        came without its body, or where this program lacks what its seal or its types need.
+        """
+        if record.body is None:
+            message = (
+                f"{record.key} was read without its body (headers alone); read it with bodies=True"
+            )
+            raise Invalid(message, code="no_body", key=record.key)
+        if len(record.body) <= BIG_SEALED_BYTES:
+            return self._open(record.body, record.seal, record.key)
+        return await asyncio.to_thread(self._open, record.body, record.seal, record.key)
+
+    def _serialised(self, value: object, key: Key) -> bytes:
+        try:
+            data = self._serializer.dumps(value)
+        except Invalid as error:
+            message = f"{key} cannot be kept: {error.message}"
+            raise Invalid(message, code=error.code, **{**error.facts, "key": key}) from error
+        _check_size(len(data), key, limit=MAX_OPENED_BYTES, limit_name="max_opened_bytes")
+        return data
+
+    def _close(self, data: bytes, key: Key) -> Sealed:
+        seal = self._serializer.name
+        bound = key_bytes(key)
+        for codec in self._codecs:
+            encoded = codec.encode(data, bound + steps_bytes(seal))
+            if encoded is not None:
+                data, parameter = encoded
+                seal = f"{seal}|{Step(codec.name, parameter) if parameter else codec.name}"
+        _check_size(len(data), key, limit=MAX_BODY_BYTES, limit_name="max_body_bytes")
+        return Sealed(data, seal)
+
+    def _open(self, data: bytes, seal: str, key: Key) -> object:
+        try:
+            recipe = parse(seal)
+            bound = key_bytes(key)
+            for step, before in recipe.undo:
+                codec = _known(step.name, self._openers, what="codec")
+                data = codec.decode(data, bound + steps_bytes(before), parameter=step.parameter)
+            return _known(recipe.serializer, self._readers, what="serializer").loads(data)
+        except Corrupt as error:
+            message = f"the body of {key} is damaged: {error.message}; restore it from a backup"
+            raise Corrupt(message, code=error.code, **{**error.facts, "key": key}) from error
+        except Invalid as error:
+            message = f"the body of {key} cannot be opened here: {error.message}"
+            raise Invalid(message, code=error.code, **{**error.facts, "key": key}) from error
+
+
+def make_pipeline(
+    steps: Sequence[str | Codec] = DEFAULT_STEPS,
+    *,
+    types: TypeRegistry = TYPES,
+    load: Callable[[str], type[object]] | None = None,
+) -> Pipeline:
+    """Return a pipeline of MessagePack and the codecs named, or given ready-made.
+
+    `load` finds the class of a name (a `Registry` does it; without one, built-in names and
+    entry points of the group `ropewalk.codecs`). Every built-in codec can be opened, whether
+    named or not. Raises `Invalid` for an unknown name, and for one that is no codec.
+    """
+    find = load or Registry[object]("codec", BUILTIN, group="ropewalk.codecs").load
+    codecs = [_codec(find(step)(), step) if isinstance(step, str) else step for step in steps]
+    made = [find(name)() for name in BUILTIN]
+    return Pipeline(
+        MsgPack(types), *codecs, opens=[codec for codec in made if isinstance(codec, Codec)]
+    )
+
+
+def _codec(made: object, name: str) -> Codec:
+    if isinstance(made, Codec):
+        return made
+    message = f"{name!r} is no codec: it does not turn bytes into bytes; leave it out of the steps"
+    raise Invalid(message, code="not_a_codec", field="codecs", name=name)
+
+
+def _known(name: str, known: Mapping[str, T], *, what: str) -> T:
+    found = known.get(name)
+    if found is None:
+        message = (
+            f"its seal names the {what} {name!r}, which this program has not set up "
+            f"({did_you_mean(name, known)}); install it, and name it in the settings"
+        )
+        raise Invalid(message, code="unknown_codec", codec=name)
+    return found
+
+
+def _check_size(size: int, key: Key, *, limit: int, limit_name: str) -> None:
+    if size > limit:
+        message = (
+            f"the body of {key} is {size} bytes; {limit_name} is {limit}: "
+            "split it over several records"
+        )
+        raise Invalid(message, code="too_big", field="body", limit=limit_name, size=size, key=key)

@@ -1,0 +1,130 @@
+"""Typed values to MessagePack and back, exactly, without pickle and without guessing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain, compress, repeat
+from operator import is_, methodcaller
+from typing import Final
+
+from ormsgpack import Ext, packb
+
+from ..domain.errors import Invalid
+from .allowlist import TYPES, TypeRegistry
+from .format import OPTIONS, Value
+from .reader import Reader
+from .refusal import Refused
+from .writer import Writer, write_leaf
+
+# One of these stands before all bytes, and before every bytearray that was taken for bytes.
+_BYTES_MARKERS: Final = (0xC4, 0xC5, 0xC6)
+
+_BUFFERS: Final[frozenset[type]] = frozenset({bytearray, memoryview})
+_HOLDING: Final[frozenset[type]] = frozenset({dict, list})
+_values: Final = methodcaller("values")
+
+
+class MsgPack:
+    """Write values as MessagePack with extension types, so that each comes back as what it was.
+
+    Kept with their exact types: None, bool, int of any size, float (also NaN, infinities, -0.0),
+    str (also lone surrogates), bytes, bytearray, complex, Decimal, Fraction, datetime (with a
+    zone), date, time, timedelta, timezone, ZoneInfo, UUID, paths; list, tuple, dict with any
+    hashable keys of these types and in its order, set, frozenset, deque, OrderedDict, Counter,
+    defaultdict; arrays and scalars of numpy; and the classes of `types`: enums, dataclasses,
+    named tuples, pydantic models, others with functions of their own.
+
+    Equal values of equal types give equal bytes, whatever the order within their sets. What is
+    not kept: that two places hold the same object (each gets its own), the class of a fixed
+    offset that is not `datetime.timezone`, and whether a numpy array was a view.
+    """
+
+    name: str = "msgpack"
+
+    def __init__(self, types: TypeRegistry = TYPES) -> None:
+        """Write and read the classes that `types` knows."""
+        self._types = types
+        self._writer = Writer(types)
+
+    def dumps(self, value: Value) -> bytes:
+        """Write `value`; raise `Invalid` naming the path of what cannot be kept.
+
+        `facts["path"]` is that path, such as `state.messages[3].payload`.
+        """
+        leaves = _Leaves()
+        try:
+            data = packb(value, leaves, OPTIONS)
+        except TypeError:
+            if leaves.interrupt is not None:
+                raise leaves.interrupt from None
+            return self._walk(value)
+        # ormsgpack takes a bytearray for bytes. Only then can one of these markers be there.
+        if any(marker in data for marker in _BYTES_MARKERS) and _holds_buffer(value):
+            return self._walk(value)
+        return data
+
+    def loads(self, data: bytes) -> Value:
+        """Read what `dumps` wrote; raise `Corrupt` for anything else.
+
+        A value whose class is not registered comes back as `Opaque`. Raises `Invalid` where the
+        bytes are sound but this program cannot make the value: a class that changed its fields,
+        a time zone or a package that is missing.
+        """
+        return Reader(self._types).read(data)
+
+    def _walk(self, value: Value) -> bytes:
+        try:
+            return packb(self._writer.plain(value), option=OPTIONS)
+        except Refused as refused:
+            raise _invalid(refused) from refused.__cause__
+        except RecursionError as error:
+            message = "the value nests too deep for the stack that is left; keep it flatter"
+            raise Invalid(message, code="too_deep") from error
+
+
+class _Leaves:
+    """Write typed leaves while ormsgpack does the rest; anything else makes it give up.
+
+    It loses what is raised here, which is right for errors (the walk that follows finds them
+    again, with their path) and wrong for interrupts, which are remembered.
+    """
+
+    __slots__ = ("interrupt",)
+
+    def __init__(self) -> None:
+        self.interrupt: BaseException | None = None
+
+    def __call__(self, value: Value) -> Ext:
+        try:
+            return write_leaf(value)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self.interrupt = error
+            raise
+
+
+def _holds_buffer(value: object) -> bool:
+    """Tell whether a bytearray or memoryview lies in the lists and dictionaries of `value`.
+
+    Goes down level by level, so that almost all of it happens in C.
+    """
+    level: list[object] = [value]
+    while not _BUFFERS.intersection(kinds := set(map(type, level))):
+        if kinds.isdisjoint(_HOLDING):
+            return False
+        dicts: Iterable[Value] = compress(level, map(is_, map(type, level), repeat(dict)))
+        lists: Iterable[Value] = compress(level, map(is_, map(type, level), repeat(list)))
+        inside: Iterable[Iterable[object]] = chain(map(_values, dicts), lists)
+        level = list(chain.from_iterable(inside))
+    return True
+
+
+def _invalid(refused: Refused) -> Invalid:
+    path = refused.where()
+    kind = "" if refused.kind is None else refused.kind.__qualname__
+    circle = refused.round_trip()
+    if circle is not None:
+        outer, inner = circle
+        message = f"{inner} holds {outer}, in which it lies; a value cannot hold itself"
+        return Invalid(message, code="cycle", path=inner, type=kind)
+    return Invalid(f"{path} {refused.reason}", code=refused.code, path=path, type=kind)
