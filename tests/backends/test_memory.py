@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
 
 from ropewalk.backends.memory import MemoryBackend
-from ropewalk.domain.clock import FrozenClock
+from ropewalk.domain.change import Delete, Put
+from ropewalk.domain.clock import FrozenClock, SystemClock
+from ropewalk.domain.errors import Invalid, Unavailable
+from ropewalk.domain.health import State
+from ropewalk.domain.query import NEWEST_FIRST, Order, Query
+from ropewalk.domain.record import Key
 from ropewalk.testing.backend import BackendContract
+from ropewalk.testing.chaos import chaos
+from ropewalk.testing.samples import SPACE, commits, drain, everything, key, put, write
+
+SECONDS = 30.0 if os.environ.get("ROPEWALK_LONG") else 2.0
 
 
 class TestMemory(BackendContract):
@@ -21,3 +32,108 @@ class TestMemory(BackendContract):
         await backend.open()
         yield backend
         await backend.close()
+
+
+@pytest.fixture
+async def memory() -> AsyncIterator[MemoryBackend]:
+    """Open an empty memory store on the machine's clock."""
+    memory = MemoryBackend(clock=SystemClock())
+    await memory.open()
+    yield memory
+    await memory.close()
+
+
+@pytest.mark.seed("2.1", "4.5", "5.1", "5.2")
+async def test_chaos(memory: MemoryBackend) -> None:
+    """Two hundred tasks with random cancellations: none hangs, and the books balance."""
+    report = await chaos(memory, seconds=SECONDS)
+    print(report)  # noqa: T201 (the numbers are part of the proof)
+    assert (0, ()) == (report.hung, report.broken)
+    assert report.transfers > 100
+
+
+@pytest.mark.seed("2.1", "6.3")
+@pytest.mark.parametrize("order", [Order(), NEWEST_FIRST], ids=["oldest", "newest"])
+async def test_a_page_costs_what_is_on_it(memory: MemoryBackend, order: Order) -> None:
+    """A page of a session takes no more steps in a store ten times the size."""
+
+    async def steps_of_a_page() -> int:
+        """Count the lines of our code that a page executes."""
+        steps = 0
+
+        def count(frame: object, event: str, arg: object) -> object:
+            nonlocal steps
+            del frame, arg
+            steps += event == "line"
+            return count
+
+        page = Query(space=SPACE, session_id="s7", limit=20, order=order)
+        before = sys.gettrace()
+        sys.settrace(count)  # type: ignore[arg-type]
+        try:
+            records = await everything(memory, page)
+        finally:
+            sys.settrace(before)
+        assert len(records) == 20
+        return steps
+
+    async def fill(begin: int, end: int) -> None:
+        for n in range(begin, end, 1_000):
+            await write(
+                memory,
+                *[
+                    put(f"n{i}", session_id=f"s{i % 10 + i // 400 * 10}")
+                    for i in range(n, n + 1_000)
+                ],
+            )
+
+    await fill(0, 1_000)
+    small = await steps_of_a_page()
+    await fill(1_000, 10_000)
+    assert await steps_of_a_page() <= small * 1.5
+
+
+async def test_it_is_down_before_it_is_opened() -> None:
+    """A store that was not opened says so, by `ping` and by each verb."""
+    memory = MemoryBackend(clock=FrozenClock())
+    assert (await memory.ping()).state is State.DOWN
+    query = Query(space=SPACE)
+    for call in (
+        memory.get([key("a")]),
+        write(memory, put("a")),
+        drain(memory.scan(query)),
+        memory.tally(query),
+        drain(memory.feed()),
+    ):
+        with pytest.raises(Unavailable, match="open"):
+            await call
+
+
+async def test_closing_forgets_everything(memory: MemoryBackend) -> None:
+    """A store that is opened anew is empty, and counts from the beginning."""
+    await write(memory, put("a"))
+    await memory.close()
+    await memory.open()
+    assert await everything(memory, Query(space=None)) == []
+    assert await commits(memory) == []
+
+
+async def test_its_url_is_bare() -> None:
+    """`memory://` makes a store; a path and options are refused, as it has none."""
+    clock = FrozenClock()
+    memory = MemoryBackend.from_url("memory://", clock=clock)
+    await memory.open()
+    assert (await memory.ping()).state is State.HEALTHY
+    await memory.close()
+    with pytest.raises(Invalid, match=r"a/b\.db"):
+        MemoryBackend.from_url("memory://a/b.db", clock=clock)
+    with pytest.raises(Invalid, match="timeout"):
+        MemoryBackend.from_url("memory://", clock=clock, timeout=3)
+
+
+async def test_nothing_is_left_of_deleted_records(memory: MemoryBackend) -> None:
+    """Lists of parents and spaces vanish with their last record: ids cost nothing for ever."""
+    keys = [Key(f"space-{n}", "note", "x") for n in range(50)]
+    await write(memory, *[Put(key=k, session_id=k.space, thread_id=k.space) for k in keys])
+    await write(memory, *[Delete(key=k) for k in keys])
+    assert {"records": 0, "commits": 2, "parents": 0} == (await memory.ping()).facts

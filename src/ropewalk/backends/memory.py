@@ -88,9 +88,12 @@ class MemoryBackend:
         await asyncio.sleep(0)
         if not self._open:
             return Health(State.DOWN, ("the memory store is not open: open it first",))
-        return Health(
-            State.HEALTHY, (), {"records": len(self._records), "commits": len(self._commits)}
-        )
+        facts = {
+            "records": len(self._records),
+            "commits": len(self._commits),
+            "parents": len(self._index),
+        }
+        return Health(State.HEALTHY, (), facts)
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` in the order asked, `None` where absent."""
@@ -309,6 +312,10 @@ class _Index:
     def __init__(self) -> None:
         self._shelves: dict[_Shelf, dict[str, list[Place]]] = {}
         self._spaces: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        """Count the spaces, sessions and threads that have records."""
+        return len(self._shelves)
 
     def add(self, record: Record) -> None:
         """List a record that is not listed yet."""
