@@ -86,7 +86,12 @@ class Condition:
         if op == "exists":
             return (actual is not None) == wanted
         if op == "in":
-            return isinstance(wanted, tuple) and any(_equal(actual, item) for item in wanted)
+            # Most values are told apart by `==` alone, which is quick; the rest by their types too.
+            return (
+                isinstance(wanted, tuple)
+                and actual in wanted
+                and any(_equal(actual, item) for item in wanted)
+            )
         if op == "prefix":
             return isinstance(actual, str) and isinstance(wanted, str) and actual.startswith(wanted)
         if op == "eq":
