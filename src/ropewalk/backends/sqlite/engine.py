@@ -20,7 +20,7 @@ from ...domain.ports import Capability, Clock
 from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.tally import Tally, check_tally
-from . import feed, forks, options, read, schema, tallies, vitals
+from . import feed, forks, options, paths, read, schema, tallies, vitals
 from .connection import Connection
 from .errors import speaking_of
 from .lane import Lane
@@ -36,9 +36,6 @@ _GETS_AT_ONCE: Final = 64
 _FIRST_STEP: Final = 32
 _LONGEST_STEP: Final = 256
 _COMMITS_AT_ONCE: Final = 500
-
-_STEADY: Final = frozenset({"id", "created_at"})
-"""Orders in which a rewritten record stays where it is: a scan may go from page to page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +112,11 @@ class SqliteBackend:
         )
 
     @property
+    def path(self) -> str:
+        """The file, as an absolute path."""
+        return self._path
+
+    @property
     def capabilities(self) -> frozenset[Capability]:
         """It has every power."""
         return frozenset(Capability)
@@ -181,15 +183,15 @@ class SqliteBackend:
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records in the query's order, a page in each short read.
 
-        Sorting by what a rewrite changes is done once, at the beginning, and then takes 8 bytes
-        of memory for each record.
+        What no index has in order is sorted once, at the beginning, and then takes 8 bytes of
+        memory for each record.
         """
         self._here()
         if query.limit == 0:
             return
         now = self._clock.now()
-        steady = query.order.field in _STEADY
-        stretches = self._pages(query, now) if steady else self._sorted(query, now)
+        walked = paths.is_walked(query)
+        stretches = self._pages(query, now) if walked else self._sorted(query, now)
         left = query.limit
         async with aclosing(stretches):
             async for records in stretches:

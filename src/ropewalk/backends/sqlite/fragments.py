@@ -21,7 +21,8 @@ class Sql:
 
 
 ALWAYS: Final = Sql("1")
-NEVER: Final = Sql("0")
+NEVER: Final = Sql("?", (0,))
+"""Bound: a written 0 would make SQLite forget the other conditions, and the index they need."""
 
 
 def joined(parts: Sequence[Sql], word: Literal["and", "or"]) -> Sql:

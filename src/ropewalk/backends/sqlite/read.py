@@ -5,18 +5,22 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from ...domain.query import Query
 from ...domain.record import Key, Record
 from . import select
-from .connection import Connection
+from .connection import Connection, Row
 from .fragments import Sql
+from .paths import spreads
 from .rows import record_of
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
 """What is read at once ends early when its bodies are bigger than this: memory stays bounded."""
+
+_MOST_KINDS: Final = 64
+"""With more kinds, following all records of the store by time costs less than merging."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,43 @@ def records_by_key(
 
 def next_page(connection: Connection, query: Query, *, now: int, count: int) -> Stretch:
     """Return up to `count` records of the answer behind `query.after`."""
+    if spreads(query):
+        kinds = query.kinds or _kinds_of(connection, query.space or "")
+        if len(kinds) <= _MOST_KINDS:
+            return _merged(connection, query, kinds, now=now, count=count)
     records, full = _records(connection, select.page(query, now, count=count))
     return Stretch(tuple(records), len(records), last=not full and len(records) < count)
+
+
+def _merged(
+    connection: Connection, query: Query, kinds: Sequence[str], *, now: int, count: int
+) -> Stretch:
+    """Return the next records of several kinds, of which each has its own place in the index.
+
+    Costs a look at `count` entries of each kind, however many records the space has.
+    """
+    places: list[Row] = []
+    for kind in dict.fromkeys(kinds):
+        statement = select.places(replace(query, kinds=(kind,)), now, count=count)
+        places += connection.rows(statement.text, statement.values)
+    places.sort(reverse=query.order.descending)
+    rows = [cast("int", row) for *_, row in places[:count]]
+    stretch = next_rows(connection, query, rows, now=now)
+    return replace(stretch, last=stretch.steps == len(rows) < count)
+
+
+def _kinds_of(connection: Connection, space: str) -> list[str]:
+    """Return the kinds that a space has, a few more than the most that are merged at least."""
+    kinds: list[str] = []
+    while len(kinds) <= _MOST_KINDS:
+        ((kind,),) = connection.rows(
+            "select min(kind) from record indexed by record_kind where space = ? and kind > ?",
+            (space, kinds[-1] if kinds else ""),
+        )
+        if kind is None:
+            break
+        kinds.append(cast("str", kind))
+    return kinds
 
 
 def sorted_rows(connection: Connection, query: Query, *, now: int, at_once: int) -> array[int]:

@@ -16,6 +16,7 @@ from ...domain.query import LABEL, Query
 from . import labels
 from .conditions import condition_sql, is_float, label_code, one_of
 from .fragments import ALWAYS, NEVER, Bound, Sql, gathered, joined
+from .paths import index_for
 
 HEADER: Final = (
     "space, kind, id, version, created_at, updated_at, expires_at, session_id, thread_id, seal, "
@@ -34,14 +35,19 @@ def point(*, bodies: bool) -> str:
 
 def page(query: Query, now: int, *, count: int) -> Sql:
     """Return the statement that reads the next `count` records of the answer, in order."""
-    condition, order = answering(query, now), _ordering(query)
-    return chosen(_columns_read(bodies=query.bodies), condition, order, Sql("limit ?", (count,)))
+    columns = _columns_read(bodies=query.bodies)
+    return _in_order(columns, query, now, Sql("limit ?", (count,)))
+
+
+def places(query: Query, now: int, *, count: int) -> Sql:
+    """Return the statement that finds the next `count` rows of the answer, and what sorts them."""
+    columns = Sql("created_at, id, kind, space, row")
+    return _in_order(columns, query, now, Sql("limit ?", (count,)))
 
 
 def sorted_rows(query: Query, now: int) -> Sql:
     """Return the statement that lists row numbers of the answer in order; the limit comes last."""
-    condition, order = answering(query, now), _ordering(query)
-    return chosen(Sql("row"), condition, order, Sql("limit ?"))
+    return _in_order(Sql("row"), query, now, Sql("limit ?"))
 
 
 def by_row(query: Query, now: int) -> Sql:
@@ -50,11 +56,17 @@ def by_row(query: Query, now: int) -> Sql:
     return chosen(_columns_read(bodies=query.bodies), found, Sql("and row = ?"))
 
 
-def chosen(columns: Sql, condition: Sql, *rest: Sql) -> Sql:
+def chosen(columns: Sql, condition: Sql, *rest: Sql, index: str | None = None) -> Sql:
     """Return a statement on the table of records: every word of it is ours, all values bound."""
-    text = f"select {columns.text} from record where {condition.text}"  # noqa: S608
+    table = f"record indexed by {index}" if index else "record"
+    text = f"select {columns.text} from {table} where {condition.text}"  # noqa: S608
     parts = (columns, condition, *rest)
     return Sql(" ".join((text, *(part.text for part in rest))), gathered(parts))
+
+
+def _in_order(columns: Sql, query: Query, now: int, limit: Sql) -> Sql:
+    index = index_for(query, ordered=True)
+    return chosen(columns, answering(query, now), _ordering(query), limit, index=index)
 
 
 def _columns_read(*, bodies: bool) -> Sql:
@@ -69,7 +81,10 @@ def matching(query: Query, now: int) -> Sql:
         if value is not None:
             parts.append(Sql(f"{column} = ?", (value,)))
     if query.kinds:
-        parts.append(one_of(Sql("kind"), tuple(dict.fromkeys(query.kinds))))
+        # Without a space no index leads to a kind, and to the order of the index it is a column
+        # like others, not a constant: the plus says so.
+        kind = Sql("kind" if query.space is not None else "+kind")
+        parts.append(one_of(kind, tuple(dict.fromkeys(query.kinds))))
     if not query.expired:
         parts.append(Sql("coalesce(expires_at > ?, 1)", (now,)))
     parts += [condition_sql(condition) for condition in query.where]

@@ -13,6 +13,7 @@ from .conditions import is_float, label_code
 from .connection import Connection
 from .fragments import Sql, gathered
 from .labels import decode_value
+from .paths import index_for
 from .select import answering, chosen
 
 
@@ -39,7 +40,8 @@ def statement(query: Query, sums: Sequence[str], group_by: Sequence[str], *, now
     listed = ", ".join(column.text for column in columns)
     grouped = ", ".join(str(number + 1) for number in range(len(groups)))
     rest = (Sql(f"group by {grouped}"),) if groups else ()
-    return chosen(Sql(listed, gathered(columns)), answering(query, now), *rest)
+    index = index_for(query, ordered=False)
+    return chosen(Sql(listed, gathered(columns)), answering(query, now), *rest, index=index)
 
 
 def tally(
