@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import ormsgpack
 
@@ -157,7 +157,7 @@ class Tree:
             db.executescript(SCHEMA)
             db.executemany("INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         for _, _, id, _, _, _, column in rows:
-            metadata = json.loads(column or b"{}")
+            metadata = _object(column)
             if "state_data" in metadata:
                 state = metadata.pop("state_data")
                 self._tell("checkpoint", id, place, state, metadata_sha256=sha256(metadata))
@@ -167,6 +167,15 @@ class Tree:
         """Write the ground truth of everything so far."""
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.truth)
         self.path("ground_truth.jsonl").write_text(text, "utf-8")
+
+
+def _object(column: bytes | None) -> dict[str, object]:
+    """Return the object in a metadata column; damaged ones hold none."""
+    try:
+        value: object = json.loads(column or b"{}")
+    except ValueError:
+        return {}
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def line_of(record: Mapping[str, object]) -> bytes:

@@ -22,7 +22,7 @@ from .keeping import join, same
 from .register import Row
 from .survey import CHECKPOINTS, GRAPHS, REASONS
 from .text import JsonObject, excerpt
-from .visit import Item, Visit
+from .visit import Item, Visit, guarded
 
 _STATE: Final = "state_data"
 
@@ -136,11 +136,9 @@ class Checkpoints:
         if not read:
             yield Problem(code="vanished", place=place, reason="the row is no longer there")
             return
-        try:
-            yield from _Reader(self.visit, read[0], row, place).read()
-        except Corrupt as error:
-            text = excerpt(read[0].metadata or b"")
-            yield Problem(code=error.code, place=place, reason=error.message, excerpt=text)
+        raw = read[0]
+        text = excerpt(raw.metadata or raw.checkpoint or b"")
+        yield from guarded(_Reader(self.visit, raw, row, place).read(), place, text=text)
 
 
 class _Reader:
@@ -187,7 +185,7 @@ class _Reader:
             digest=raw.digest,
             entity=checkpoint,
         )
-        yield from item.notes
+        yield from item.notes()
 
     def _decode(self) -> tuple[JsonObject, JsonObject]:
         """Return the blob and the metadata; where one is damaged, the other may do."""

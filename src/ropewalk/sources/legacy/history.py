@@ -24,7 +24,7 @@ from .lines import Line, read_lines
 from .shapes import own_record
 from .survey import HISTORY, Found
 from .text import canonical, digest_of, excerpt
-from .visit import ENTRY, Item, Visit
+from .visit import ENTRY, Item, Visit, guarded
 
 KINDS: Final[Mapping[object, EntryKind]] = {kind.value: kind for kind in EntryKind}
 
@@ -130,7 +130,7 @@ class History:
                 if kind is None:
                     yield stranger(line)
                     continue
-                for finding in self._record(line, kind, found, before):
+                for finding in guarded(self._record(line, kind, found, before), line.place):
                     if isinstance(finding, SourceItem):
                         before = finding.entity.created_at
                     yield finding
@@ -174,7 +174,7 @@ class History:
             digest=digest,
             entity=replace(entry, metadata=join(metadata, kept)),
         )
-        yield from item.notes
+        yield from item.notes()
 
     def _session(self, fields: Fields, found: Found, item: Item) -> str | None:
         session = fields.link("session_id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -12,6 +13,9 @@ LEGACY: Final = "legacy"
 
 ABSENT: Final = "~absent"
 """Among what is kept: the keys that the original did not have, though the entity has a value."""
+
+
+_OURS: Final = re.compile(rf"{LEGACY}(?:~([2-9]|[1-9][0-9]{{1,8}}))?")
 
 
 def same(left: object, right: object) -> bool:
@@ -46,28 +50,25 @@ def join(metadata: Mapping[str, object], kept: Mapping[str, object]) -> dict[str
 
     Metadata that has such a key of its own keeps it: ours then stands under `legacy~2`, and so on.
     """
-    names = _names(metadata)
-    if not kept and not names:
-        return dict(metadata)
-    return {**metadata, _name(len(names) + 1): dict(kept)}
+    last = _last(metadata)
+    return {**metadata, _name(last + 1): dict(kept)} if kept or last else dict(metadata)
 
 
 def part(metadata: Mapping[str, Any]) -> tuple[JsonObject, JsonObject]:
     """Return the original metadata and what is kept: the inverse of `join`."""
-    names = _names(metadata)
-    if not names:
+    last = _last(metadata)
+    if not last:
         return dict(metadata), {}
-    own = {name: value for name, value in metadata.items() if name != names[-1]}
-    return own, as_object(metadata[names[-1]]) or {}
-
-
-def _names(metadata: Iterable[str]) -> list[str]:
-    present = set(metadata)
-    names: list[str] = []
-    while (name := _name(len(names) + 1)) in present:
-        names.append(name)
-    return names
+    ours = _name(last)
+    own = {name: value for name, value in metadata.items() if name != ours}
+    return own, as_object(metadata[ours]) or {}
 
 
 def _name(number: int) -> str:
     return LEGACY if number == 1 else f"{LEGACY}~{number}"
+
+
+def _last(metadata: Iterable[str]) -> int:
+    """Return the highest number that a key of ours could have here; 0 where there is none."""
+    matches = filter(None, map(_OURS.fullmatch, metadata))
+    return max((int(match[1] or 1) for match in matches), default=0)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ...domain.errors import Corrupt
 from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.session import Interaction, Session, SessionStatus
 from ...domain.source import Finding, Problem, SourceItem
@@ -14,8 +13,8 @@ from .fields import Fields, fit
 from .keeping import difference, join
 from .shapes import CONTEXT, INDEX, own_context, own_interaction
 from .survey import SESSION, Found
-from .text import JsonObject, as_list, as_object, digest_of, excerpt, load_document, problem_of
-from .visit import Item, Visit
+from .text import JsonObject, as_list, as_object, digest_of, excerpt, load_document
+from .visit import Item, Visit, guarded
 
 
 @dataclass(slots=True)
@@ -29,15 +28,11 @@ class Sessions:
     def read(self) -> Iterator[Finding | None]:
         """Go through the sessions, and remember which threads they name."""
         for found in self.visit.of(SESSION):
-            try:
-                document = load_document(found.path)
-            except Corrupt as error:
-                yield problem_of(error, found.place)
-            else:
-                yield from self._session(document, found)
+            yield from guarded(self._session(found), found.place)
             yield None
 
-    def _session(self, document: JsonObject, found: Found) -> Iterator[Finding]:
+    def _session(self, found: Found) -> Iterator[Finding]:
+        document = load_document(found.path)
         digest = digest_of(document)
         context = as_object(document.get(CONTEXT)) or {}
         wanted = context.get("session_id", found.path.stem)
@@ -45,7 +40,7 @@ class Sessions:
         if isinstance(wanted, str) and self._digests.get(wanted) == digest:
             item.id = wanted
             item.note("same_document", f"the very same session {wanted} was read from elsewhere")
-            yield from item.notes
+            yield from item.notes()
             return
         fields, outer = self.visit.fields(context), self.visit.fields(document)
         created, guessed = self._created(fields, outer)
@@ -65,7 +60,7 @@ class Sessions:
         yield SourceItem(
             kind="session", source_id=id, place=found.place, digest=digest, entity=session
         )
-        yield from item.notes
+        yield from item.notes()
 
     def _created(self, fields: Fields, outer: Fields) -> tuple[datetime | None, bool]:
         """Return when a session began, and whether that is a guess."""
@@ -115,20 +110,16 @@ class Sessions:
             session_id = self._ids.get(found.place)
             if session_id is None:
                 continue
-            try:
-                document = load_document(found.path)
-            except Corrupt as error:
-                yield problem_of(error, found.place)
-            else:
-                yield from self._interactions(document, session_id, found.place)
+            yield from guarded(self._interactions(found, session_id), found.place)
             yield None
 
-    def _interactions(self, document: JsonObject, session: str, place: str) -> Iterator[Finding]:
+    def _interactions(self, found: Found, session: str) -> Iterator[Finding]:
+        document = load_document(found.path)
         context = as_object(document.get(CONTEXT)) or {}
         before, _ = self._created(self.visit.fields(context), self.visit.fields(document))
         read: list[tuple[Interaction, Fields, Item, str]] = []
         for index, value in enumerate(as_list(document.get("interactions")) or ()):
-            item = Item(self.visit, "interaction", f"{place}#interactions[{index}]")
+            item = Item(self.visit, "interaction", f"{found.place}#interactions[{index}]")
             entry = as_object(value)
             if entry is None or before is None:
                 reason = "an interaction that is no object" if before else "no time can be read"
@@ -157,7 +148,7 @@ class Sessions:
                 digest=digest,
                 entity=entity,
             )
-            yield from item.notes
+            yield from item.notes()
 
     def _interaction(
         self, item: Item, session: str, fields: Fields, *, before: datetime

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from ...domain.errors import Corrupt
 from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.moment import to_micros
 from ...domain.source import Finding, Problem, SourceItem
@@ -16,9 +15,9 @@ from .fields import Fields, fit, is_id
 from .keeping import difference, join, same
 from .shapes import BOTH, CLASH, SHAPE, TOP, own_thread
 from .survey import THREAD, Found, fork_of
-from .text import JsonObject, as_object, digest_of, excerpt, load_document, problem_of
+from .text import JsonObject, as_object, digest_of, excerpt, load_document
 from .traces import Traces
-from .visit import Item, Visit
+from .visit import Item, Visit, guarded
 
 _KNOWN: Final = frozenset({"thread_id", "graph_id", "status", "created_at", "updated_at"})
 
@@ -43,22 +42,18 @@ class Threads:
     def read(self) -> Iterator[Finding | None]:
         """Go through the threads, each followed by its branch and its snapshot."""
         for found in parents_first(self.visit.of(THREAD)):
-            try:
-                document = load_document(found.path)
-            except Corrupt as error:
-                yield problem_of(error, found.place)
-            else:
-                yield from self._thread(document, found)
+            yield from guarded(self._thread(found), found.place)
             yield None
 
-    def _thread(self, document: JsonObject, found: Found) -> Iterator[Finding]:
+    def _thread(self, found: Found) -> Iterator[Finding]:
+        document = load_document(found.path)
         digest = digest_of(document)
         item = Item(self.visit, "thread", found.place)
         wanted = document.get("thread_id", found.path.stem)
         if isinstance(wanted, str) and self._digests.get(wanted) == digest:
             item.id = wanted
             item.note("same_document", f"the very same thread {wanted} was read from elsewhere")
-            yield from item.notes
+            yield from item.notes()
             return
         file = self._take_apart(document)
         created, updated = self._times(file)
@@ -77,7 +72,7 @@ class Threads:
         yield SourceItem(
             kind="thread", source_id=thread.id, place=found.place, digest=digest, entity=thread
         )
-        yield from item.notes
+        yield from item.notes()
         traces = Traces(self.visit, thread, document, found.place)
         yield from traces.branch()
         yield from traces.snapshot()

@@ -41,7 +41,7 @@ class Traces:
         item = Item(self.visit, "branch", f"{self.place}#branch")
         if not is_id(source):
             item.note("odd_value", f"source_thread_id cannot be an id: {source!r}")
-            yield from item.notes
+            yield from item.notes()
             return
         thread, digest = self.thread, digest_of(fork)
         item.identify(fork.get("branch_id", f"branch~{thread.id}"), digest)
@@ -68,7 +68,7 @@ class Traces:
         yield SourceItem(
             kind="branch", source_id=branch.id, place=item.place, digest=digest, entity=branch
         )
-        yield from item.notes
+        yield from item.notes()
 
     def snapshot(self) -> Iterator[Finding]:
         """Rebuild the last snapshot of this thread: its name and description are lost."""
@@ -96,7 +96,7 @@ class Traces:
         yield SourceItem(
             kind="snapshot", source_id=snapshot.id, place=item.place, digest=digest, entity=snapshot
         )
-        yield from item.notes
+        yield from item.notes()
 
     def dangling(self) -> Iterator[Finding]:
         """Note what else the file refers to and is not there; the references stay as they are."""
@@ -112,7 +112,7 @@ class Traces:
         restored = marks.get("last_restored_snapshot")
         if isinstance(restored, str) and not self.visit.register.knows("snapshot", restored):
             item.note("dangling_snapshot", f"was restored from {restored}, which is not there")
-        yield from item.notes
+        yield from item.notes()
 
     def _check(self, item: Item, thread: object, *, what: str) -> None:
         if isinstance(thread, str) and thread not in self.visit.threads:

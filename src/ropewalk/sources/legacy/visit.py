@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from ...domain.source import Finding, Note
+from ...domain.errors import Corrupt
+from ...domain.source import Finding, Note, Problem
 from .fields import Fields, Times, is_id
 from .register import Register
 from .survey import Found
-from .text import excerpt
+from .text import excerpt, problem_of
 
 S = TypeVar("S", bound=StrEnum)
 
 ENTRY: Final = "entry"
 """The one topic of all six kinds of history entries: readers look them up by id alone."""
+
+
+def guarded(findings: Iterator[Finding], place: str, *, text: str = "") -> Iterator[Finding]:
+    """Go through findings; damage that only shows on the way ends them with a problem.
+
+    `text` is the excerpt where the damage itself brings none.
+    """
+    try:
+        yield from findings
+    except Corrupt as error:
+        error.facts.setdefault("excerpt", text)
+        yield problem_of(error, place)
+    except RecursionError:
+        # Parsed at the limit of nesting, and now looked at from some frames further down.
+        reason = "nested too deeply to be read"
+        yield Problem(code="too_deep", place=place, reason=reason, excerpt=text)
 
 
 @dataclass(slots=True)
@@ -44,13 +62,18 @@ class Item:
     kind: str
     place: str
     id: str = ""
-    notes: list[Finding] = field(default_factory=list[Finding])
+    _notes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def note(self, code: str, reason: str) -> None:
         """Add something to know about the item."""
-        self.notes.append(
-            Note(code=code, place=self.place, reason=reason, kind=self.kind, source_id=self.id)
-        )
+        self._notes.append((code, reason))
+
+    def notes(self) -> Iterator[Finding]:
+        """Go through the notes made so far, under the id that the item has got by now."""
+        for code, reason in self._notes:
+            yield Note(
+                code=code, place=self.place, reason=reason, kind=self.kind, source_id=self.id
+            )
 
     def identify(self, wanted: object, digest: str, *, topic: str | None = None) -> str:
         """Give the item an id of its own: the one wanted, if it can be an id and is free.
