@@ -32,7 +32,7 @@ endef
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long fmt lint types imports seeds docs check lock clean
+.PHONY: help setup demo test test-long fmt lint types imports pages docs check lock clean
 
 help: ## Show these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
@@ -65,11 +65,13 @@ types: $(VENV)/.ready-dev ## Check types, twice: mypy and pyright, both strict
 imports: $(VENV)/.ready-dev ## Check the floors: who may import whom
 	@$(BIN)/lint-imports
 
-seeds: $(VENV)/.ready-dev ## Write docs/seeds.md anew from the markers on the tests
+pages: $(VENV)/.ready-dev ## Write the generated pages of docs/ anew
 	@$(BIN)/python tools/seeds.py
+	@$(BIN)/python tools/api.py
 
 docs: $(VENV)/.ready-dev ## Check that generated pages are current and that every example runs
 	@$(BIN)/python tools/seeds.py --check
+	@$(BIN)/python tools/api.py --check
 	@$(BIN)/pytest --quiet tests/test_docs.py
 
 check: lint imports types docs test ## Everything that must hold before a change is merged

@@ -166,7 +166,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_the_page_of_criteria_is_current() -> None:
-    """docs/seeds.md says what the markers on the tests say; `make seeds` writes it anew."""
+    """docs/seeds.md says what the markers on the tests say; `make pages` writes it anew."""
     run = subprocess.run(
         [sys.executable, ROOT / "tools" / "seeds.py", "--check"],
         capture_output=True,

@@ -256,7 +256,7 @@ def render(proofs: Iterable[Proof]) -> str:
     lines = [
         "# Acceptance criteria and their tests",
         "",
-        "<!-- Written by tools/seeds.py from the markers on the tests: run `make seeds`. -->",
+        "<!-- Written by tools/seeds.py from the markers on the tests: run `make pages`. -->",
         "",
         f"{len(by_number)} of {len(CRITERIA)} criteria have tests, the others say *later*.",
         "Tests of a contract run once for each room that is named beside it.",
@@ -304,7 +304,7 @@ def main() -> int:
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(text, "utf-8")
     elif not page.exists() or page.read_text("utf-8") != text:
-        print(f"{PAGE} is stale: run `make seeds`", file=sys.stderr)
+        print(f"{PAGE} is stale: run `make pages`", file=sys.stderr)
         return 1
     return 0
 

@@ -110,5 +110,5 @@ def test_a_stale_page_is_noticed(tmp_path: Path) -> None:
     assert 0 == _run(tmp_path, "--check").returncode
     _write(tmp_path, "tests/test_sample.py", "@pytest.mark.seed('1.1')\ndef test_a(): ...\n")
     stale = _run(tmp_path, "--check")
-    assert (1, "docs/seeds.md is stale: run `make seeds`\n") == (stale.returncode, stale.stderr)
+    assert (1, "docs/seeds.md is stale: run `make pages`\n") == (stale.returncode, stale.stderr)
     assert "*later*" in (tmp_path / "docs" / "seeds.md").read_text("utf-8")
