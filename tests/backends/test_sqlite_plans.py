@@ -1,0 +1,237 @@
+"""Every common question is answered along the index meant for it, and sorted by that index."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ropewalk.backends.sqlite import SqliteBackend, functions, select, tallies
+from ropewalk.backends.sqlite.connection import Connection
+from ropewalk.backends.sqlite.fragments import Sql
+from ropewalk.backends.sqlite.patience import Patience
+from ropewalk.domain.change import Batch, Put
+from ropewalk.domain.clock import FrozenClock
+from ropewalk.domain.cursor import Cursor
+from ropewalk.domain.query import NEWEST_FIRST, Condition, Order, Query
+from ropewalk.domain.record import Key
+
+KINDS: Final = ("message", "tool_call", "token_usage", "cost")
+SPACE: Final = "default"
+
+THREAD: Final = Query(space=SPACE, thread_id="t3")
+SESSION: Final = Query(space=SPACE, session_id="s3")
+SPOT: Final = Cursor(40_000, f"{40:032x}", "message", SPACE)
+
+PAGES: Final = {
+    "a thread": (THREAD, "record_thread (thread_id=? AND space=?)"),
+    "one kind of a thread": (
+        Query(space=SPACE, thread_id="t3", kinds=("message",)),
+        "record_thread (thread_id=? AND space=?)",
+    ),
+    "several kinds of a thread": (
+        Query(space=SPACE, thread_id="t3", kinds=("message", "cost")),
+        "record_thread (thread_id=? AND space=?)",
+    ),
+    "the next page of a thread": (
+        Query(space=SPACE, thread_id="t3", kinds=("message",), after=SPOT),
+        "record_thread (thread_id=? AND space=? AND (created_at,id,kind)>(?,?,?))",
+    ),
+    "a stretch of a thread": (
+        Query(space=SPACE, thread_id="t3", after=SPOT, until=Cursor(50_000)),
+        (
+            "record_thread (thread_id=? AND space=? AND (created_at,id,kind)>(?,?,?)"
+            " AND (created_at,id,kind)<(?,?,?))"
+        ),
+    ),
+    "the latest of a thread": (
+        Query(space=SPACE, thread_id="t3", kinds=("message",), order=NEWEST_FIRST, limit=1),
+        "record_thread (thread_id=? AND space=?)",
+    ),
+    "a time range of a thread": (
+        Query(
+            space=SPACE,
+            thread_id="t3",
+            where=(Condition("created_at", "ge", 5), Condition("created_at", "lt", 900_000)),
+        ),
+        "record_thread (thread_id=? AND space=? AND created_at>? AND created_at<?)",
+    ),
+    "a label within a thread": (
+        Query(space=SPACE, thread_id="t3", where=(Condition("labels.role", "eq", "user"),)),
+        "record_thread (thread_id=? AND space=?)",
+    ),
+    "a session": (SESSION, "record_session (session_id=? AND space=?)"),
+    "one kind of a session": (
+        Query(space=SPACE, session_id="s3", kinds=("thread",), order=NEWEST_FIRST),
+        "record_session (session_id=? AND space=?)",
+    ),
+    "a thread of a session": (
+        Query(space=SPACE, session_id="s3", thread_id="t3", kinds=("message",)),
+        "record_thread (thread_id=? AND space=?)",
+    ),
+    "one kind": (
+        Query(space=SPACE, kinds=("session",)),
+        "record_kind (space=? AND kind=?)",
+    ),
+    "the next page of one kind": (
+        Query(space=SPACE, kinds=("session",), after=SPOT),
+        "record_kind (space=? AND kind=? AND (created_at,id)>(?,?))",
+    ),
+    "by id": (Query(space=SPACE, order=Order("id")), "record_key (space=?)"),
+    "the next page by id": (
+        Query(space=SPACE, order=Order("id"), after=Cursor("m", "m", "message", SPACE)),
+        "record_key (space=? AND (id,kind)>(?,?))",
+    ),
+    "one id and kind": (
+        Query(space=SPACE, kinds=("thread",), where=(Condition("id", "eq", "t3"),)),
+        "record_key (space=? AND id=? AND kind=?)",
+    ),
+    "the whole store": (Query(space=None), "SCAN record USING INDEX record_time"),
+    "one kind of every space": (
+        Query(space=None, kinds=("message",)),
+        "SCAN record USING INDEX record_time",
+    ),
+    "the next page of the whole store": (
+        Query(space=None, after=SPOT),
+        "record_time ((created_at,id,kind,space)>(?,?,?,?))",
+    ),
+}
+"""What is asked for page by page, and the end of the plan that answers it without sorting."""
+
+SORTED: Final = {
+    "an id of any kind": (
+        Query(space=SPACE, where=(Condition("id", "eq", "t3"),)),
+        "record_key (space=? AND id=?)",
+    ),
+    "some ids": (
+        Query(space=SPACE, kinds=("thread",), where=(Condition("id", "in", ("t3", "t4", "t5")),)),
+        "record_key (space=? AND id=? AND kind=?)",
+    ),
+    "the beginning of an id": (
+        Query(space=SPACE, where=(Condition("id", "prefix", "t3"),)),
+        "record_key (space=? AND id>? AND id<?)",
+    ),
+    "a thread by last change": (
+        Query(space=SPACE, thread_id="t3", order=Order("updated_at")),
+        "record_thread (thread_id=? AND space=?)",
+    ),
+    "sessions by a label": (
+        Query(space=SPACE, kinds=("session",), order=Order("labels.title")),
+        "record_kind (space=? AND kind=?)",
+    ),
+    "what has expired": (
+        Query(space=SPACE, expired=True, where=(Condition("expires_at", "le", 5),)),
+        "record_expiry (expires_at<?)",
+    ),
+    "a thread in every space": (
+        Query(space=None, thread_id="t3"),
+        "record_thread (thread_id=?)",
+    ),
+}
+"""What is few, or is sorted by what no index has: found by an index and then sorted once."""
+
+TALLIES: Final = {
+    "a session": (SESSION, "record_session (session_id=? AND space=?)"),
+    "a thread": (THREAD, "record_thread (thread_id=? AND space=?)"),
+    "two kinds": (
+        Query(space=SPACE, kinds=("message", "cost")),
+        "record_kind (space=? AND kind=?)",
+    ),
+}
+
+
+async def _fill(path: Path) -> None:
+    """Write 40 sessions of 5 threads of 40 entries, and many records of another space."""
+    backend = SqliteBackend(path, clock=FrozenClock())
+    await backend.open()
+    changes = [
+        Put(
+            key=Key(SPACE, KINDS[n % 4], f"{n:032x}"),
+            labels={"role": "user", "tokens": n},
+            session_id=f"s{n // 200}",
+            thread_id=f"t{n // 40}",
+            created_at=n * 1_000,
+        )
+        for n in range(8_000)
+    ]
+    changes += [
+        Put(key=Key(SPACE, "thread", f"t{n}"), session_id=f"s{n // 5}", thread_id=f"t{n}")
+        for n in range(200)
+    ]
+    changes += [Put(key=Key(SPACE, "session", f"s{n}"), created_at=n) for n in range(40)]
+    changes += [Put(key=Key("nodes", "node", f"{n * 7919:x}")) for n in range(1_500)]
+    await backend.apply(Batch(tuple(changes)))
+    await backend.close()
+
+
+@pytest.fixture(scope="module", params=["a young store", "an analysed store"])
+def connection(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Connection]:
+    """Open a store of ten thousand records, without and with statistics for the planner."""
+    path = tmp_path_factory.mktemp("plans") / "store.db"
+    asyncio.run(_fill(path))
+    with closing(Connection(str(path), Patience(1, threading.Event()))) as connection:
+        functions.register(connection)
+        if request.param == "an analysed store":
+            connection.run("analyze")
+        yield connection
+
+
+def _plan(connection: Connection, statement: Sql) -> list[str]:
+    rows = connection.rows(f"explain query plan {statement.text}", statement.values)
+    return [str(row[3]) for row in rows]
+
+
+@pytest.mark.seed("6.3")
+@pytest.mark.parametrize("asked", PAGES)
+def test_a_page_follows_its_index(connection: Connection, asked: str) -> None:
+    """A page is read along one index that has its order: nothing is sorted, nothing is passed."""
+    query, expected = PAGES[asked]
+    (step,) = _plan(connection, select.page(query, 0, count=50))
+    assert step.endswith(expected)
+
+
+@pytest.mark.seed("6.3")
+@pytest.mark.parametrize("asked", SORTED)
+def test_what_must_be_sorted_is_first_found(connection: Connection, asked: str) -> None:
+    """Where sorting is needed, an index finds what is sorted, and it is done once."""
+    query, expected = SORTED[asked]
+    search, sort = _plan(connection, Sql(*_listing(query)))
+    assert search.endswith(expected)
+    assert "TEMP B-TREE" in sort
+
+
+def _listing(query: Query) -> tuple[str, tuple[str | int | float | None, ...]]:
+    statement = select.sorted_rows(query, 0)
+    return statement.text, (*statement.values, -1)
+
+
+@pytest.mark.seed("6.3")
+@pytest.mark.parametrize("asked", TALLIES)
+def test_a_tally_follows_its_index(connection: Connection, asked: str) -> None:
+    """Counting and summing touches the records of its session, thread or kinds alone."""
+    query, expected = TALLIES[asked]
+    (step,) = _plan(connection, tallies.statement(query, ("tokens",), (), now=0))
+    assert step.endswith(expected)
+
+
+@pytest.mark.seed("6.3")
+def test_a_key_is_looked_up(connection: Connection) -> None:
+    """A record is found by its key in one step."""
+    statement = Sql(select.point(bodies=True), (SPACE, "s3", "session", 0))
+    (step,) = _plan(connection, statement)
+    assert step.endswith("record_key (space=? AND id=? AND kind=?)")
+
+
+@pytest.mark.seed("6.3")
+def test_merging_kinds_reads_no_more_than_it_shows(connection: Connection) -> None:
+    """For a space as a whole, each kind's next entries come out of the index without the table."""
+    query = Query(space=SPACE, kinds=("message",))
+    (step,) = _plan(connection, select.places(query, 0, count=50))
+    assert step.endswith("record_kind (space=? AND kind=?)")
