@@ -10,7 +10,7 @@ from ropewalk.backends.memory import MemoryBackend
 from ropewalk.testing.faults import Slow
 from ropewalk.testing.machine import run_machine
 
-STEPS = 10_000 if os.environ.get("ROPEWALK_LONG") else 600
+STEPS = 10_000 if os.environ.get("ROPEWALK_LONG") else 500
 
 
 @pytest.mark.seed("1.3", "2.1", "2.3")

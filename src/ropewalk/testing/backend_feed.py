@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from ..domain.change import Batch, Changed, Check, Delete, Ensure, Put
@@ -122,6 +124,16 @@ class FeedContract:
         async for _ in backend.feed():
             break
         await soon(write(backend, put("after")))
+
+    @pytest.mark.seed("5.1", "8.3")
+    async def test_commits_of_many_tasks_are_one_line(self, backend: Backend) -> None:
+        """Sixty writers at once get sixty different numbers, in the order of the versions."""
+        batches = [Batch((put("hot"), put(f"n{n}"))) for n in range(60)]
+        answers = await soon(asyncio.gather(*[backend.apply(batch) for batch in batches]))
+        by_seq = sorted(answers, key=lambda answer: answer.seq)
+        assert [(n, 1) for n in range(1, 61)] == [answer.versions for answer in by_seq]
+        assert len({answer.seq for answer in answers}) == 60
+        assert [answer.seq for answer in by_seq] == [c.seq for c in await commits(backend)]
 
     async def test_a_number_beyond_64_bits_is_refused(self, backend: Backend) -> None:
         """A position that no commit can have is `Invalid`, naming the field."""

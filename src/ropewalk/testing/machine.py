@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -24,7 +25,7 @@ from ..domain.query import Query
 from ..domain.record import Key, Record
 from .model import Model, Outcome, Row
 from .samples import assert_tallies, commits, everything
-from .strategies import BATCHES, KEYS, QUERIES, TALLIES
+from .strategies import BATCHES, KEYS, PUTS, QUERIES, TALLIES, changes_of
 
 T = TypeVar("T")
 
@@ -68,15 +69,18 @@ class BackendMachine(RuleBasedStateMachine):
         del backend, clock
         return None
 
-    @initialize()
-    def open(self) -> None:
-        """Open the empty store."""
+    @initialize(first=st.lists(PUTS, min_size=8, max_size=14, unique_by=lambda change: change.key))
+    def open(self, first: list[Put]) -> None:
+        """Open the empty store and write the first records."""
         self._run(self._backend.open())
+        self._apply(Batch(tuple(first), id="first"))
 
     def teardown(self) -> None:
         """Compare everything once more, and close."""
         try:
-            self._compare_everything()
+            # Where a step failed, that failure is the one to tell.
+            if sys.exception() is None:
+                self._compare_everything()
             self._run(self._backend.close())
         finally:
             self._runner.close()
@@ -85,6 +89,18 @@ class BackendMachine(RuleBasedStateMachine):
     def apply(self, batch: Batch) -> None:
         """Apply a new batch; it goes through or is refused as the model says."""
         self._count()
+        self._batches.append(batch)
+        self._apply(batch)
+
+    @precondition(lambda self: self._model.records)
+    @rule(data=st.data(), more=BATCHES)
+    def touch(self, data: st.DataObject, more: Batch) -> None:
+        """Change a record that is there or has expired, with or just beside its version."""
+        self._count()
+        key = data.draw(st.sampled_from(sorted(self._model.records)))
+        change = data.draw(changes_of(key, self._model.records[key].version))
+        others = tuple(other for other in more.changes if other.key != key)
+        batch = Batch((*others[:2], change), id=more.id, actor=more.actor)
         self._batches.append(batch)
         self._apply(batch)
 
@@ -219,11 +235,11 @@ class BackendMachine(RuleBasedStateMachine):
         ]
 
 
-def run_machine(make: Make, *, steps: int, again: Again | None = None) -> int:
+def run_machine(make: Make, *, steps: int, again: Again | None = None, shrink: bool = True) -> int:
     """Walk the back ends that `make` makes through at least `steps` random steps.
 
-    Returns how many steps were made. Raises what the first difference raises, shrunk by
-    Hypothesis to the shortest way there.
+    Returns how many steps were made. Raises what the first difference raises, at the end of the
+    shortest way there that Hypothesis found, or of the first way without `shrink`.
     """
 
     class Machine(BackendMachine):
@@ -246,6 +262,8 @@ def run_machine(make: Make, *, steps: int, again: Again | None = None) -> int:
                 stateful_step_count=STEPS_OF_ONE_RUN,
                 deadline=None,
                 database=None,
+                report_multiple_bugs=False,
+                phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
                 suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large),
             ),
         )
