@@ -65,10 +65,11 @@ def read_filters(raw: object) -> Sieve:
     header: list[Check] = []
     terms: list[Term] = []
     for key, given in raw.items():
+        path = _path(key)
         for op, value in _operations(key, given):
-            if (path := _path(key)) is not None:
+            if path is not None:
                 terms.append(Term(*path, op, _scalars(key, op, value)))
-            elif key == "type" and kinds is None and op in ("eq", "in") and value is not None:
+            elif key == "type" and kinds is None and op in ("eq", "in"):
                 kinds = _kinds(value)
             else:
                 header += _on_header(key, op, _stored(key, op, value))
@@ -84,8 +85,11 @@ def read_filters(raw: object) -> Sieve:
     )
 
 
-def _path(key: str) -> tuple[Root, Steps] | None:
+def _path(key: object) -> tuple[Root, Steps] | None:
     """Return root and steps of a path, `None` for a field of the header; refuse anything else."""
+    if not isinstance(key, str):
+        message = f"the keys of filters must be text, not {type(key).__name__} {key!r}"
+        raise Invalid(message, code="bad_type", field="filters")
     root, dot, rest = key.partition(".")
     if dot and root in ROOTS:
         steps = tuple(rest.split("."))
@@ -106,11 +110,8 @@ def _path(key: str) -> tuple[Root, Steps] | None:
     raise Invalid(message, code="unknown_key", field=key)
 
 
-def _operations(key: object, given: object) -> Iterator[tuple[TermOp, object]]:
+def _operations(key: str, given: object) -> Iterator[tuple[TermOp, object]]:
     """Go through the comparisons of one key: a plain value, or a dictionary of operators."""
-    if not isinstance(key, str):
-        message = f"the keys of filters must be text, not {type(key).__name__} {key!r}"
-        raise Invalid(message, code="bad_type", field="filters")
     if key == "type" and is_group(given):
         yield "in", _operand(key, "$in", given)
         return

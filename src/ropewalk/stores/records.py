@@ -26,6 +26,7 @@ from .shelf import Row, Shelf
 
 if TYPE_CHECKING:
     from ..domain.ports import Backend, Clock, Sealer
+    from ..domain.query import Query
     from ..domain.record import Record
     from .select.limits import SelectLimits
     from .sieve import Sieve
@@ -229,12 +230,13 @@ class RecordStore:
         if not 1 <= check_int64(batch_size, field="batch_size") <= MAX_BATCH_CHANGES:
             message = f"batch_size must be 1 to {MAX_BATCH_CHANGES}, not {batch_size}"
             raise Invalid(message, code="bad_limit", field="batch_size")
-        return self._stream(read_filters(filters), batch_size, on_corrupt)
+        sieve = read_filters(filters)
+        query = replace(sieve.query(self._shelf.space), limit=batch_size)
+        return self._stream(sieve, query, on_corrupt)
 
     async def _stream(
-        self, sieve: Sieve, batch_size: int, on_corrupt: Callable[[Corrupt], None] | None
+        self, sieve: Sieve, query: Query, on_corrupt: Callable[[Corrupt], None] | None
     ) -> AsyncGenerator[Row, None]:
-        query = replace(sieve.query(self._shelf.space), limit=batch_size)
         while True:
             async with aclosing(self._shelf.scan(query)) as scan:
                 batch = [record async for record in scan]
@@ -248,7 +250,7 @@ class RecordStore:
                     continue
                 if sieve.matches(letter):
                     yield as_dict(record, letter)
-            if len(batch) < batch_size:
+            if len(batch) != query.limit:
                 return
             query = replace(query, after=query.cursor(batch[-1]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..domain.change import Batch, Change, Ensure, Put
 from ..domain.limits import MAX_BATCH_BYTES, MAX_BATCH_CHANGES
@@ -77,10 +77,16 @@ class Shelf:
                     found[key.id] = record
         return [found.get(name) for name in names]
 
-    def scan(self, query: Query) -> AsyncGenerator[Record, None]:
+    async def scan(self, query: Query) -> AsyncGenerator[Record, None]:
         """Go through the records of a query; closing it lets the back end go."""
-        # Every back end writes `scan` as an async generator; the port promises less.
-        return cast("AsyncGenerator[Record, None]", self.backend.scan(query))
+        records = self.backend.scan(query)
+        try:
+            async for record in records:
+                yield record
+        finally:
+            # The port promises an iterator; those that hold something can be closed.
+            if isinstance(records, AsyncGenerator):
+                await records.aclose()
 
     async def found(
         self, sieve: Sieve, query: Query, *, limit: int | None = None
