@@ -38,7 +38,7 @@ class TestOnTheMove(BackendContract):
         def fresh() -> Backend:
             return MemoryBackend(clock=clock)
 
-        layer = RestlessLayer(fresh(), fresh=fresh, often=1)
+        layer = RestlessLayer(fresh(), fresh=fresh, often=3)
         await layer.open()
         yield layer
         await layer.close()

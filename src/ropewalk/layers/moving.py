@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final, TypeVar, cast
 
 from ..domain.change import Applied, Batch, Change, Commit, Delete, Put
-from ..domain.errors import Invalid
+from ..domain.errors import Conflict, Invalid
 from ..domain.ports import Backend, Capability
 from ..domain.query import Condition, Query
 from ..domain.record import Key, Record
@@ -89,9 +89,15 @@ class Mover:
                 "name a new one, or remove it first"
             )
             raise Invalid(message, code="not_empty", field="target", key=record.key)
-        # Expects that it is not there: of two who begin at once, one is refused.
-        await self._write([unfinished_put()])
+        # It expects that no mark is there: of two who begin at once, one is refused. After any
+        # other error it may be there.
         self._begun = True
+        try:
+            await self._write([unfinished_put()])
+        except Conflict as error:
+            self._begun = False
+            message = "somebody else is copying into the store to switch to; name another one"
+            raise Invalid(message, code="not_empty", field="target", key=EPOCH_KEY) from error
 
     async def copy(self) -> None:
         """Copy the feed and then all records; what changes meanwhile is left to `catch_up`."""

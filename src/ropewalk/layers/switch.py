@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from math import inf
 from operator import ne
 from time import monotonic
 from typing import Final, TypeVar
@@ -32,8 +33,9 @@ RECENT_KEYS: Final = 20_000
 FEW_COMMITS: Final = 32
 """So few commits to catch up with are copied while writers wait."""
 
-MOST_ROUNDS: Final = 50
-"""After so many rounds of catching up writers wait, however far behind the copy is."""
+GAIN: Final = 0.5
+"""A round of catching up with more than this part of the one before gains too little: if those
+who write are faster than the copy, they must wait for it at some point."""
 
 T = TypeVar("T")
 
@@ -188,7 +190,8 @@ class SwitchLayer(Layer):
 
         Raises `Invalid` for a target that is not empty or can do less, `Unavailable` where the
         writes under way do not end, and whatever either backend raises. After an error the old
-        backend is in place as it was, and the target empty again and closed.
+        backend is in place as it was, and the target empty again and closed. So it is for whoever
+        is cancelled; only while the old backend closes the switch has happened already.
         """
         async with self._one_at_a_time:
             old = self._place
@@ -227,9 +230,9 @@ class SwitchLayer(Layer):
             await mover.begin()
             if Capability.FEED in old.backend.capabilities:
                 await mover.copy()
-                for _ in range(MOST_ROUNDS):
-                    if await mover.catch_up() <= FEW_COMMITS:
-                        break
+                last, behind = inf, await mover.catch_up()
+                while FEW_COMMITS < behind <= GAIN * last:
+                    last, behind = behind, await mover.catch_up()
                 begin = await self._stop(old)
             else:
                 begin = await self._stop(old)
