@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypedDict
+from typing import Any, Final, TypedDict
 
 from ...domain.history import (
     Cost,
@@ -35,6 +35,7 @@ class _Common(TypedDict):
     id: str
     session_id: str | None
     created_at: datetime
+    metadata: dict[str, Any]
 
 
 def _message(fields: Fields, common: _Common) -> Entry:
@@ -117,6 +118,7 @@ class History:
     """Reads the months in order, and in each the sessions by name."""
 
     visit: Visit
+    _last_session: str | None = None
 
     def read(self) -> Iterator[Finding | None]:
         """Go through the records, in the order they were written in each file."""
@@ -157,22 +159,23 @@ class History:
         item.identify(raw.get("record_id"), digest, topic=ENTRY)
         if created is None:
             item.note("time_guessed", f"timestamp cannot be read; took {guess.isoformat()}")
-        common = _Common(
-            id=item.id, session_id=self._session(fields, found, item), created_at=guess
-        )
+        session, whole = self._session(fields, found, item), dict[str, Any]()
+        common = _Common(id=item.id, session_id=session, created_at=guess, metadata=whole)
         entry = _BUILD[kind](fields, common)
         metadata = fields.mapping("metadata")
         kept = difference(raw, own_record(entry, metadata, self.visit.times))
         if raw.get("metadata") is None:
             # The program that wrote it reads null as no metadata as well.
             kept.pop("metadata", None)
+        # What is kept depends on the entry, which is made once and handed on only now.
+        whole.update(join(metadata, kept))
         item.tell_odd(fields)
         yield SourceItem(
             kind=kind.value,
             source_id=item.id,
             place=line.place,
             digest=digest,
-            entity=replace(entry, metadata=join(metadata, kept)),
+            entity=entry,
         )
         yield from item.notes()
 
@@ -181,8 +184,10 @@ class History:
         if session is None and is_id(found.path.stem):
             session = found.path.stem
             item.note("session_guessed", f"session_id cannot be read; took the file's: {session}")
-        if session is not None and not self.visit.register.knows("session", session):
-            item.tell_dangling("session", session)
+        if session is not None and session != self._last_session:
+            if not self.visit.register.knows("session", session):
+                item.tell_dangling("session", session)
+            self._last_session = session
         return session
 
     def _month(self, found: Found) -> datetime | None:

@@ -26,6 +26,8 @@ def same(left: object, right: object) -> bool:
         return False
     if isinstance(left, str | int):
         return left == right
+    if isinstance(left, float):
+        return repr(left) == repr(right)
     return canonical(left) == canonical(right)
 
 

@@ -43,7 +43,7 @@ def own_context(session: Session, metadata: Metadata, times: Times) -> JsonObjec
         "user_id": session.user_id,
         "status": session.status.value,
         "created_at": times.write(session.created_at),
-        "metadata": dict(metadata),
+        "metadata": metadata,
     }
 
 
@@ -55,7 +55,7 @@ def own_interaction(interaction: Interaction, metadata: Metadata, times: Times) 
         "thread_id": interaction.thread_id,
         "interaction_type": interaction.type,
         "content": interaction.content,
-        "metadata": dict(metadata),
+        "metadata": metadata,
         "timestamp": times.write(interaction.created_at),
     }
 
@@ -76,7 +76,7 @@ def own_record(entry: Entry, metadata: Metadata, times: Times) -> JsonObject:
         "record_id": entry.id,
         "session_id": entry.session_id,
         "timestamp": times.write(entry.created_at),
-        "metadata": dict(metadata),
+        "metadata": metadata,
         **_own_fields(entry),
     }
 
@@ -102,7 +102,7 @@ def _own_fields(entry: Entry) -> JsonObject:
                 "model": entry.model,
                 "provider": entry.provider,
                 "messages": entry.messages,
-                "parameters": dict(entry.parameters),
+                "parameters": entry.parameters,
                 "estimated_tokens": entry.estimated_tokens,
             }
         case LLMResponse():
@@ -112,7 +112,7 @@ def _own_fields(entry: Entry) -> JsonObject:
                 "model": entry.model,
                 "content": entry.content,
                 "finish_reason": entry.finish_reason,
-                "token_usage": dict(entry.token_usage),
+                "token_usage": entry.token_usage,
                 "response_time": entry.response_time,
             }
         case TokenUsage():

@@ -17,6 +17,8 @@ JsonObject: TypeAlias = dict[str, object]
 MAX_ITEM_BYTES: Final = 2 * MAX_BODY_BYTES
 """Longest line or document that is read, in bytes: what is longer cannot become a record."""
 
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -35,8 +37,7 @@ def canonical(value: object) -> bytes:
 
     NaN and infinities appear as bare tokens.
     """
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
+    return _CANONICAL.encode(value).encode("utf-8", "surrogatepass")
 
 
 def digest_of(value: object) -> str:
