@@ -63,7 +63,7 @@ types: $(VENV)/.ready-dev ## Check types, twice: mypy and pyright, both strict
 	@$(BIN)/pyright
 
 imports: $(VENV)/.ready-dev ## Check the floors: who may import whom
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache
 
 pages: $(VENV)/.ready-dev ## Write the generated pages of docs/ anew
 	@$(BIN)/python tools/seeds.py
