@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar, cast
 
 from . import backends, codecs, layers, sources
-from .codecs.allowlist import register_type
+from .codecs.allowlist import Opaque, register_type
 from .codecs.pipeline import make_pipeline
+from .codecs.serialize import MsgPack
 from .config import Config, LayerConfig
 from .domain.address import Option, Options, redacted
 from .domain.clock import SystemClock
@@ -30,6 +31,7 @@ __all__ = [
     "register_backend",
     "register_layer",
     "register_type",
+    "unfold",
 ]
 
 _VERBS: Final = ("open", "close", "ping", "get", "apply", "scan", "tally", "feed")
@@ -163,6 +165,15 @@ def open_source(name: str, path: str | Path, **options: object) -> Source:
     cls = SOURCES.load(name)
     _check_options(cls, options, f"the source {name!r}")
     return cast("Callable[..., Source]", cls)(path, **options)
+
+
+def unfold(value: object) -> tuple[str, object] | None:
+    """Return the tag and the plain form of a value whose class is not registered in this program.
+
+    For every other value returns `None`. Raises as reading a store does where the plain form is
+    damaged.
+    """
+    return (value.tag, MsgPack().loads(value.data)) if isinstance(value, Opaque) else None
 
 
 def _make_backend(config: Config, clock: Clock) -> Backend:

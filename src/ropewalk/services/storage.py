@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from ..domain.errors import Invalid
 from ..domain.query import Query
 from ..domain.record import DEFAULT_SPACE, check_name
+from .catalog import Catalog
 from .desk import Desk
 from .modules import Modules
 from .unit import Unit
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class Storage(Modules):
     """One store for everything an agent application must remember.
 
-    `sessions`, `threads`, `history`, `checkpoints` are the managers, `records` the plain ones.
+    `sessions`, `threads`, `history`, `checkpoints` are the managers, `records` the plain ones;
+    `catalog` answers for lists and look-ups.
     A handle sees one space; `space()` gives a handle to another one over the same store.
     """
 
@@ -44,6 +46,7 @@ class Storage(Modules):
         """
         self._desk = Desk(backend, sealer, clock, check_name(space, field="space"), actor)
         self._relocate = relocate
+        self.catalog = Catalog(self._desk)
         super().__init__(self._desk)
 
     async def open(self) -> Self:
