@@ -1,0 +1,229 @@
+"""`ropewalk show`: one thing, whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+import click
+
+from ...domain.errors import NotFound
+from ...domain.history import EntryKind, HistoryEntry, Message
+from ...domain.moment import to_micros
+from ...domain.thread import Position
+from .command import Example, Invocation, command
+from .digest import spoken
+from .figures import UNKNOWN, Figures, cost_text, session_figures, thread_figures
+from .opening import opened, run
+from .outline import outline, part_of
+from .output import Output
+from .payload import Json, entity, faithful
+from .refs import Refs
+from .text import clean, clean_lines, size, stamp
+from .told import told
+
+if TYPE_CHECKING:
+    from ...domain.checkpoint import CheckpointHeader
+    from ...services.catalog import Named
+    from ...services.storage import Storage
+
+_DEMO: Final = "-u sqlite:///ropewalk-demo.db"
+
+
+@command(
+    examples=[
+        Example(f"ropewalk show rome {_DEMO}", "a thread: where it comes from, what it amounts to"),
+        Example(f"ropewalk show rome --state {_DEMO}", "the newest state on its line"),
+        Example(f"ropewalk show rome~1 --path plan.0 {_DEMO}", "a part of the state before that"),
+        Example(f"ropewalk show rome/cheaper --messages {_DEMO}", "what was said on a branch"),
+        Example(f"ropewalk show tool-rome-01 --json {_DEMO}", "a history entry, for programs"),
+    ]
+)
+@click.argument("ref")
+@click.option("--state", is_flag=True, help="The state of the checkpoint, or of the newest one.")
+@click.option("--messages", is_flag=True, help="Every message on the line up to there.")
+@click.option("--path", metavar="A.0.B", help="Only this part of the state.")
+@click.pass_obj
+def show(
+    invocation: Invocation, ref: str, *, state: bool, messages: bool, path: str | None
+) -> None:
+    """Show one session, thread, checkpoint, snapshot, branch or history entry.
+
+    REF is an id or the beginning of one (4 characters or more), thread/branch, or ref~2 for the
+    second checkpoint back; kind:ref where an id is used twice.
+
+    States are shown in the manner of YAML, with a type behind an exclamation mark where JSON has
+    none of the kind. With --json such a value is an object with one key that names the type, as in
+    {"$decimal": "19.90"}; the reference of the commands lists them all.
+    """
+    if messages and (state or path is not None):
+        message = "ask for --messages or for the state, not both"
+        raise click.UsageError(message)
+    run(_show(invocation, ref, state=state or path is not None, messages=messages, path=path))
+
+
+async def _show(
+    invocation: Invocation, ref: str, *, state: bool, messages: bool, path: str | None
+) -> None:
+    output = Output(invocation)
+    async with opened(invocation) as storage:
+        target = await Refs(storage).find(ref)
+        if messages:
+            await _show_messages(storage, output, target)
+        elif state:
+            await _show_state(storage, output, target, path)
+        else:
+            payload, shown = await _WHOLE.get(target.kind, _entry)(storage, target)
+            if output.json:
+                output.emit({"kind": target.kind, **payload})
+            else:
+                for line in outline({"kind": target.kind, **shown}):
+                    output.line(line)
+
+
+async def _show_state(storage: Storage, output: Output, target: Named, path: str | None) -> None:
+    checkpoint = await storage.checkpoints.load((await _header(storage, target)).id)
+    part: object = checkpoint.state if path is None else part_of(checkpoint.state, path)
+    if output.json:
+        found: dict[str, Json] = {"checkpoint_id": checkpoint.id, "thread_id": checkpoint.thread_id}
+        found |= (
+            {"state": faithful(part)} if path is None else {"path": path, "value": faithful(part)}
+        )
+        output.emit(found)
+        return
+    output.say(f"checkpoint {clean(checkpoint.id)} of thread {clean(checkpoint.thread_id)}:")
+    for line in outline(part):
+        output.line(line)
+
+
+async def _header(storage: Storage, target: Named) -> CheckpointHeader:
+    """Return the checkpoint that is meant, or the newest one of the place that is meant."""
+    if target.kind == "checkpoint":
+        return await storage.checkpoints.get(target.id)
+    place = await Refs(storage).place(target)
+    header = await storage.checkpoints.latest_header(place.thread_id, until=place.until)
+    if header is None:
+        message = f"there is no checkpoint on the line of thread {place.thread_id!r} there"
+        raise NotFound(message, what="checkpoint", thread_id=place.thread_id)
+    return header
+
+
+async def _show_messages(storage: Storage, output: Output, target: Named) -> None:
+    kinds = [EntryKind.MESSAGE]
+    until: Position | None = None
+    if target.kind == "session":
+        rows = storage.history.stream(session_id=target.id, kinds=kinds)
+    else:
+        place = await Refs(storage).place(target)
+        until = place.until
+        rows = storage.history.stream(thread_id=place.thread_id, kinds=kinds)
+    messages: list[Json] = []
+    async with aclosing(cast("AsyncGenerator[HistoryEntry, None]", rows)) as entries:
+        async for entry in entries:
+            at = Position(to_micros(entry.created_at), entry.id)
+            if not isinstance(entry, Message) or (until is not None and at >= until):
+                continue
+            if output.json:
+                messages.append(entity(entry))
+            else:
+                _say_message(output, entry)
+    if output.json:
+        output.emit({"messages": messages})
+
+
+def _say_message(output: Output, message: Message) -> None:
+    who = clean(message.role if message.name is None else f"{message.role} ({message.name})")
+    output.line(
+        f"{output.styled(who, bold=True)}  {stamp(message.created_at)}  {clean(message.id)}"
+    )
+    for line in clean_lines(spoken(message.content)).split("\n"):
+        output.line(f"  {line}".rstrip())
+    output.line()
+
+
+Shown: TypeAlias = tuple[dict[str, Json], dict[str, object]]
+"""The same thing for programs and for people."""
+
+
+def _figures(figures: Figures) -> dict[str, object]:
+    return {
+        "turns": figures.turns,
+        "forks": figures.forks,
+        "tokens": figures.tokens.total_tokens if figures.tokens.record_count else UNKNOWN,
+        "cost": cost_text(figures.costs),
+    }
+
+
+async def _session(storage: Storage, target: Named) -> Shown:
+    session = await storage.sessions.get(target.id)
+    figures = await session_figures(storage, session.id)
+    threads = [t async for t in storage.threads.stream(session_id=session.id)]
+    recent = await storage.sessions.interactions(session.id, newest_first=True, limit=20)
+    payload = entity(session) | figures.payload
+    payload["threads"] = [thread.id for thread in threads]
+    payload["newest_interactions"] = [entity(interaction) for interaction in recent]
+    shown = told(session) | _figures(figures)
+    shown["threads"] = {thread.id: thread.title for thread in threads}
+    if recent.items:
+        shown["newest interactions"] = [told(interaction) for interaction in recent]
+    return payload, shown
+
+
+async def _thread(storage: Storage, target: Named) -> Shown:
+    thread = await storage.threads.get(target.id)
+    figures = await thread_figures(storage, thread.id)
+    lineage = [each.id for each in await storage.threads.lineage(thread.id)]
+    branches = await storage.threads.branches(thread.id)
+    snapshots = await storage.threads.snapshots(thread.id)
+    newest = await storage.checkpoints.latest_header(thread.id)
+    count = await storage.checkpoints.count(thread.id)
+    payload = entity(thread) | figures.payload
+    payload |= {
+        "lineage": list(lineage),
+        "branches": [entity(branch) for branch in branches],
+        "snapshots": [entity(snapshot) for snapshot in snapshots],
+        "newest_checkpoint_id": None if newest is None else newest.id,
+        "checkpoints": count,
+    }
+    shown = told(thread) | _figures(figures)
+    shown |= {"lineage": lineage, "checkpoints": count}
+    if newest is not None:
+        shown["newest checkpoint"] = newest.id
+    if branches:
+        shown["branches"] = {f"{b.name or b.id} ({b.status})": b.thread_id for b in branches}
+    if snapshots:
+        shown["snapshots"] = {s.name: s.description or stamp(s.created_at) for s in snapshots}
+    return payload, shown
+
+
+async def _checkpoint(storage: Storage, target: Named) -> Shown:
+    checkpoint = await storage.checkpoints.load(target.id)
+    shown = told(checkpoint)
+    shown["size"] = size(checkpoint.size)
+    shown["state"] = checkpoint.state
+    return entity(checkpoint), shown
+
+
+async def _snapshot(storage: Storage, target: Named) -> Shown:
+    snapshot = await Refs(storage).snapshot(target)
+    return entity(snapshot), told(snapshot)
+
+
+async def _branch(storage: Storage, target: Named) -> Shown:
+    branch = await Refs(storage).branch(target)
+    return entity(branch), told(branch)
+
+
+async def _entry(storage: Storage, target: Named) -> Shown:
+    entry = await storage.history.get(target.id)
+    return entity(entry), told(entry)
+
+
+_WHOLE: Final[Mapping[str, Callable[[Storage, Named], Awaitable[Shown]]]] = {
+    "session": _session,
+    "thread": _thread,
+    "checkpoint": _checkpoint,
+    "snapshot": _snapshot,
+    "branch": _branch,
+}
