@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 import click
@@ -121,7 +120,7 @@ class _Ending:
     code: str
     message: str
     hint: str = ""
-    facts: Mapping[str, object] = MappingProxyType({})
+    facts: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 def _ending(error: Exception) -> _Ending:
