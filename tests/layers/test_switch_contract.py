@@ -1,4 +1,4 @@
-"""`SwitchLayer` keeps the whole contract, at rest and while it moves from store to store."""
+"""`SwitchLayer` keeps the whole contract while it moves from store to store."""
 
 from __future__ import annotations
 
@@ -9,22 +9,9 @@ import pytest
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.ports import Backend
-from ropewalk.layers.switch import SwitchLayer
 from ropewalk.testing.backend import BackendContract
 
 from .restless import RestlessLayer
-
-
-class TestAtRest(BackendContract):
-    """A switch layer that never switches is the backend below."""
-
-    @pytest.fixture
-    async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
-        """Return an open switch layer over memory."""
-        layer = SwitchLayer(MemoryBackend(clock=clock))
-        await layer.open()
-        yield layer
-        await layer.close()
 
 
 @pytest.mark.seed("1.4")

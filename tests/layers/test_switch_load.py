@@ -12,6 +12,7 @@ import pytest
 
 from ropewalk.backends.file import FileBackend
 from ropewalk.backends.memory import MemoryBackend
+from ropewalk.backends.sqlite import SqliteBackend
 from ropewalk.domain.change import Batch, Delete, Put
 from ropewalk.domain.clock import SystemClock
 from ropewalk.domain.errors import Conflict
@@ -136,14 +137,20 @@ async def test_nothing_is_lost_under_load_in_memory() -> None:
 
 @pytest.mark.seed("2.4")
 async def test_nothing_is_lost_on_the_way_to_a_durable_store(tmp_path: Path) -> None:
-    """From memory to a folder under load; another program then finds everything in the folder."""
+    """From memory to SQLite and to a folder under load; another program finds everything there."""
     clock = SystemClock()
     backend = SwitchLayer(MemoryBackend(clock=clock))
-    folder = tmp_path / "store"
-    load = await _run(backend, [lambda: FileBackend(folder, clock=clock)], step=40)
+
+    def into_sqlite() -> Backend:
+        return SqliteBackend(tmp_path / "agent.db", clock=clock)
+
+    def into_folder() -> Backend:
+        return FileBackend(tmp_path / "store", clock=clock, sync="normal")
+
+    load = await _run(backend, [into_sqlite, into_folder], step=25)
     await _assert_whole(backend, load)
     await backend.close()
-    again = SwitchLayer(FileBackend(folder, clock=clock))
+    again = SwitchLayer(into_folder())
     await again.open()
     await _assert_whole(again, load)
     assert 120 + len(COUNTERS) <= await drain(again.scan(Query(space=None)))

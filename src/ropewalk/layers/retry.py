@@ -89,7 +89,7 @@ class RetryLayer(Layer):
                 return
             finally:
                 await stop(found)
-            if progress.is_over:
+            if progress.is_over and query.limit:
                 return
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:

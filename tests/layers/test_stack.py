@@ -1,0 +1,77 @@
+"""Layers stand on one another: the whole contract through three of them, and their order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from ropewalk.backends.memory import MemoryBackend
+from ropewalk.backends.sqlite import SqliteBackend
+from ropewalk.domain.clock import FrozenClock
+from ropewalk.domain.ports import Backend
+from ropewalk.layers import BUILTIN, ORDER
+from ropewalk.layers.base import Layer
+from ropewalk.layers.logs import LogsLayer
+from ropewalk.layers.retry import RetryLayer
+from ropewalk.layers.switch import SwitchLayer
+from ropewalk.testing.backend import BackendContract, DurableContract, Reopen
+
+
+def stacked(store: Backend) -> Backend:
+    """Put three layers round a store, in the order of the house."""
+    return LogsLayer(RetryLayer(SwitchLayer(store), attempts=2, first=0.0))
+
+
+class TestOverMemory(BackendContract):
+    """Through logs, retry and switch, memory keeps every promise."""
+
+    @pytest.fixture
+    async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
+        """Return an open stack over memory."""
+        layer = stacked(MemoryBackend(clock=clock))
+        await layer.open()
+        yield layer
+        await layer.close()
+
+
+class TestOverSqlite(BackendContract, DurableContract):
+    """Through logs, retry and switch, an SQLite file keeps every promise, also when reopened."""
+
+    @pytest.fixture
+    async def backend(self, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Backend]:
+        """Return an open stack over a new file."""
+        layer = stacked(SqliteBackend(tmp_path / "agent.db", clock=clock))
+        await layer.open()
+        yield layer
+        await layer.close()
+
+    @pytest.fixture
+    def reopen(self, backend: Backend, clock: FrozenClock, tmp_path: Path) -> Reopen:
+        """Close the stack, and open another one over the same file."""
+
+        async def close_and_open() -> Backend:
+            await backend.close()
+            again = stacked(SqliteBackend(tmp_path / "agent.db", clock=clock))
+            await again.open()
+            return again
+
+        return close_and_open
+
+
+@pytest.mark.seed("9.4")
+def test_every_layer_has_its_place() -> None:
+    """Each built-in layer stands once in the order, loads under its name, and is a `Layer`."""
+    assert sorted(BUILTIN) == sorted(ORDER)
+    for place in BUILTIN.values():
+        module, _, name = place.partition(":")
+        assert issubclass(getattr(import_module(f"ropewalk.{module}"), name), Layer)
+    assert "switch" == ORDER[-1]
+
+
+def test_a_layer_has_the_capabilities_of_its_store(clock: FrozenClock) -> None:
+    """What the store can do can be done through any number of layers."""
+    store = MemoryBackend(clock=clock)
+    assert store.capabilities == stacked(store).capabilities
