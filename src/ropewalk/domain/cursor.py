@@ -7,7 +7,7 @@ import binascii
 import json
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from .errors import Invalid
 from .labels import Label, check_label
@@ -73,16 +73,24 @@ class Cursor:
         """Read what `encode` wrote; raise `Invalid` for anything else."""
         try:
             data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            value, id_, kind, space = json.loads(data)
+            value, *names = _list(json.loads(data))
             if value is not None:
                 check_label(value, field="cursor")
-            return cls(value, _text(id_), _text(kind), _text(space))
+            id_, kind, space = map(_text, names)
+            return cls(value, id_, kind, space)  # type: ignore[arg-type]
         except (ValueError, TypeError, binascii.Error, RecursionError) as error:
             message = "this is not a cursor of a page; pass the one that the last page returned"
             raise Invalid(message, code="bad_cursor", field="cursor") from error
 
 
+def _list(value: object) -> list[object]:
+    if isinstance(value, list):
+        return cast("list[object]", value)
+    raise TypeError(type(value).__name__)
+
+
 def _text(value: object) -> str:
     if isinstance(value, str):
+        value.encode()  # a lone surrogate is no text, and no back end could search for it
         return value
     raise TypeError(type(value).__name__)

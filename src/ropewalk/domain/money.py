@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 
 from .errors import Invalid
@@ -12,7 +13,12 @@ from .limits import check_int64
 NANOS: Final = 1_000_000_000
 """Nano-units in one unit of a currency."""
 
-_EXACT: Final = Decimal(1).scaleb(-9)
+_EXACT: Final = Decimal("1e-9")
+
+# Our own: a program that rounds its own decimals must not round money that it stores.
+_CONTEXT: Final = Context(prec=40, traps=[InvalidOperation])
+
+_CODE: Final = re.compile("[A-Z]{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +31,14 @@ class Money:
     def __post_init__(self) -> None:
         """Refuse amounts beyond 64 bits and currencies that are no code."""
         check_int64(self.nanos, field="nanos")
-        if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):  # noqa: PLR2004
+        if not _CODE.fullmatch(self.currency):
             message = f"currency must be a code of three capital letters, not {self.currency!r}"
             raise Invalid(message, code="bad_currency", field="currency")
 
     @property
     def amount(self) -> Decimal:
         """The amount in whole units, exactly."""
-        return Decimal(self.nanos).scaleb(-9)
+        return Decimal(self.nanos).scaleb(-9, _CONTEXT)
 
     def __add__(self, other: Money) -> Money:
         """Add an amount of the same currency; raise `Invalid` for another one."""
@@ -60,13 +66,15 @@ def to_nanos(amount: object, *, field: str) -> int:
             f"not {type(amount).__name__}: money is exact here"
         )
         raise Invalid(message, code="bad_type", field=field)
+    if isinstance(amount, int):
+        return check_int64(amount * NANOS, field=field)
     try:
         value = Decimal(amount)
-        exact = value.quantize(_EXACT) if value.is_finite() else None
+        exact = value.quantize(_EXACT, context=_CONTEXT) if value.is_finite() else None
     except InvalidOperation as error:
         message = f"{field} {amount!r} is no amount of money"
         raise Invalid(message, code="bad_amount", field=field) from error
     if exact is None or exact != value:
         message = f"{field} {amount!r} is not a whole number of nano-units (9 digits at most)"
         raise Invalid(message, code="bad_amount", field=field)
-    return check_int64(int(exact.scaleb(9)), field=field)
+    return check_int64(int(exact.scaleb(9, _CONTEXT)), field=field)
