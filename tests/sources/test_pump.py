@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from contextlib import aclosing
 
 import pytest
@@ -13,35 +12,47 @@ from ropewalk.domain.errors import NotFound
 from ropewalk.sources.pump import Steps, stream
 
 
-def counting(upto: int, ended: threading.Event) -> Callable[[], Steps[int]]:
-    """Make a reader that yields numbers with work in between, and says when it was closed."""
+class Counting:
+    """A reader that yields numbers with work in between, and knows who closed it, and when."""
 
-    def steps() -> Steps[int]:
+    def __init__(self, upto: int) -> None:
+        """Count up to there."""
+        self._upto = upto
+        self.ran_in: set[threading.Thread] = set()
+        self.closed_in: threading.Thread | None = None
+        # Held here, or the end of the last reference would close it as well.
+        self._steps = self._run()
+
+    def __call__(self) -> Steps[int]:
+        """Begin."""
+        return self._steps
+
+    def _run(self) -> Steps[int]:
         try:
-            for number in range(upto):
+            for number in range(self._upto):
+                self.ran_in.add(threading.current_thread())
                 yield None
                 yield number
         finally:
-            ended.set()
-
-    return steps
+            self.closed_in = threading.current_thread()
 
 
 async def test_everything_arrives_in_order() -> None:
     """Findings come as they are yielded, over many portions; steps without one are left out."""
-    ended = threading.Event()
-    assert list(range(2000)) == [n async for n in stream(counting(2000, ended))]
-    assert ended.is_set()
+    numbers = Counting(2000)
+    assert list(range(2000)) == [number async for number in stream(numbers)]
+    assert {numbers.closed_in} == numbers.ran_in
+    assert threading.current_thread() not in numbers.ran_in
 
 
 async def test_an_abandoned_stream_closes_its_reader() -> None:
     """Whoever stops listening leaves no reader open."""
-    ended = threading.Event()
-    async with aclosing(stream(counting(1_000_000, ended))) as numbers:
-        async for number in numbers:
+    numbers = Counting(1_000_000)
+    async with aclosing(stream(numbers)) as seen:
+        async for number in seen:
             if number == 5:
                 break
-    assert ended.is_set()
+    assert {numbers.closed_in} == numbers.ran_in
 
 
 async def test_a_cancelled_listener_closes_the_reader_and_stays_cancelled() -> None:
@@ -57,10 +68,11 @@ async def test_a_cancelled_listener_closes_the_reader_and_stays_cancelled() -> N
         finally:
             ended.set()
 
-    async def listen() -> list[int]:
-        return [number async for number in stream(steps)]
+    async def listen(made: Steps[int]) -> list[int]:
+        return [number async for number in stream(lambda: made)]
 
-    task = asyncio.create_task(listen())
+    held = steps()
+    task = asyncio.create_task(listen(held))
     await begun.wait()
     task.cancel()
     go_on.set()

@@ -40,11 +40,12 @@ async def test_every_format_is_recognised_and_counted(whole: Tree) -> None:
         ("state-snapshots", "storage/state_snapshots:snapshots"): 1,
         ("tui-events", "history/replay.json"): 2,
         ("unknown", "ground_truth.jsonl"): 1,
+        ("unknown", "manifest.json"): 1,
         ("unknown", "storage/other.db"): 1,
     } == skipped
     assert all(each.reason for each in told.skipped())
     counted = {each.format: each.items for each in (await scan(whole)).formats if not each.read}
-    assert {"unknown": 2, "tui-events": 2, "api-history": 2}.items() <= counted.items()
+    assert {"unknown": 3, "tui-events": 2, "api-history": 2}.items() <= counted.items()
     assert {format for format, _ in skipped} == counted.keys()
 
 

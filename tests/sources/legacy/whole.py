@@ -27,7 +27,26 @@ def write_whole(root: Path) -> Tree:
     _history(tree)
     _checkpoints(tree)
     _adjacent(tree)
-    tree.write_truth()
+    branch = {
+        "branch_id": "branch_1",
+        "source_thread_id": "thread_root",
+        "source_checkpoint_id": "checkpoint_2",
+        "branch_name": "hot-fix/1",
+        "metadata": {"why": "试验"},
+        "new_thread_id": "thread_a_fork",
+        "status": "active",
+    }
+    tree.write_truth(
+        branches_in_memory_only={"items": [branch]},
+        adjacent_formats={
+            "data/sessions/metadata.db": {"rows": 1},
+            "data/history": {"records": 2},
+            "storage/state_history": {"rows": 1},
+            "storage/state_snapshots": {"rows": 1},
+            "history/tui_replay_session.json": {"events": 2},
+            "storage/graph_checkpoints.db": {"checkpoints_rows": 1, "writes_rows": 0},
+        },
+    )
     return tree
 
 

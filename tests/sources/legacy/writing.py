@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ CREATE TABLE IF NOT EXISTS writes (
     PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
 );
 """
+
+_MAP: Final = 0x8
+"""The upper half of the first byte of a small MessagePack map."""
 
 Row = tuple[str, str, str, str | None, str | None, bytes | None, bytes | None]
 
@@ -67,6 +71,9 @@ class Tree:
 
     root: Path
     truth: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
+    calls: int = 0
+    types: Counter[str] = field(default_factory=Counter[str])
+    latest: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
 
     def path(self, place: str) -> Path:
         """Return where a file stands, with its folder made."""
@@ -107,6 +114,7 @@ class Tree:
         }
         place = place or f"sessions/{id}.json"
         self.document(place, value)
+        self.calls += len(interactions)
         self._tell("session", id, place, value)
         return value
 
@@ -148,6 +156,7 @@ class Tree:
             place = self.lines(session, line_of(value) + end, month=month)
             number = self.path(place).read_bytes().count(b"\n")
             self._tell("history", str(value["record_id"]), f"{place}:{number}", value)
+            self.types[str(value["record_type"])] += 1
 
     def checkpoints(self, *rows: Row, place: str = "storage/checkpoints.db") -> Path:
         """Write rows into a checkpoint database, and leave it as a program that ended well."""
@@ -156,17 +165,38 @@ class Tree:
             db.execute("PRAGMA journal_mode = WAL")
             db.executescript(SCHEMA)
             db.executemany("INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        for _, _, id, _, _, _, column in rows:
+        for thread, _, id, _, _, blob, column in rows:
             metadata = _object(column)
-            if "state_data" in metadata:
+            if "state_data" in metadata and blob is not None:
                 state = metadata.pop("state_data")
                 self._tell("checkpoint", id, place, state, metadata_sha256=sha256(metadata))
+                self._count(thread, id, blob)
         return path
 
-    def write_truth(self) -> None:
-        """Write the ground truth of everything so far."""
+    def _count(self, thread: str, id: str, blob: bytes) -> None:
+        # What is damaged on purpose begins with no map, and is nobody's latest.
+        ts: str = ormsgpack.unpackb(blob)["ts"] if blob[0] >> 4 == _MAP else ""
+        one = self.latest.setdefault(thread, {"count": 0, "latest_ts": ""})
+        one["count"] = cast("int", one["count"]) + 1
+        if ts > cast("str", one["latest_ts"]):
+            one.update(latest_ts=ts, latest_id=id, latest_workflow_id="planner")
+
+    def write_truth(self, **more: object) -> None:
+        """Write the ground truth of everything so far, and the manifest that counts it.
+
+        `more` is what the manifest tells beside that.
+        """
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self.truth)
         self.path("ground_truth.jsonl").write_text(text, "utf-8")
+        kinds = Counter(line["kind"] for line in self.truth)
+        manifest: dict[str, object] = {
+            "sessions": {"count_written": kinds["session"], "interactions_on_disk": self.calls},
+            "threads": {"count_written": kinds["thread"]},
+            "history": {"records_written": kinds["history"], "by_type": self.types},
+            "checkpoints": {"rows": kinds["checkpoint"], "per_thread": self.latest},
+            **more,
+        }
+        self.document("manifest.json", manifest)
 
 
 def _object(column: bytes | None) -> dict[str, object]:
