@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -150,10 +151,10 @@ async def test_what_is_no_database_is_refused(path: Path, content: bytes) -> Non
 @pytest.mark.parametrize("marked", [False, True])
 async def test_the_database_of_another_program_is_refused(path: Path, *, marked: bool) -> None:
     """A database that is not ours is `Invalid`, and not one byte of it changes."""
-    with closing(apsw.Connection(str(path))) as foreign:
+    with closing(sqlite3.connect(path)) as foreign:
         foreign.execute("create table theirs (n)")
         if marked:
-            foreign.execute("drop table theirs; pragma application_id = 7")
+            foreign.executescript("drop table theirs; pragma application_id = 7")
     before = path.read_bytes()
     error = await _refused(path, Invalid)
     assert error.code == "foreign_file"

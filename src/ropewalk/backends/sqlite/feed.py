@@ -57,7 +57,16 @@ def commits(connection: Connection, *, after: int, until: int, count: int) -> li
         "where seq > ? and seq <= ? order by seq limit ?",
         (after, until, count),
     )
-    return [_commit(cast("tuple[int, int, str, str, str, str]", row)) for row in rows]
+    told: list[Commit] = []
+    for row in rows:
+        try:
+            told.append(_commit(cast("tuple[int, int, str, str, str, str]", row)))
+        except Corrupt:
+            # What comes before is told; whoever goes on behind it meets the damage first.
+            if not told:
+                raise
+            break
+    return told
 
 
 def last_seq(connection: Connection) -> int:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
+import apsw
+
+from ...domain.errors import Corrupt
 from ...domain.query import Query
 from ...domain.record import Key, Record
 from . import select
@@ -18,6 +21,8 @@ from .rows import record_of
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
 """What is read at once ends early when its bodies are bigger than this: memory stays bounded."""
+
+_DAMAGE: Final = (apsw.CorruptError, UnicodeDecodeError, Corrupt)
 
 _MOST_KINDS: Final = 64
 """With more kinds, following all records of the store by time costs less than merging."""
@@ -43,7 +48,11 @@ def records_by_key(
     statement = select.point(bodies=bodies)
     found: list[Record | None] = []
     for key in keys:
-        rows = connection.rows(statement, (key.space, key.id, key.kind, now))
+        try:
+            rows = connection.rows(statement, (key.space, key.id, key.kind, now))
+        except apsw.CorruptError as error:
+            message = f"{key} lies in a damaged part of the file ({error}); restore a backup"
+            raise Corrupt(message, code="damaged_file", key=key) from error
         found.append(record_of(rows[0]) if rows else None)
     return found
 
@@ -51,9 +60,11 @@ def records_by_key(
 def next_page(connection: Connection, query: Query, *, now: int, count: int) -> Stretch:
     """Return up to `count` records of the answer behind `query.after`."""
     if spreads(query):
-        kinds = query.kinds or _kinds_of(connection, query.space or "")
-        if len(kinds) <= _MOST_KINDS:
-            return _merged(connection, query, kinds, now=now, count=count)
+        # Before damage in the index, the slower way below hands out what can be read.
+        with suppress(*_DAMAGE):
+            kinds = query.kinds or _kinds_of(connection, query.space or "")
+            if len(kinds) <= _MOST_KINDS:
+                return _merged(connection, query, kinds, now=now, count=count)
     records, full = _records(connection, select.page(query, now, count=count))
     return Stretch(tuple(records), len(records), last=not full and len(records) < count)
 
@@ -108,7 +119,12 @@ def next_rows(connection: Connection, query: Query, rows: Sequence[int], *, now:
     records: list[Record] = []
     size = 0
     for steps, row in enumerate(rows, start=1):
-        found, _ = _records(connection, Sql(statement.text, (*statement.values, row)))
+        try:
+            found, _ = _records(connection, Sql(statement.text, (*statement.values, row)))
+        except _DAMAGE:
+            if not records:
+                raise
+            return Stretch(tuple(records), steps - 1, last=False)
         records += found
         size += sum(len(record.body or b"") for record in found)
         if size > PAGE_BYTES:
@@ -117,14 +133,23 @@ def next_rows(connection: Connection, query: Query, rows: Sequence[int], *, now:
 
 
 def _records(connection: Connection, statement: Sql) -> tuple[list[Record], bool]:
-    """Return the records of a statement, and whether it was left because they got too big."""
+    """Return the records of a statement, and whether it was left early.
+
+    It is left where bodies get too big, and before damage: what lies in front of that is handed
+    out, and whoever goes on from there meets it first of all.
+    """
     records: list[Record] = []
     size = 0
     with closing(connection.walk(statement.text, statement.values)) as rows:
-        for row in rows:
-            record = record_of(row)
-            records.append(record)
-            size += len(record.body or b"")
-            if size > PAGE_BYTES:
-                return records, True
+        try:
+            for row in rows:
+                record = record_of(row)
+                records.append(record)
+                size += len(record.body or b"")
+                if size > PAGE_BYTES:
+                    return records, True
+        except _DAMAGE:
+            if not records:
+                raise
+            return records, True
     return records, False

@@ -56,7 +56,6 @@ def look(connection: Connection, path: str, pulse: Pulse, *, thorough: bool) -> 
     Raises errors of apsw where the file cannot be read.
     """
     connection.rows("select row from record limit 1")
-    damage = connection.pragma("quick_check(1)") if thorough else "ok"
     return Vitals(
         path=path,
         present=file_identity(path) == pulse.file,
@@ -65,9 +64,18 @@ def look(connection: Connection, path: str, pulse: Pulse, *, thorough: bool) -> 
         wal_bytes=size(f"{path}-wal"),
         free_bytes=shutil.disk_usage(Path(path).parent).free,
         sqlite=apsw.sqlite_lib_version(),
-        damage=None if damage == "ok" else str(damage),
+        damage=_damage(connection) if thorough else None,
         trouble=pulse.trouble,
     )
+
+
+def _damage(connection: Connection) -> str | None:
+    """Return the first thing that is wrong with the pages of the file, `None` if nothing is."""
+    try:
+        ((found,),) = connection.rows("pragma quick_check(1)")
+    except apsw.CorruptError as error:
+        return str(error)
+    return None if found == "ok" else " ".join(str(found).split())
 
 
 def judge(vitals: Vitals) -> Health:
