@@ -19,6 +19,9 @@ _FACTORIES: Final[Mapping[str, type]] = {
     cls.__name__: cls for cls in (bool, bytes, dict, float, frozenset, int, list, set, str, tuple)
 }
 
+# Of a key that is a text, so many characters are shown in a path.
+_SHOWN: Final = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -36,12 +39,15 @@ def in_list(items: Sequence[Value], index: int) -> str:  # noqa: ARG001 (one sig
 
 def in_dict(key: Value) -> str:
     """Name a value by its key: plainly where the key is an identifier."""
-    if type(key) is str and key.isidentifier():
+    kind = key.__class__
+    if kind is str and len(key) <= _SHOWN and key.isidentifier():
         return f".{key}"
-    if isinstance(key, str | int | float | bytes | None):
-        text = repr(key)
-        return f"[{text}]" if len(text) <= 40 else f"[{text[:39]}...]"  # noqa: PLR2004
-    return f"[<{type(key).__name__}>]"
+    if kind in (str, bytes) and len(key) > _SHOWN:
+        return f"[{key[:_SHOWN]!r}...]"
+    # Not by the repr of just anything: it may be endless, or fail.
+    if kind in (str, bytes, bool, float, type(None)) or (kind is int and abs(key) < 2**64):
+        return f"[{key!r}]"
+    return f"[<{kind.__name__}>]"
 
 
 def _in_pairs(items: Sequence[Value], index: int) -> str:

@@ -37,6 +37,9 @@ ARRAY: Final = 54
 SCALAR: Final = 55
 TYPED: Final = 63
 
+OURS: Final = range(32, 100)
+"""The codes that values of this and of later versions may have."""
+
 MAX_DEPTH: Final = 255
 """Most lists, dictionaries and other containers inside one another (what ormsgpack can write)."""
 

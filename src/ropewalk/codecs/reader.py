@@ -8,12 +8,12 @@ from typing import Final, NoReturn
 
 from ormsgpack import unpackb
 
-from ..domain.errors import Corrupt, Invalid
+from ..domain.errors import Corrupt, Invalid, RopewalkError
 from . import arrays, containers, scalars
 from . import format as code
 from .allowlist import Opaque, TypeRegistry
 from .depth import nesting
-from .format import MAX_DEPTH, MAX_TYPED_DEPTH, Value
+from .format import MAX_DEPTH, MAX_TYPED_DEPTH, OURS, Value
 
 # What the decoder itself bears in one call; each level takes about half a kilobyte of stack.
 _DECODER_DEPTH: Final = 1_022
@@ -25,6 +25,9 @@ _END: Final = os.urandom(16)
 _END_PACKED: Final = b"\xc4\x10" + _END
 
 _LEAVES: Final = {**scalars.READERS, **arrays.READERS}
+
+# What ormsgpack says for every error that is raised in a hook.
+_HOOK_FAILED: Final = "ext_hook failed"
 
 # What the readers of damaged bytes stumble over.
 _DAMAGE: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, StructError)
@@ -55,7 +58,10 @@ class Reader:
             return self._unpack(data)
         except ValueError as error:
             cause = self._error or error
-            if isinstance(cause, RecursionError):
+            if isinstance(cause, RopewalkError):
+                raise cause from cause.__cause__
+            # A hook that could not even be entered had no way to remember why.
+            if isinstance(cause, RecursionError) or str(cause) == _HOOK_FAILED:
                 message = "the value nests too deep for the stack that is left; read it elsewhere"
                 raise Invalid(message, code="too_deep") from cause
             if isinstance(cause, _DAMAGE):
@@ -130,6 +136,9 @@ def _row(items: Value) -> list[Value]:
 
 
 def _unknown(form: int) -> NoReturn:
+    if form not in OURS:
+        message = f"{form} is no form of a value"
+        raise ValueError(message)
     message = (
         f"the value holds a form {form} that this version of Ropewalk does not know; "
         "read it with the version that wrote it, or a later one"

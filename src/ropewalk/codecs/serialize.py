@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain, compress, repeat
-from operator import is_, methodcaller
-from typing import Final
-
-from ormsgpack import Ext, packb
+from ormsgpack import packb
 
 from ..domain.errors import Invalid
 from .allowlist import TYPES, TypeRegistry
 from .format import OPTIONS, Value
+from .quick import packed
 from .reader import Reader
 from .refusal import Refused
-from .writer import Writer, write_leaf
-
-# One of these stands before all bytes, and before every bytearray that was taken for bytes.
-_BYTES_MARKERS: Final = (0xC4, 0xC5, 0xC6)
-
-_BUFFERS: Final[frozenset[type]] = frozenset({bytearray, memoryview})
-_HOLDING: Final[frozenset[type]] = frozenset({dict, list})
-_values: Final = methodcaller("values")
+from .writer import Writer
 
 
 class MsgPack:
@@ -51,17 +40,8 @@ class MsgPack:
 
         `facts["path"]` is that path, such as `state.messages[3].payload`.
         """
-        leaves = _Leaves()
-        try:
-            data = packb(value, leaves, OPTIONS)
-        except TypeError:
-            if leaves.interrupt is not None:
-                raise leaves.interrupt from None
-            return self._walk(value)
-        # ormsgpack takes a bytearray for bytes. Only then can one of these markers be there.
-        if any(marker in data for marker in _BYTES_MARKERS) and _holds_buffer(value):
-            return self._walk(value)
-        return data
+        data = packed(value)
+        return self._walk(value) if data is None else data
 
     def loads(self, data: bytes) -> Value:
         """Read what `dumps` wrote; raise `Corrupt` for anything else.
@@ -80,43 +60,6 @@ class MsgPack:
         except RecursionError as error:
             message = "the value nests too deep for the stack that is left; keep it flatter"
             raise Invalid(message, code="too_deep") from error
-
-
-class _Leaves:
-    """Write typed leaves while ormsgpack does the rest; anything else makes it give up.
-
-    It loses what is raised here, which is right for errors (the walk that follows finds them
-    again, with their path) and wrong for interrupts, which are remembered.
-    """
-
-    __slots__ = ("interrupt",)
-
-    def __init__(self) -> None:
-        self.interrupt: BaseException | None = None
-
-    def __call__(self, value: Value) -> Ext:
-        try:
-            return write_leaf(value)
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                self.interrupt = error
-            raise
-
-
-def _holds_buffer(value: object) -> bool:
-    """Tell whether a bytearray or memoryview lies in the lists and dictionaries of `value`.
-
-    Goes down level by level, so that almost all of it happens in C.
-    """
-    level: list[object] = [value]
-    while not _BUFFERS.intersection(kinds := set(map(type, level))):
-        if kinds.isdisjoint(_HOLDING):
-            return False
-        dicts: Iterable[Value] = compress(level, map(is_, map(type, level), repeat(dict)))
-        lists: Iterable[Value] = compress(level, map(is_, map(type, level), repeat(list)))
-        inside: Iterable[Iterable[object]] = chain(map(_values, dicts), lists)
-        level = list(chain.from_iterable(inside))
-    return True
 
 
 def _invalid(refused: Refused) -> Invalid:

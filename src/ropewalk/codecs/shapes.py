@@ -119,9 +119,10 @@ def _model(cls: type[BaseModel]) -> tuple[ToPlain, FromPlain]:
     from pydantic import BaseModel
 
     def to_plain(value: Value) -> dict[str, object]:
-        _refuse_more(value, cls.model_fields)
+        names = cls.model_fields
+        _refuse_more(value, names)
         state = BaseModel.__getstate__(value)
-        fields = {name: state["__dict__"][name] for name in cls.model_fields}
+        fields = {name: state["__dict__"][name] for name in names}
         plain: dict[str, object] = {FIELDS: fields, "set": sorted(value.model_fields_set)}
         for part in ("extra", "private"):
             if state[f"__pydantic_{part}__"] is not None:

@@ -13,6 +13,7 @@ from . import format as code
 from .allowlist import Opaque, TypeRegistry
 from .containers import LAYOUTS, UNORDERED, in_dict, in_list
 from .format import MAX_DEPTH, MAX_TYPED_DEPTH, OPTIONS, Value
+from .quick import packed, shallow
 from .refusal import Refused
 from .scalars import WRITERS, text
 from .shapes import FIELDS, Shape, derive, is_model
@@ -24,16 +25,6 @@ Way: TypeAlias = Callable[[Value, int, int], Plain]
 
 _LEAST: Final = -(2**63)
 _MOST: Final = 2**64 - 1
-
-
-def write_leaf(value: object) -> Ext:
-    """Return the form of a typed value that holds no others; raise `Refused` for anything else."""
-    kind = type(value)
-    if kind in WRITERS:
-        return WRITERS[kind](value)
-    if arrays.is_numpy(kind):
-        return arrays.write(value)
-    raise Refused("is no leaf", code="not_a_leaf", kind=kind)
 
 
 class Writer:
@@ -101,6 +92,8 @@ class Writer:
         _check_typed(value, typed)
         layout = LAYOUTS[value.__class__]
         items = layout.items(value)
+        if layout.code not in UNORDERED and (data := _quick(items, depth)) is not None:
+            return Ext(layout.code, data)
         found = self._items(value, items, lambda at: layout.step(items, at), depth, typed + 1)
         if layout.code in UNORDERED:
             # An array of sorted items, built by hand: its head, then each as it was packed.
@@ -117,7 +110,11 @@ class Writer:
             raise _unregistered(value)
         _check_typed(value, typed)
         try:
-            return _tagged(shape.tag, _packed(self._plain(_made(value, shape), depth, typed + 1)))
+            made = _made(value, shape)
+            data = _quick(made, depth)
+            if data is None:
+                data = _packed(self._plain(made, depth, typed + 1))
+            return _tagged(shape.tag, data)
         except Refused as refused:
             # The fields of a model lie one level deeper in the plain form than in the program.
             if is_model(kind) and refused.path and refused.path[-1][1] == in_dict(FIELDS):
@@ -157,6 +154,12 @@ def _made(value: object, shape: Shape) -> Value:
             f"{type(error).__name__}: {error}"
         )
         raise Refused(reason, code="to_plain_failed", kind=shape.cls) from error
+
+
+def _quick(value: object, depth: int) -> bytes | None:
+    """Pack what needs no walk, where it is certain that it does not nest too deep."""
+    data = packed(value)
+    return data if data is not None and shallow(data, MAX_DEPTH - depth) else None
 
 
 def _packed(plain: Plain) -> bytes:
