@@ -25,7 +25,7 @@ from .lock import Lock
 from .marker import check_foreign, claim
 from .records import read_header, read_record, walk
 from .recovery import finish, look, reopen, settle
-from .refusal import refusal
+from .refusal import is_damage, refusal
 from .text import Damage
 
 LONG_JOURNAL: Final = 1024 * 1024
@@ -181,12 +181,15 @@ class Folder:
         if mark.epoch != self._epoch:
             self._read_everything(mark)
         elif mark.log > self.log.end:
+            # If anything fails on the way, everything is read anew the next time.
+            self._epoch = ""
             touched = self.log.follow(mark.log)
             if touched is None:
                 self._read_everything(mark)
             else:
                 for key in touched:
                     self._read_again(key)
+                self._epoch = mark.epoch
 
     def _read_everything(self, mark: Mark) -> None:
         # At opening there is no epoch yet, and the log has just been read.
@@ -235,6 +238,10 @@ class Folder:
                 del self.damaged[path]
         except Damage as damage:
             self.damaged[path] = str(damage)
+        except OSError as error:
+            if not is_damage(error):
+                raise
+            self.damaged[path] = f"it cannot be read: {error.strerror}"
         else:
             del self.damaged[path]
             self.index.put(header)

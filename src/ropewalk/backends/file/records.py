@@ -82,13 +82,17 @@ def _look(disk: Disk, path: str, what: What) -> Header | Damage:
         return read_header(disk, path)
     except Damage as damage:
         return damage
+    except OSError as error:
+        if is_damage(error):
+            return Damage(f"it cannot be read: {error.strerror}")
+        raise
 
 
 def _damage(error: OSError) -> OSError | Damage:
-    """Return what is wrong with the one file, or the error itself where more is wrong."""
+    """Return what is wrong with the one file, or the error itself where it may pass."""
     if is_strange(error):
         return Damage("it is a link or another thing that this store does not follow")
-    return Damage(f"it cannot be read: {error.strerror}") if is_damage(error) else error
+    return error
 
 
 def _header(file: File, path: str) -> Header:

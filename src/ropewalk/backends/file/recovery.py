@@ -8,7 +8,7 @@ more, because only the journal is sure to have reached the disk.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
@@ -51,7 +51,8 @@ def finish(disk: Disk) -> Mark:
             file.sync()
         for entry in waiting:
             _redo(disk, file, entry)
-            mark = replace(mark, seq=entry.seq, log=entry.log + len(entry.row), end=entry.end)
+            seq, log = max(mark.seq, entry.seq), entry.log + len(entry.row)
+            mark = replace(mark, seq=seq, log=log, end=entry.end)
             file.write_at(0, [dump_mark(mark)])
         if file.size() > mark.end:
             file.truncate(mark.end)
@@ -71,7 +72,7 @@ def reopen(disk: Disk, log: CommitLog) -> list[str]:
         disk.write(COMMITS, ())
     if not disk.exists(JOURNAL):
         log.load()
-        _agree(disk, log)
+        _agree(disk, log, seq=log.seq)
         return []
     notes: list[str] = []
     state = look(disk)
@@ -83,9 +84,10 @@ def reopen(disk: Disk, log: CommitLog) -> list[str]:
     log.load()
     with disk.file(COMMITS, READ) as file:
         size = file.size()
-    if (size, log.end, log.seq) != (mark.log, mark.log, mark.seq):
+    if not (size == log.end == mark.log and log.seq <= mark.seq):
         settle(disk)
-        _agree(disk, log)
+        # Also where an older feed was put in its place, no number is given twice.
+        _agree(disk, log, seq=max(log.seq, mark.seq))
     return notes
 
 
@@ -97,11 +99,7 @@ def settle(disk: Disk) -> Mark:
             return mark
         done = list(entries(file, HEADER, mark.end))
         if done and done[-1].end == mark.end:
-            for path in sorted({path for entry in done for path, _ in entry.files}):
-                disk.sync_file(path)
-            for path in sorted({above for entry in done for above in _folders(entry)}):
-                disk.sync_folder(path)
-            disk.sync_file(COMMITS)
+            disk.sync_files({COMMITS, *(path for entry in done for path, _ in entry.files)})
         else:
             # Damaged, so it does not say which files: all of them, then.
             disk.sync_all()
@@ -110,12 +108,12 @@ def settle(disk: Disk) -> Mark:
     return mark
 
 
-def _agree(disk: Disk, log: CommitLog) -> None:
+def _agree(disk: Disk, log: CommitLog, *, seq: int) -> None:
     """Begin a journal that takes `commits.jsonl`, as far as its lines are whole, as it is."""
     with disk.file(COMMITS, WRITE) as file:
         if file.size() > log.end:
             file.truncate(log.end)
-    begin(disk, Mark(_fresh_epoch(), boot_id(), log.seq, log.end))
+    begin(disk, Mark(_fresh_epoch(), boot_id(), seq, log.end))
 
 
 def _replay(disk: Disk, boot: str) -> list[str]:
@@ -125,20 +123,19 @@ def _replay(disk: Disk, boot: str) -> list[str]:
         mark = _mark(file)
         done = list(entries(file, HEADER, file.size()))
         end = done[-1].end if done else HEADER
-        if file.size() >= mark.end > end:
+        whole = end >= min(mark.end, file.size())
+        if not whole:
             notes.append(
-                f"the journal is damaged at byte {end}: of the last batches before the machine "
+                f"the journal was damaged at byte {end}: of the last batches before the machine "
                 "went down some may be lost or half there; compare them with a backup"
             )
         if done:
-            _check_rows(disk, done, whole=end >= mark.end)
-        for entry in done:
-            _redo(disk, file, entry)
-            mark = replace(
-                mark, seq=max(mark.seq, entry.seq), log=entry.log + len(entry.row), end=entry.end
-            )
-        mark = replace(mark, epoch=_fresh_epoch(), boot=boot)
-        file.write_at(0, [dump_mark(mark)])
+            _check_rows(disk, done, whole=whole)
+            # From here on all of it waits: should we die, the next one begins at the beginning.
+            mark = replace(mark, epoch=_fresh_epoch(), boot=boot, log=done[0].log, end=HEADER)
+            file.write_at(0, [dump_mark(mark)])
+    if done:
+        finish(disk)
     settle(disk)
     return notes
 
@@ -178,14 +175,6 @@ def _is_row(line: bytes) -> bool:
     except Damage:  # the answer, not an accident
         return False
     return True
-
-
-def _folders(entry: Entry) -> Iterator[str]:
-    """Go through the folders above the files of an entry, the root included."""
-    for path, _ in entry.files:
-        while path:
-            path = path.rpartition("/")[0]  # noqa: PLW2901 (upwards)
-            yield path
 
 
 def _mark(file: File) -> Mark:
