@@ -238,7 +238,7 @@ def _settings(mapping: Mapping[str, object], origin: str) -> Iterator[_Setting]:
 
 def _environment(environ: Mapping[str, str]) -> Iterator[_Setting]:
     """Read `ROPEWALK_URL` and its like, and `ROPEWALK_BACKEND_<NAME>_<KEY>`, `.._LAYER_..`."""
-    known = {f"{_PREFIX}{key.upper()}" for key in (*_VALUES, "config")}
+    keys = (*_VALUES, "config")
     for variable, text in sorted(environ.items()):
         if not variable.startswith(_PREFIX) or variable == f"{_PREFIX}CONFIG":
             continue
@@ -256,9 +256,9 @@ def _environment(environ: Mapping[str, str]) -> Iterator[_Setting]:
                 message = f"{origin}: write {_PREFIX}{section.upper()}_<NAME>_<KEY>"
                 raise Invalid(message, code="unknown_key", field=variable, origin=origin)
             yield _Setting(f"{section}.{name}.{item}", parsed(text), origin)
-        elif closest(variable, known, cutoff=0.8):
+        elif closest(key, keys, cutoff=0.65):
             # Others may have variables that begin like ours; one that looks misspelt is an error.
-            raise _unknown(origin, variable, known)
+            raise _unknown(origin, variable, [f"{_PREFIX}{name.upper()}" for name in keys])
 
 
 def _read(path: Path, what: str) -> list[_Setting] | None:

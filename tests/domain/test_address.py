@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ropewalk.domain.address import parsed, redacted, split_url, without_secrets
+from ropewalk.domain.address import Option, parsed, redacted, split_url, without_secrets
 from ropewalk.domain.errors import Invalid
 
 pytestmark = pytest.mark.seed("2.4")
@@ -59,7 +59,7 @@ def test_what_is_no_url_says_what_was_meant(url: str, meant: str) -> None:
 
 def test_the_place_of_a_wrong_url_is_named() -> None:
     """A URL that a file or a variable gave is wrong there."""
-    with pytest.raises(Invalid, match="^environment ROPEWALK_URL: 'agent.db' is no URL"):
+    with pytest.raises(Invalid, match=r"^environment ROPEWALK_URL: 'agent\.db' is no URL"):
         split_url("agent.db", origin="environment ROPEWALK_URL")
 
 
@@ -109,6 +109,12 @@ def test_an_error_has_no_secrets() -> None:
 
 def test_shown_options_have_no_secrets() -> None:
     """Options that are keys, tokens or passwords are hidden by name."""
-    options = {"password": "a", "key": "b", "secret_id": "c", "readers": 2, "keyspace": "d"}
+    options: dict[str, Option] = {
+        "password": "a",
+        "key": "b",
+        "secret_id": "c",
+        "readers": 2,
+        "keyspace": "d",
+    }
     shown = {"password": "***", "key": "***", "secret_id": "***", "readers": 2, "keyspace": "d"}
     assert shown == without_secrets(options)
