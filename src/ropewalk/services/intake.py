@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from ..domain.errors import Conflict, RopewalkError
+from ..domain.history import EntryKind
 from ..domain.source import Note, Problem, Skipped, SourceItem
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from ..domain.source import Finding, Source
     from .modules import Modules
+
+Adopt: TypeAlias = "Callable[..., Awaitable[None]]"
 
 BATCH: Final = 200
 """Entities written in one batch."""
@@ -50,7 +53,7 @@ class Intake:
 
     def __init__(self, modules: Modules) -> None:
         """Write into the space of `modules`."""
-        self._adopt: dict[str, Callable[..., Awaitable[None]]] = {
+        self._adopt: dict[str, Adopt] = {
             "session": modules.sessions.adopt,
             "interaction": modules.sessions.adopt_interactions,
             "thread": modules.threads.adopt,
@@ -58,7 +61,7 @@ class Intake:
             "snapshot": modules.threads.adopt_snapshots,
             "checkpoint": modules.checkpoints.adopt,
         }
-        self._adopt_entry = modules.history.adopt
+        self._adopt |= {kind.value: modules.history.adopt for kind in EntryKind}
 
     async def bring(
         self, source: Source, *, progress: Callable[[IntakeReport], None] | None = None
@@ -76,7 +79,9 @@ class Intake:
                 if not isinstance(finding, SourceItem):
                     _note(report, finding)
                     continue
-                if waiting and (waiting[0].kind != finding.kind or len(waiting) == BATCH):
+                # One manager's items go together, whatever their kinds.
+                adopt = self._adopt[finding.kind]
+                if waiting and (len(waiting) == BATCH or self._adopt[waiting[0].kind] != adopt):
                     await self._write(waiting, report)
                     waiting = []
                     if progress is not None:
@@ -88,9 +93,8 @@ class Intake:
 
     async def _write(self, items: list[SourceItem], report: IntakeReport) -> None:
         kind = items[0].kind
-        adopt: Callable[..., Awaitable[None]] = self._adopt.get(kind, self._adopt_entry)
         try:
-            await adopt(*(item.entity for item in items))
+            await self._adopt[kind](*(item.entity for item in items))
         except RopewalkError as error:
             if len(items) > 1:  # one of them is the reason: find it, and write the others
                 middle = len(items) // 2
@@ -104,7 +108,7 @@ class Intake:
                 report.refused[kind] += 1
                 report.problems.append(_refusal(items[0], error))
         else:
-            report.brought[kind] += len(items)
+            report.brought.update(item.kind for item in items)
 
 
 def _note(report: IntakeReport, finding: Note | Problem | Skipped) -> None:

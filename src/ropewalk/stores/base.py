@@ -39,6 +39,7 @@ class Draft:
     data: Mapping[str, Any]
     metadata: Mapping[str, Any]
     created_at: datetime
+    updated_at: datetime | None = None
     labels: Mapping[str, Label] = field(default_factory=dict[str, Label])
     session_id: str | None = None
     thread_id: str | None = None
@@ -86,8 +87,12 @@ class EntityStore(ABC, Generic[E]):
         return Key(self._space, kind or self.kinds[0], id)
 
     async def put(self, entity: E, *, expect: int | None) -> Put:
-        """Make the change that writes `entity`, expecting the version given (0: absent)."""
+        """Make the change that writes `entity`, expecting the version given (0: absent).
+
+        A new one keeps the time of its last change; afterwards that is when it is written.
+        """
         draft = self.draft(entity)
+        updated = draft.updated_at if expect == 0 else None
         key = self.key(draft.id, draft.kind)
         sealed = await Letter(draft.data, draft.metadata).seal(self._sealer, key)
         return Put(
@@ -98,6 +103,7 @@ class EntityStore(ABC, Generic[E]):
             session_id=draft.session_id,
             thread_id=draft.thread_id,
             created_at=to_micros(draft.created_at, field="created_at"),
+            updated_at=None if updated is None else to_micros(updated, field="updated_at"),
             expect=expect,
         )
 

@@ -35,6 +35,7 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
             data={"parent_id": entity.parent_id, "workflow_id": entity.workflow_id},
             metadata=entity.metadata,
             created_at=entity.created_at,
+            updated_at=entity.updated_at,
             labels=labels,
             session_id=entity.session_id,
             thread_id=entity.thread_id,

@@ -40,6 +40,7 @@ class SessionStore(EntityStore[Session]):
             },
             metadata=entity.metadata,
             created_at=entity.created_at,
+            updated_at=entity.updated_at,
             labels=labels,
         )
 
