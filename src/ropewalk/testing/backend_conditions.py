@@ -174,6 +174,20 @@ class ConditionContract:
         many = query.only(*[Condition("labels.n", "ge", 6)] * 40)
         assert await ids(backend, many) == ["n6", "n7"]
 
+    @pytest.mark.seed("2.3")
+    async def test_long_lists_of_values_and_choices(self, backend: Backend) -> None:
+        """Thousands of values, hundreds of choices and of kinds are answered like few."""
+        await write(backend, *[put(f"n{n}", labels={"n": n}) for n in range(5)])
+        query = Query(space=SPACE)
+        values = Condition("labels.n", "in", tuple(range(3, 40_003)))
+        assert await ids(backend, query.only(values)) == ["n3", "n4"]
+        names = Condition("id", "in", tuple(f"n{n}" for n in range(4, 5_004)))
+        assert await ids(backend, query.only(names)) == ["n4"]
+        choice = AnyOf(tuple(Condition("labels.n", "eq", n) for n in range(2, 502)))
+        assert await ids(backend, query.only(choice)) == ["n2", "n3", "n4"]
+        kinds = ("note", *(f"kind-{n}" for n in range(1_500)))
+        assert len(await ids(backend, replace(query, kinds=kinds))) == 5
+
     @pytest.mark.seed("2.3", "10.4")
     async def test_label_names_that_look_like_syntax(self, backend: Backend) -> None:
         """A label's name with quotes, dots, brackets, NUL or operators means exactly that label."""

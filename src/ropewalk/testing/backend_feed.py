@@ -89,6 +89,16 @@ class FeedContract:
         assert await commits(backend, numbers[-1] + 10) == []
         assert await commits(backend, MAX_INT64) == []
 
+    @pytest.mark.seed("4.2", "8.3")
+    async def test_a_big_commit_is_told_whole(self, backend: Backend) -> None:
+        """A commit of a thousand changes is one row with a thousand keys."""
+        keys = [key(f"n{n:03}") for n in range(1_000)]
+        applied = await backend.apply(Batch(tuple(Put(key=key) for key in keys)))
+        (told,) = await commits(backend)
+        assert applied.seq == told.seq
+        assert keys == sorted(change.key for change in told.changes)
+        assert {1} == {change.version for change in told.changes}
+
     @pytest.mark.seed("5.3")
     async def test_the_feed_keeps_spaces_apart(self, backend: Backend) -> None:
         """Each key in a row carries its space and kind."""

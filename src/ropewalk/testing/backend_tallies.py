@@ -37,10 +37,7 @@ class TallyContract:
     """`tally`: the answer of `tally_records` over the same scan."""
 
     @pytest.mark.seed("2.3", "6.3")
-    @pytest.mark.parametrize("group_by", GROUPS, ids="-".join)
-    async def test_it_agrees_with_its_meaning(
-        self, backend: Backend, *, group_by: Sequence[str]
-    ) -> None:
+    async def test_it_agrees_with_its_meaning(self, backend: Backend) -> None:
         """Every grouping gives the groups, in order, with the counts and sums of the definition."""
         await _write_the_usage(backend)
         sums = ("tokens", "nanos", "share", "model")
@@ -51,9 +48,10 @@ class TallyContract:
             Query(space=SPACE, session_id="s1", where=(Condition("labels.tokens", "gt", 3),)),
             Query(space="nowhere"),
         ):
-            expected = tally_records(await everything(backend, query), sums, group_by)
-            answer = await backend.tally(query, sums, group_by)
-            assert_tallies(expected, answer)
+            there = await everything(backend, query)
+            for group_by in GROUPS:
+                expected = tally_records(there, sums, group_by)
+                assert_tallies(expected, await backend.tally(query, sums, group_by))
 
     @pytest.mark.seed("2.3", "6.3")
     @FEW
