@@ -1,0 +1,1 @@
+"""A little back end for Ropewalk, as somebody else would write it."""
