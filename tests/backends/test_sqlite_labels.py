@@ -164,7 +164,7 @@ def test_beginnings_agree(connection: Connection, actual: Label | None, prefix: 
     assert condition.matches(record) == _holds(connection, condition, labels.encode(held))
 
 
-@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 70_000])
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 33_000])
 def test_lists_of_any_length(connection: Connection, count: int) -> None:
     """`in` takes as many values as one likes, of all types, and finds exactly those."""
     values: tuple[Label, ...] = tuple(

@@ -37,14 +37,15 @@ class Adder:
         self.left = threading.Event()
 
     def serve(self, errands: list[Sum]) -> None:
-        """Add what is asked for; 13 is said to be more than it can bear."""
+        """Add what is asked for; 13 is more than it can bear, and 17 it forgets."""
         self.rounds.append([errand.numbers for errand in errands])
         self.busy.release()
         assert self.go_on.acquire(timeout=PATIENCE)
         for errand in errands:
             if errand.numbers[1] == 13:
                 raise ArithmeticError
-            errand.set_result(sum(errand.numbers))
+            if errand.numbers[1] != 17:
+                errand.set_result(sum(errand.numbers))
 
     def rest(self) -> None:
         """Do nothing."""
@@ -144,6 +145,15 @@ async def test_an_unforeseen_error_reaches_everybody(lane: Lane[Sum], adder: Add
     assert [int, ArithmeticError, ArithmeticError] == [type(answer) for answer in answers]
     adder.go_on.release()
     assert await soon(_ask(lane, 3, 4)) == 7
+
+
+async def test_a_forgotten_errand_does_not_hang(lane: Lane[Sum], adder: Adder) -> None:
+    """An errand of which nobody noted an outcome is `Unavailable`, not waited for for ever."""
+    tasks = await _asked(lane, (1, 17))
+    adder.go_on.release()
+    with pytest.raises(Unavailable) as caught:
+        await soon(tasks[0])
+    assert caught.value.code == "lost"
 
 
 async def test_what_was_taken_in_is_finished_at_closing(lane: Lane[Sum], adder: Adder) -> None:

@@ -227,6 +227,37 @@ async def test_a_cancelled_opening_leaves_nothing(path: Path) -> None:
     await store.close()
 
 
+@pytest.mark.seed("4.5", "8.3")
+async def test_a_cancelled_closing_still_closes(path: Path) -> None:
+    """Whoever stops waiting for a close leaves nothing half closed: what was accepted is kept."""
+    store = SqliteBackend(path, clock=FrozenClock())
+    await store.open()
+    writing = [asyncio.create_task(write(store, put(f"n{n:02}"))) for n in range(20)]
+    await asyncio.sleep(0)
+    closing_it = asyncio.create_task(store.close())
+    await asyncio.sleep(0)
+    closing_it.cancel()
+    await asyncio.wait([closing_it, *writing], timeout=60)
+    assert closing_it.cancelled()
+    assert [path] == list(path.parent.iterdir())
+    with pytest.raises(Unavailable):
+        await read(store, "n00")
+    kept = [f"n{n:02}" for n, task in enumerate(writing) if task.exception() is None]
+    await store.open()
+    assert kept == await ids(store, Query(space=SPACE))
+    await store.close()
+
+
+def test_a_store_needs_memory_shared_between_processes() -> None:
+    """Where SQLite cannot do without a rollback journal, the store is `Unavailable`, and why."""
+    patience = Patience(1, threading.Event())
+    with closing(Connection(":memory:", patience)) as connection:
+        with pytest.raises(Unavailable) as caught:
+            set_up(connection, "the file", sync="normal", patience=patience)
+        assert caught.value.code == "no_wal"
+        assert "local disk" in str(caught.value)
+
+
 async def test_pages_end_early_where_bodies_are_big(path: Path) -> None:
     """Records of many megabytes are scanned all the same, a few at a time."""
     store = SqliteBackend(path, clock=FrozenClock())

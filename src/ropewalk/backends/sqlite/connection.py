@@ -19,6 +19,9 @@ Row: TypeAlias = tuple[object, ...]
 # A connection is used by one thread at a time, so that SQLite need not lock it.
 _FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
 
+_STATEMENTS: Final = 256
+"""How many compiled statements a connection keeps at hand."""
+
 
 class Sum(Protocol):
     """An aggregate function while it adds up."""
@@ -43,7 +46,7 @@ class Connection:
 
     def __init__(self, path: str, patience: Patience, *, create: bool = False) -> None:
         flags = _FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0)
-        self._apsw = apsw.Connection(path, flags=flags)
+        self._apsw = apsw.Connection(path, flags=flags, statementcachesize=_STATEMENTS)
         self._apsw.set_busy_handler(patience.handler)
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> None:

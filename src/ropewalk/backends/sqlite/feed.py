@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 from ...domain.change import Applied, Batch, Changed, Commit
 from ...domain.errors import Corrupt, Invalid
 from ...domain.record import Key
 from .connection import Connection
+
+# Made once: json.dumps would make an encoder for each call.
+_write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def replayed(connection: Connection, batch: Batch) -> Applied | None:
@@ -42,7 +45,7 @@ def record(
     previous: Sequence[int],
 ) -> Applied:
     """Write the row of a batch that changed something; return the batch's answer."""
-    told = json.dumps((versions, previous), separators=(",", ":"))
+    told = _write((versions, previous))
     connection.run(
         "insert into commits (batch_id, at, actor, keys, versions) values (?, ?, ?, ?, ?)",
         (batch.id, at, batch.actor, _keys(batch), told),
@@ -76,7 +79,7 @@ def last_seq(connection: Connection) -> int:
 
 def _keys(batch: Batch) -> str:
     keys = [(change.key.space, change.key.kind, change.key.id) for change in batch.changes]
-    return json.dumps(keys, ensure_ascii=False, separators=(",", ":"))
+    return _write(keys)
 
 
 def _commit(row: tuple[int, int, str, str, str, str]) -> Commit:

@@ -30,6 +30,10 @@ _BEFORE_SURROGATES: Final = 0xD7FF
 _AFTER_SURROGATES: Final = 0xE000
 
 
+# Made once: json.dumps would make an encoder for each call.
+_write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 @lru_cache(maxsize=1024)
 def path_of(name: str) -> str:
     """Return the JSON path of a label, for `json_extract(labels, ?)`."""
@@ -46,7 +50,7 @@ def encode(labels: Mapping[str, Label]) -> str | None:
     if not labels:
         return None
     coded = {_encode_name(name): encode_value(value) for name, value in labels.items()}
-    return json.dumps(coded, ensure_ascii=False, separators=(",", ":"))
+    return _write(coded)
 
 
 def decode(text: str) -> dict[str, Label]:

@@ -57,7 +57,7 @@ def file_at(path: str | os.PathLike[str]) -> str:
     if text == ":memory:":
         message = "a store in memory is called memory://; sqlite:/// keeps its records in a file"
         raise Invalid(message, code="bad_path", field="path")
-    return str(Path.cwd() / text)
+    return str(Path(text).resolve())
 
 
 def options_of(given: Mapping[str, object]) -> Options:

@@ -48,6 +48,15 @@ def migrations() -> tuple[Migration, ...]:
 
 def recognise(connection: Connection, path: str) -> None:
     """Raise `Invalid` if the file is a database of another program; nothing is written."""
+    # One moment for both looks: another process may be making the store right now.
+    connection.run("begin")
+    try:
+        _recognise_now(connection, path)
+    finally:
+        connection.roll_back()
+
+
+def _recognise_now(connection: Connection, path: str) -> None:
     mark = connection.pragma("application_id")
     if mark == APPLICATION_ID:
         return
@@ -70,7 +79,7 @@ def migrate(
         return
     connection.run("begin immediate")
     try:
-        recognise(connection, path)
+        _recognise_now(connection, path)
         connection.run(_TABLE)
         for step in _missing(connection, path, wanted):
             connection.run(step.script)

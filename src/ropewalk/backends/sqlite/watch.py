@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def file_identity(path: str) -> tuple[int, int] | None:
+def file_identity(path: Path) -> tuple[int, int] | None:
     """Return what tells one file from another under the same name, `None` where there is none."""
     try:
-        status = Path(path).stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
     return status.st_dev, status.st_ino

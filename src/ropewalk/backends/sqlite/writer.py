@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeAlias, cast
 
 import apsw
 
-from ...domain.change import ABSENT, Applied, Batch, Change, Delete, Effect, Put, Stamp, decide
+from ...domain.change import (
+    ABSENT,
+    Applied,
+    Batch,
+    Change,
+    Delete,
+    Effect,
+    Ensure,
+    Put,
+    Stamp,
+    decide,
+)
 from ...domain.errors import RopewalkError, Unavailable
 from ...domain.labels import Label
 from ...domain.ports import Clock
@@ -22,6 +34,9 @@ from .watch import file_identity
 
 _CHECKPOINT_PAGES: Final = 1_000
 """How many more pages in the WAL call for a checkpoint."""
+
+_OVERHEAD: Final = 512
+"""Bytes that a change takes beside its body, roughly."""
 
 _FIND: Final = (
     "select row, version, created_at, expires_at, session_id, thread_id from record "
@@ -61,8 +76,7 @@ class Write(Errand[Applied]):
 
 
 def _size(change: Change) -> int:
-    overhead = 512
-    return overhead + (0 if isinstance(change, Delete) else len(getattr(change, "body", b"")))
+    return _OVERHEAD + (len(change.body) if isinstance(change, Put | Ensure) else 0)
 
 
 _Columns: TypeAlias = tuple[int, int, int, int | None, str | None, str | None]
@@ -105,7 +119,8 @@ class Writer:
         self._path = path
         self._clock = clock
         self._pulse = pulse
-        pulse.file = file_identity(path)
+        self._file = Path(path)
+        pulse.file = file_identity(self._file)
         self._checkpoint_at = _CHECKPOINT_PAGES
         connection.after_commit(self._count_pages)
 
@@ -150,7 +165,7 @@ class Writer:
         self._pulse.wal_pages = pages
 
     def _transaction(self, errands: Sequence[Write]) -> None:
-        if file_identity(self._path) != self._pulse.file:
+        if file_identity(self._file) != self._pulse.file:
             message = (
                 f"{self._path} was moved or removed while it was open, so nothing can be kept: "
                 "bring it back, or open the store again"
