@@ -181,19 +181,21 @@ def _is(node: Node, names: Names) -> Expression:
 
 
 def _like(node: Node, names: Names) -> Expression:
-    operand, pattern = _operands(node, names)
-    return Like(operand, pattern)
+    # Some versions of the parser say NOT LIKE by a mark on the node, others by a NOT round it.
+    only(node, "this", "expression", "negate")
+    like = Like(expression(node.this, names), expression(node.expression, names))
+    return Not(like) if node.args.get("negate") else like
 
 
 def _escape(node: Node, names: Names) -> Expression:
-    like, escape = _operands(node, names)
-    if not isinstance(like, Like) or not isinstance(escape, Constant):
-        message = "ESCAPE belongs to LIKE, with one character"
+    found, escape = _operands(node, names)
+    like = found.operand if isinstance(found, Not) else found
+    character = escape.value if isinstance(escape, Constant) else None
+    if not isinstance(like, Like) or not isinstance(character, str) or len(character) != 1:
+        message = "ESCAPE belongs to LIKE, and takes one character"
         raise refused(message)
-    if not isinstance(escape.value, str) or len(escape.value) != 1:
-        message = "ESCAPE takes one character"
-        raise refused(message)
-    return Like(like.operand, like.pattern, escape.value)
+    escaped = Like(like.operand, like.pattern, character)
+    return Not(escaped) if isinstance(found, Not) else escaped
 
 
 def _null(node: Node, names: Names) -> Expression:  # noqa: ARG001 (a reader)

@@ -24,11 +24,12 @@ AGGREGATES: Final = frozenset({"count", "sum", "avg", "min", "max"})
 FUNCTIONS: Final = ACCESSORS | SCALARS | AGGREGATES
 
 _BEFORE_PARENTHESIS: Final = frozenset(
-    {"select", "distinct", "where", "and", "or", "not", "in", "between", "like", "is", "by"}
+    {"select", "distinct", "from", "where", "and", "or", "not", "in", "between", "like", "is", "by"}
     | {"group by", "order by", "having", "limit", "offset", "as", "escape"}
 )
 _OPENING: Final = frozenset({"L_PAREN", "L_BRACKET", "L_BRACE", "CASE"})
 _CLOSING: Final = frozenset({"R_PAREN", "R_BRACKET", "R_BRACE", "END"})
+_AFTER_COMMA: Final = _CLOSING | {"FROM", "WHERE", "HAVING", "LIMIT", "SEMICOLON"}
 _PREFIXES: Final = frozenset({"NOT", "DASH", "PLUS", "TILDE", "TILDA", "EXCLAMATION"})
 
 
@@ -65,6 +66,9 @@ def _check_tokens(tokens: Sequence[Word], limits: SelectLimits) -> None:
             raise refused(message)
         if name == "SEMICOLON" and place != len(tokens) - 1:
             message = "a query is one statement; run each on its own"
+            raise refused(message)
+        if name in _AFTER_COMMA and place and tokens[place - 1].token_type.name == "COMMA":
+            message = "something is missing after a comma"
             raise refused(message)
         depth += (name in _OPENING) - (name in _CLOSING)
         prefixes = prefixes + 1 if name in _PREFIXES else 0

@@ -11,9 +11,10 @@ from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from ...domain.record import check_name
 from .expressions import NO_NAMES, Names, argument, expression, identifier, only
 from .guard import check_text
+from .items import read_items
 from .limits import beyond, refused
 from .nodes import name_of
-from .tree import COLUMNS, Call, Column, Constant, Expression, Item, Path, Select, Sort, depth
+from .tree import Constant, Expression, Item, Select, Sort, depth
 
 if TYPE_CHECKING:
     from .limits import SelectLimits
@@ -33,9 +34,6 @@ _CLAUSES: Final = (
 
 MAX_LEVELS: Final = 100
 """Most levels of an expression: what follows walks it by recursion."""
-
-MAX_COLUMNS: Final = 200
-"""Most columns of an answer."""
 
 
 def read(text: object, limits: SelectLimits) -> Select:
@@ -82,7 +80,7 @@ def _select(node: Node) -> Select:
         raise refused(message)
     only(node, *_CLAUSES)
     kind, table = _table(node)
-    items = _items(node, Names(table, {}))
+    items = read_items(node, Names(table, {}))
     names = Names(table, {item.name: item.value for item in items})
     distinct = argument(node, "distinct")
     if distinct is not None:
@@ -122,44 +120,6 @@ def _table(node: Node) -> tuple[str, frozenset[str]]:
         only(alias, "this")
         names.add(identifier(alias.this))
     return check_name(kind, field="FROM"), frozenset(names)
-
-
-def _items(node: Node, names: Names) -> tuple[Item, ...]:
-    items: list[Item] = []
-    for place, one in enumerate(node.expressions, start=1):
-        if name_of(one) == "Star":
-            only(one)
-            items += [Item(name, Column(name)) for name in COLUMNS]
-            items += [Item("metadata", Path("metadata", ())), Item("data", Path("data", ()))]
-        elif name_of(one) == "Alias":
-            only(one, "this", "alias")
-            items.append(Item(identifier(one.args["alias"]), expression(one.this, names)))
-        else:
-            value = expression(one, names)
-            items.append(Item(_name(value, place), value))
-    if len(items) > MAX_COLUMNS:
-        message = f"the answer has {len(items)} columns, and {MAX_COLUMNS} are allowed"
-        raise beyond("max_query_columns", message)
-    seen: set[str] = set()
-    for item in items:
-        if item.name in seen:
-            message = f"two columns of the answer are called {item.name!r}; name one with AS"
-            raise refused(message, name=item.name)
-        seen.add(item.name)
-    return tuple(items)
-
-
-def _name(value: Expression, place: int) -> str:
-    """Name a column of the answer that has no AS: its field, the end of its path, its function."""
-    match value:
-        case Column(name=name):
-            return name
-        case Path(root=root, steps=steps):
-            return steps[-1] if steps else root
-        case Call(name=name):
-            return name
-        case _:
-            return getattr(value, "name", f"column{place}")
 
 
 def _clause(node: Node, name: str, names: Names) -> Expression | None:
