@@ -224,6 +224,19 @@ async def test_a_cancelled_caller_leaves_no_lock(root: Path) -> None:
         assert await soon(versions(backend, "a", "b")) in ([0, 0], [1, 1])
 
 
+@pytest.mark.seed("5.1", "5.2")
+def test_a_fork_needs_a_store_of_its_own(root: Path) -> None:
+    """What a forked process inherits is refused there instead of hanging; opened anew it works."""
+    run = subprocess.run(
+        [sys.executable, str(HERE / "file_forked.py"), str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (0, "done\n", "") == (run.returncode, run.stdout, run.stderr)
+
+
 async def test_closing_one_leaves_the_others_alone(root: Path) -> None:
     """Closing empties the journal that others work with, and they go on; so does who opens then."""
     async with opened(root) as one:

@@ -123,6 +123,7 @@ async def test_a_platform_without_locks_is_refused(
         await backend.open()
     assert caught.value.code == "unsupported"
     await backend.close()
+    assert [] == list(tmp_path.iterdir())
 
 
 @pytest.mark.seed("2.5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +55,7 @@ class FileBackend:
         self._clock = clock
         self._folder = Folder(Path(root).absolute())
         self._worker: ThreadPoolExecutor | None = None
+        self._process = os.getpid()
 
     @classmethod
     def from_url(cls, url: str, *, clock: Clock, **options: object) -> FileBackend:
@@ -88,12 +90,17 @@ class FileBackend:
         """
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="ropewalk-file")
+            self._process = os.getpid()
         await self._run(self._folder.open)
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of everything; closing twice is no error."""
         worker, self._worker = self._worker, None
         if worker is None:
+            return
+        if self._process != os.getpid():
+            # What is open belongs to the process that this one was forked from.
+            self._folder = Folder(self.root)
             return
         # Behind everything that was accepted before; a caller who is cancelled does not stop it.
         loop = asyncio.get_running_loop()
@@ -103,9 +110,10 @@ class FileBackend:
 
     async def ping(self) -> Health:
         """Say whether the store does what it promises, and why not; raises nothing."""
-        if self._worker is None:
+        problem = self._problem()
+        if problem is not None:
             await asyncio.sleep(0)
-            return Health(State.DOWN, (f"the store {self.root} is not open: open it first",))
+            return Health(State.DOWN, (problem.message,))
         return await self._run(
             lambda deadline: examine(
                 self._folder, min_free=self._options.min_free_bytes, deadline=deadline
@@ -200,11 +208,24 @@ class FileBackend:
 
         A job that has begun goes on to its end, also where its caller is cancelled.
         """
-        if self._worker is None:
-            message = f"the store {self.root} is not open: open it first"
-            raise Unavailable(message, code="closed")
+        problem = self._problem()
+        if problem is not None:
+            raise problem
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, self._guarded, job, self._deadline())
+
+    def _problem(self) -> Unavailable | None:
+        if self._worker is None:
+            message = f"the store {self.root} is not open: open it first"
+            return Unavailable(message, code="closed")
+        if self._process != os.getpid():
+            # A fork has the parent's lock, which would keep neither out, and not its thread.
+            message = (
+                f"the store {self.root} was opened by the process that this one was forked from: "
+                "make a store of its own for each process, after the fork"
+            )
+            return Unavailable(message, code="forked")
+        return None
 
     def _guarded(self, job: Callable[[float], T], deadline: float) -> T:
         try:

@@ -65,7 +65,7 @@ class _Named:
         self._path = path
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Do nothing: only leaving matters."""
 
     def __exit__(
         self,

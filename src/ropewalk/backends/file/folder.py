@@ -21,7 +21,7 @@ from .format import Header
 from .index import Index
 from .journal import Mark
 from .layout import path_of
-from .lock import Lock
+from .lock import Lock, locking
 from .marker import check_foreign, claim
 from .records import read_header, read_record, walk
 from .recovery import finish, look, reopen, settle
@@ -63,6 +63,7 @@ class Folder:
         """Make the store ready, and the folder a store if it is empty; read every header."""
         if self.is_open:
             return
+        locking()
         self._enter()
         lock: Lock | None = None
         try:

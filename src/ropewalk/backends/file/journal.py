@@ -169,18 +169,30 @@ def _read(file: File, begin: int, end: int) -> Entry | None:
     start = begin + len(line[0]) + 1
     if start + head + payload > end or words[1] != _digest(file, start, head + payload):
         return None
-    fields = load(file.read_at(start, head))
+    try:
+        return _load(file.read_at(start, head), start + head, payload)
+    except (Damage, KeyError):
+        # The checksum is right, and yet it is none of ours.
+        return None
+
+
+def _load(head: bytes, start: int, size: int) -> Entry:
+    """Read the head of an entry, whose payload has `size` bytes from `start` on."""
+    fields = load(head)
     files: list[tuple[str, int]] = []
     for item in load_list(fields["files"], field="files"):
-        path, size = load_list(item, field="files")
-        files.append((load_text(path, field="files"), load_int(size, field="files")))
+        match load_list(item, field="files"):
+            case [str(path), int(length)]:
+                files.append((path, length))
+            case _:
+                raise Damage("a file has no path or no length")
     return Entry(
         seq=load_int(fields["seq"], field="seq"),
         log=load_int(fields["log"], field="log"),
         row=load_text(fields["row"], field="row").encode(),
         files=tuple(files),
-        payload=start + head,
-        end=start + head + payload,
+        payload=start,
+        end=start + size,
     )
 
 
