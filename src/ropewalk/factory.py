@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from . import backends, codecs, layers, sources
 from .codecs.allowlist import Opaque, register_type
@@ -43,7 +43,7 @@ class AddressedBackend(Backend, Protocol):
     """A backend that can be made from a URL: what can be registered under a scheme."""
 
     @classmethod
-    def from_url(cls, url: str, *, clock: Clock, **options: Option) -> Self:
+    def from_url(cls, url: str, *, clock: Clock, **options: Option) -> Backend:
         """Make the store that `url` names; raise `Invalid` for unknown options."""
         ...
 
