@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from ropewalk.backends.memory import MemoryBackend
-from ropewalk.domain.change import Batch
+from ropewalk.codecs.pipeline import make_pipeline
+from ropewalk.domain.change import Batch, Put
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.errors import Unavailable
+from ropewalk.domain.errors import Corrupt, Unavailable
 from ropewalk.domain.query import Query
 from ropewalk.domain.record import Record
 from ropewalk.layers.base import Layer, stop
@@ -237,3 +238,19 @@ async def test_torn_damages_bodies_on_the_way_out(memory: MemoryBackend) -> None
         assert header is not None
         assert header.body is None
     assert (await found(memory, "a")).body == b"\x00\x00\x00"
+
+
+@pytest.mark.seed("1.5", "4.4")
+@pytest.mark.parametrize("damage", [truncated, flipped])
+async def test_damage_is_corrupt_above(
+    memory: MemoryBackend, damage: Callable[[bytes], bytes]
+) -> None:
+    """A body that comes back damaged is `Corrupt` with its key where it is opened, no value."""
+    sealer = make_pipeline()
+    for value in ({"plan": ["search"]}, "x" * 100_000, b"", None, list(range(500))):
+        sealed = await sealer.seal(value, key("a"))
+        await write(memory, Put(key=key("a"), body=sealed.body, seal=sealed.seal))
+        assert value == await sealer.unseal(await found(memory, "a"))
+        with pytest.raises(Corrupt) as caught:
+            await sealer.unseal(await found(Torn(memory, damage=damage), "a"))
+        assert caught.value.facts["key"] == key("a")

@@ -8,10 +8,10 @@ import pytest
 
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.errors import RopewalkError
+from ropewalk.domain.errors import Invalid, RopewalkError
 from ropewalk.domain.ports import Backend
 from ropewalk.layers.base import Layer
-from ropewalk.testing.machine import run_machine
+from ropewalk.testing.machine import BackendMachine, run_machine
 
 from . import broken
 from .kept import Forgetful, Kept
@@ -54,6 +54,12 @@ def test_the_machine_finds_the_fault(coat: type[Layer]) -> None:
     """Each fault shows within some thousand steps."""
     with pytest.raises((AssertionError, RopewalkError, ExceptionGroup)):
         run_machine(lambda clock: coat(MemoryBackend(clock=clock)), steps=3_000, shrink=False)
+
+
+def test_a_machine_must_know_its_back_end() -> None:
+    """Without `make` it says what to override, instead of testing nothing."""
+    with pytest.raises(Invalid, match="override make"):
+        BackendMachine()
 
 
 @pytest.mark.seed("1.3", "8.3")

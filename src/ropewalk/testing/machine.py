@@ -61,8 +61,9 @@ class BackendMachine(RuleBasedStateMachine):
 
     def make(self, clock: FrozenClock) -> Backend:
         """Return a back end over a new, empty store."""
+        del clock
         message = f"{type(self).__name__} must say which back end it is about: override make()"
-        raise NotImplementedError(message)
+        raise Invalid(message, code="unsupported", field="make")
 
     def again(self, backend: Backend, clock: FrozenClock) -> Backend | None:
         """Return another back end over the same, closed store; `None` where nothing is left."""
