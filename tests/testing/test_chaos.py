@@ -125,16 +125,3 @@ async def test_a_store_that_hangs_is_found_out(memory: MemoryBackend) -> None:
     report = await chaos(Greedy(memory), rounds=20, tasks=20, patience=1.0)
     assert report.hung > 0
     assert any("did not end" in broken for broken in report.broken)
-
-
-async def test_the_same_seed_draws_the_same_work() -> None:
-    """A single task does the same transfers for the same seed, and others for another."""
-    done: list[set[str]] = []
-    for seed in (1, 1, 2):
-        fresh = MemoryBackend(clock=SystemClock())
-        await fresh.open()
-        await chaos(fresh, rounds=30, tasks=1, seed=seed)
-        done.append({commit.batch_id async for commit in fresh.feed(1)})
-        await fresh.close()
-    assert done[0] & done[1]
-    assert not (done[0] & done[2])
