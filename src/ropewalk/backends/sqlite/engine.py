@@ -232,7 +232,9 @@ class SqliteBackend:
 
     async def _pages(self, query: Query, now: int) -> AsyncGenerator[tuple[Record, ...]]:
         """Read page after page, each behind the last record of the one before."""
-        step, left = _FIRST_STEP, query.limit
+        left = query.limit
+        # Whoever says how many he wants gets them at once; others may stop after a few.
+        step = _FIRST_STEP if left is None else _LONGEST_STEP
         while True:
             count = step if left is None else min(step, left)
             page = partial(read.next_page, query=query, now=now, count=count)

@@ -32,6 +32,7 @@ _AFTER_SURROGATES: Final = 0xE000
 
 # Made once: json.dumps would make an encoder for each call.
 _write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_read: Final = json.JSONDecoder().decode
 
 
 @lru_cache(maxsize=1024)
@@ -55,7 +56,7 @@ def encode(labels: Mapping[str, Label]) -> str | None:
 
 def decode(text: str) -> dict[str, Label]:
     """Read what `encode` wrote; raise `ValueError` for anything else."""
-    coded: object = json.loads(text)
+    coded: object = _read(text)
     if not isinstance(coded, dict):
         message = "labels are no JSON object"
         raise ValueError(message)  # noqa: TRY004 (to the caller all damage is one)
@@ -78,16 +79,16 @@ def encode_value(value: Label) -> str | int:
 
 def decode_value(coded: object) -> Label:
     """Return the value that `encode_value` coded; raise `ValueError` for anything else."""
-    if isinstance(coded, int) and not isinstance(coded, bool):
-        return coded
     if isinstance(coded, str):
         letter, rest = coded[:1], coded[1:]
         if letter == TEXT:
-            return _unescape(rest)
+            return _unescape(rest) if "\x01" in rest else rest
         if letter == FLOAT:
             return float(rest)
         if letter == BOOL and rest in ("0", "1"):
             return rest == "1"
+    elif isinstance(coded, int) and not isinstance(coded, bool):
+        return coded
     message = f"{str(coded)[:40]!r} stands for no label"
     raise ValueError(message)
 
@@ -104,8 +105,6 @@ def escape(text: str) -> str:
 
 
 def _unescape(text: str) -> str:
-    if "\x01" not in text:
-        return text
     return text.replace("\x01\x01", "\0").replace("\x01\x02", "\x01")
 
 
