@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ropewalk.domain.clock import FrozenClock
@@ -20,7 +20,7 @@ from ropewalk.stores.filters import MAX_FILTER_KEYS, MAX_FILTER_VALUES, read_fil
 from ropewalk.stores.records import RecordStore
 
 from .meaning import meant
-from .trio import Trio
+from .trio import THOROUGH, Trio
 from .wishes import FILTERS, HOUR, NOON, RECORDS
 
 pytestmark = [pytest.mark.seed("1.1"), pytest.mark.seed("2.3")]
@@ -224,11 +224,7 @@ def test_nothing_asked_is_everything() -> None:
     assert read_filters(None) == read_filters({})
 
 
-@settings(
-    max_examples=120,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@THOROUGH
 @given(saved=RECORDS, searches=st.lists(FILTERS, min_size=1, max_size=4))
 def test_every_back_end_finds_what_is_meant(
     trio: Trio, saved: list[dict[str, Any]], searches: list[dict[str, Any]]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from hypothesis import HealthCheck, settings
 
 from ropewalk.backends.file import FileBackend
 from ropewalk.backends.memory import MemoryBackend
@@ -16,6 +19,13 @@ from ropewalk.domain.ports import Backend, Sealer
 from ropewalk.stores.records import RecordStore
 
 T = TypeVar("T")
+
+THOROUGH: Final = settings(
+    max_examples=1_500 if os.environ.get("ROPEWALK_LONG") else 60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+"""How often three back ends are asked the same."""
 
 
 def make_backend(name: str, folder: Path, clock: FrozenClock) -> Backend:

@@ -6,19 +6,13 @@ from math import isclose
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
-from ..trio import Trio
+from ..trio import THOROUGH, Trio
 from .questions import GROUPS, RECORDS, ROWS
 from .wording import Groups, Rows
 
 pytestmark = [pytest.mark.seed("2.3"), pytest.mark.seed("6.3")]
-
-THOROUGH = settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
 
 
 def same(expected: object, actual: object) -> bool:

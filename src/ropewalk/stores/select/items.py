@@ -47,9 +47,10 @@ def _named(values: list[tuple[str | None, Expression]]) -> tuple[Item, ...]:
             raise refused(message, name=name)
     taken = set(given)
     items: list[Item] = []
-    for place, (name, value) in enumerate(values, start=1):
-        items.append(Item(_free(_name(value, place), taken) if name is None else name, value))
-        taken.add(items[-1].name)
+    for place, (given_name, value) in enumerate(values, start=1):
+        name = _free(_name(value, place), taken) if given_name is None else given_name
+        items.append(Item(name, value))
+        taken.add(name)
     return tuple(items)
 
 
