@@ -41,7 +41,7 @@ help: ## Show these commands
 setup: $(VENV)/.ready-dev ## Make .venv with everything that the other commands need
 
 demo: $(VENV)/.ready-run ## Set up what the program needs, and see the store at work
-	@$(BIN)/ropewalk demo
+	@$(BIN)/ropewalk demo --force
 
 test: $(VENV)/.ready-dev ## Run every test; TESTS=tests/backends runs some of them
 	@$(BIN)/pytest -n $(WORKERS) $(TESTS)
@@ -68,10 +68,12 @@ imports: $(VENV)/.ready-dev ## Check the floors: who may import whom
 pages: $(VENV)/.ready-dev ## Write the generated pages of docs/ anew
 	@$(BIN)/python tools/seeds.py
 	@$(BIN)/python tools/api.py
+	@$(BIN)/python tools/cli.py
 
 docs: $(VENV)/.ready-dev ## Check that generated pages are current and that every example runs
 	@$(BIN)/python tools/seeds.py --check
 	@$(BIN)/python tools/api.py --check
+	@$(BIN)/python tools/cli.py --check
 	@$(BIN)/pytest --quiet tests/test_docs.py
 
 check: lint imports types docs test ## Everything that must hold before a change is merged

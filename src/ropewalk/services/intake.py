@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from ..domain.errors import Conflict, RopewalkError
+from ..domain.errors import Conflict, Corrupt, Denied, RopewalkError, Unavailable
 from ..domain.history import EntryKind
 from ..domain.source import Note, Problem, Skipped, SourceItem
 
@@ -69,7 +69,7 @@ class Intake:
         """Read `source` to its end and write what it brings; return what was done.
 
         What cannot be read or written is reported and does not stop the rest; only a store that
-        is `Unavailable` or `Corrupt` does. `progress` is called after each batch.
+        is `Corrupt`, `Denied` or `Unavailable` does. `progress` is called after each batch.
         """
         report = IntakeReport()
         waiting: list[SourceItem] = []
@@ -95,6 +95,8 @@ class Intake:
         kind = items[0].kind
         try:
             await self._adopt[kind](*(item.entity for item in items))
+        except (Corrupt, Denied, Unavailable):
+            raise  # it lies with the store: no other item would fare better
         except RopewalkError as error:
             if len(items) > 1:  # one of them is the reason: find it, and write the others
                 middle = len(items) // 2
@@ -102,8 +104,6 @@ class Intake:
                 await self._write(items[middle:], report)
             elif isinstance(error, Conflict):
                 report.present[kind] += 1
-            elif error.retryable or error.code == "corrupt":
-                raise
             else:
                 report.refused[kind] += 1
                 report.problems.append(_refusal(items[0], error))

@@ -69,6 +69,10 @@ def call(arguments: Sequence[str]) -> int:
     if _COMPLETION in os.environ:
         root.main(prog_name="ropewalk")
     _escape_letters()
+    if "--debug" in arguments:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG)
     try:
         code = _invoke(arguments)
         sys.stdout.flush()
@@ -93,6 +97,9 @@ def _escape_letters() -> None:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
+    if any("\0" in argument for argument in arguments):
+        message = "an argument holds a NUL character, which nothing can be called by"
+        raise click.UsageError(message)
     try:
         with root.make_context("ropewalk", list(arguments)) as context:
             result: object = root.invoke(context)

@@ -94,6 +94,8 @@ def _opened(path: Path, time: Clock | None = None) -> AbstractAsyncContextManage
 async def _check_ours(path: Path) -> None:
     """Raise `Invalid` unless the file holds a demonstration that we made."""
     message = f"{path} is no demonstration of ours and stays as it is: name another file"
+    if not _may_be_a_store(path):
+        raise Invalid(message, code="not_ours", path=str(path))
     try:
         async with _opened(path) as storage:
             first = await storage.sessions.find(FIRST)
@@ -101,6 +103,17 @@ async def _check_ours(path: Path) -> None:
         raise Invalid(message, code="not_ours", path=str(path)) from error
     if first is None or first.metadata.get("made_by") != MARK:
         raise Invalid(message, code="not_ours", path=str(path))
+
+
+def _may_be_a_store(path: Path) -> bool:
+    """Tell by its header whether a file is an SQLite database that some program has marked.
+
+    Opening is for stores alone: it would make one of an empty file. Byte 68 and the three behind
+    it are the application id (https://sqlite.org/fileformat.html).
+    """
+    with path.open("rb") as file:
+        header = file.read(72)
+    return header.startswith(b"SQLite format 3\0") and any(header[68:72])
 
 
 async def _make(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,21 +32,23 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """The signs to draw with."""
+    """The signs to draw with; `corners` by the sides they lead to: up, down, left, right."""
 
     point: str
     hidden: str
     down: str
     across: str
-    out: str
-    join: str
-    end_join: str
-    split: str
-    end_split: str
+    corners: Mapping[tuple[bool, bool, bool, bool], str]
 
 
-UNICODE: Final = Pen("●", "○", "│", "─", "├", "┴", "╯", "┬", "╮")
-ASCII: Final = Pen("*", "o", "|", "-", "|", "-", "'", "-", ".")
+_SIDES: Final = (
+    *((True, True, False, True), (True, True, True, False), (True, True, True, True)),
+    *((True, False, True, False), (True, False, True, True)),
+    *((False, True, True, False), (False, True, True, True)),
+)
+
+UNICODE: Final = Pen("●", "○", "│", "─", dict(zip(_SIDES, "├┤┼╯┴╮┬", strict=True)))
+ASCII: Final = Pen("*", "o", "|", "-", dict(zip(_SIDES, "||+''..", strict=True)))
 
 
 def in_order(points: Iterable[Point]) -> list[Point]:
@@ -122,20 +124,22 @@ class _Lanes:
         signs[column] = sign
         return " ".join(signs).rstrip()
 
-    def bend(self, column: int, ends: Sequence[int], *, inner: str, last: str) -> str:
-        """Draw what leads from the lane `column` sideways to the lanes `ends`."""
+    def bend(self, column: int, ends: Sequence[int], *, up: bool, down: bool) -> str:
+        """Draw what leads sideways between the lane `column` and the lanes `ends`.
+
+        `up` and `down` say whether the lanes at the ends go on to there; `column` does both.
+        """
         low, high = min(column, *ends), max(column, *ends)
         line = ""
         for index in range(max(len(self.to), high + 1)):
-            passing = index < len(self.to) and self.to[index] is not None
-            if index == column or (index == low and index in ends):
-                sign = self.pen.out
-            elif index in ends:
-                sign = last if index == high else inner
-            elif passing:
+            between = low < index < high
+            if index == column or index in ends:
+                goes = (True, True) if index == column else (up, down)
+                sign = self.pen.corners[*goes, index > low, index < high]
+            elif index < len(self.to) and self.to[index] is not None:
                 sign = self.pen.down
             else:
-                sign = self.pen.across if low < index < high else " "
+                sign = self.pen.across if between else " "
             line += sign + (self.pen.across if low <= index < high else " ")
         return line.rstrip()
 
@@ -147,7 +151,7 @@ def draw(points: Sequence[Point], pen: Pen = UNICODE) -> Iterator[Row]:
         arriving = lanes.leading_to(point.id)
         column = arriving[0] if arriving else lanes.free()
         if arriving[1:]:
-            yield Row(lanes.bend(column, arriving[1:], inner=pen.join, last=pen.end_join))
+            yield Row(lanes.bend(column, arriving[1:], up=True, down=False))
             for index in arriving[1:]:
                 lanes.to[index] = None
             lanes.trim()
@@ -158,7 +162,6 @@ def draw(points: Sequence[Point], pen: Pen = UNICODE) -> Iterator[Row]:
         for parent in point.parents[1:]:
             known = [index for index in lanes.leading_to(parent) if index != column]
             other = known[0] if known else lanes.free(column + 1)
-            last = pen.down if known else pen.end_split
             lanes.to[other] = parent
-            yield Row(lanes.bend(column, [other], inner=pen.split, last=last))
+            yield Row(lanes.bend(column, [other], up=bool(known), down=True))
         lanes.trim()

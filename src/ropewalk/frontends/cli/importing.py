@@ -14,6 +14,7 @@ EXITS: Final = (
     Exit.NOT_FOUND,
     Exit.BUSY,
     Exit.DAMAGED,
+    Exit.DENIED,
     Exit.UNREACHABLE,
 )
 
@@ -25,7 +26,10 @@ group: Final = Group(
         "broken off can be run again. What is read is never changed."
     ),
     places={
-        "legacy": ("legacy:legacy", "Sessions, threads, history and checkpoints in JSON files."),
+        "legacy": (
+            "legacy:legacy",
+            "Bring sessions, threads, history and checkpoints out of JSON files.",
+        ),
     },
     examples=[
         Example(

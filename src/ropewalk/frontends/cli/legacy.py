@@ -79,7 +79,7 @@ def zone(text: str) -> tzinfo:
 def legacy(
     invocation: Invocation, folder: Path, store: str | None, *, tz: str, dry_run: bool
 ) -> int:
-    """Bring sessions, threads, history and checkpoints out of JSON files and their databases.
+    """Bring sessions, threads, history and checkpoints out of JSON files.
 
     DIR is the working directory of the legacy program. STORE is the URL of the store to bring it
     into; without it, the one of --url or of the configuration.
@@ -255,5 +255,6 @@ def _show(output: Output, report: IntakeReport, *, dry_run: bool) -> None:
                 output.line(f"  {clean(problem.excerpt)}")
     output.line()
     done = "would be brought" if dry_run else "brought"
-    ending = "complete" if report.is_complete else f"{len(report.problems)} problems"
+    count = len(report.problems)
+    ending = "complete" if not count else f"{count} problem{'s' if count > 1 else ''}"
     output.line(f"{report.brought.total()} {done}, {report.present.total()} there before: {ending}")

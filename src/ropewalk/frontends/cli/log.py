@@ -71,15 +71,17 @@ async def _target(refs: Refs, ref: str) -> Named:
 
 async def _show_line(storage: Storage, output: Output, place: Place, limit: int) -> None:
     items: list[Item] = []
+    more = False
     rows = cast("AsyncGenerator[Item, None]", walk(storage, place))
     async with aclosing(rows):
         async for item in rows:
             if len(items) == limit:
-                output.say(f"there is more: --limit {limit * 2}, or log {items[-1].id}")
+                more = True
                 break
             items.append(item)
     if output.json:
-        output.emit({"thread_id": place.thread_id, "items": [_payload(item) for item in items]})
+        found = [_payload(item) for item in items]
+        output.emit({"thread_id": place.thread_id, "items": found, "more": more})
         return
     shown = await _shown(Refs(storage), output, items)
     now = datetime.now(UTC)
@@ -103,6 +105,8 @@ async def _show_line(storage: Storage, output: Output, place: Place, limit: int)
         ],
         cells,
     )
+    if more:
+        output.say(f"there is more: --limit {limit * 2}, or go on with: log {items[-1].id}")
     if not items:
         output.say(f"nothing has happened on thread {clean(place.thread_id)} yet")
 

@@ -67,6 +67,7 @@ class Listing:
 @click.argument(
     "noun",
     type=click.Choice(["sessions", "threads", "checkpoints", "spaces", "kinds"]),
+    metavar="[NOUN]",
     required=False,
 )
 @click.option("--session", metavar="REF", help="Only of this session.")

@@ -22,7 +22,11 @@ T = TypeVar("T")
 
 def run(work: Coroutine[None, None, T]) -> T:
     """Do asynchronous work to its end."""
-    return asyncio.run(work)
+    try:
+        return asyncio.run(work)
+    finally:
+        # An interrupt may come before the work has begun.
+        work.close()
 
 
 def settings(invocation: Invocation, *, url: str | None = None) -> Config:
@@ -41,7 +45,7 @@ def path_of(url: str) -> Path | None:
     """Return the file or folder that a URL names, or `None` if it names none."""
     scheme, _, rest = url.partition("://")
     name = unquote(rest.partition("?")[0]).removeprefix("/")
-    return Path(name) if scheme in PATHS and name else None
+    return Path(name) if scheme in PATHS and name and "\0" not in name else None
 
 
 def check_there(config: Config) -> None:

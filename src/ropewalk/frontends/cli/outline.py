@@ -61,8 +61,12 @@ def _part(shown: Form, indent: str, lead: str) -> Iterator[str]:
     if not (shown.items if isinstance(shown, Items) else shown.pairs):
         yield f"{indent}{lead}{tag} {'[]' if isinstance(shown, Items) else '{}'}"
         return
-    yield f"{indent}{lead}{tag}"
-    yield from _parts(shown, indent + _STEP)
+    parts = _parts(shown, indent + _STEP)
+    if lead == "-" and not tag:
+        yield f"{indent}- {next(parts).removeprefix(indent + _STEP)}"
+    else:
+        yield f"{indent}{lead}{tag}"
+    yield from parts
 
 
 def _text_lines(shown: Scalar, indent: str, lead: str) -> Iterator[str]:

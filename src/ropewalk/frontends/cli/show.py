@@ -48,10 +48,10 @@ _DEMO: Final = "-u sqlite:///ropewalk-demo.db"
 def show(
     invocation: Invocation, ref: str, *, state: bool, messages: bool, path: str | None
 ) -> None:
-    """Show one session, thread, checkpoint, snapshot, branch or history entry.
+    """Show one session, thread, checkpoint or history entry.
 
-    REF is an id or the beginning of one (4 characters or more), thread/branch, or ref~2 for the
-    second checkpoint back; kind:ref where an id is used twice.
+    Snapshots and branches too. REF is an id or the beginning of one (4 characters or more),
+    thread/branch, or ref~2 for the second checkpoint back; kind:ref where an id is used twice.
 
     States are shown in the manner of YAML, with a type behind an exclamation mark where JSON has
     none of the kind. With --json such a value is an object with one key that names the type, as in

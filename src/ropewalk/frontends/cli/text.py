@@ -68,11 +68,11 @@ def stamp(moment: datetime) -> str:
 
 def ago(moment: datetime, now: datetime) -> str:
     """Say how long ago a moment was, in its greatest unit: `3 h ago`."""
-    seconds = (now - moment) // timedelta(seconds=1)
+    seconds = abs(now - moment) // timedelta(seconds=1)
     for unit, length in _UNITS:
-        if abs(seconds) >= length:
-            count = abs(seconds) // length
-            return f"{count} {unit} ago" if seconds > 0 else f"in {count} {unit}"
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit} ago" if moment < now else f"in {count} {unit}"
     return "now"
 
 
