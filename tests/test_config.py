@@ -378,15 +378,21 @@ def test_where_the_user_file_is(
 
 
 def test_the_real_environment(project: Path) -> None:
-    """Without arguments the working directory and the variables of the process count."""
+    """Without arguments the working directory and the variables of the process count.
+
+    In a folder that was removed meanwhile there is no project, and the rest still counts.
+    """
     _project_file(project, "space = 'project'")
-    code = "from ropewalk import Config; c = Config.load(); print(c.space, c.actor)"
+    code = (
+        "import os; from ropewalk import Config; c = Config.load(); print(c.space, c.actor);"
+        "os.rmdir(os.getcwd()); c = Config.load(); print(c.space, c.actor)"
+    )
     run = subprocess.run(
         [sys.executable, "-c", code],
         cwd=project,
-        env={"ROPEWALK_ACTOR": "me", "HOME": str(project)},
+        env={"ROPEWALK_ACTOR": "me", "HOME": str(project.parent)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "project me" == run.stdout.strip()
+    assert ["project me", "default me"] == run.stdout.splitlines()

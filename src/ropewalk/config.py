@@ -96,7 +96,7 @@ class Config:
         named = file or environ.get(f"{_PREFIX}CONFIG")
         sources: list[Iterable[_Setting]] = [
             _user_settings(environ),
-            _required(Path(named)) if named else _project_settings(folder or Path.cwd()),
+            _required(Path(named)) if named else _project_settings(folder or _here()),
             _environment(environ),
             [] if url is None else [_Setting("url", url, ARGUMENT)],
         ]
@@ -302,8 +302,17 @@ def _anchored(setting: _Setting, folder: Path) -> _Setting:
     return replace(setting, value=f"{scheme}:///{whole}{mark}{query}")
 
 
-def _project_settings(folder: Path) -> Sequence[_Setting]:
-    for place in (folder.absolute(), *folder.absolute().parents):
+def _here() -> Path | None:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # not an error here: who works in a removed folder has no project
+        return None
+
+
+def _project_settings(folder: Path | None) -> Sequence[_Setting]:
+    places = [] if folder is None else [folder.absolute(), *folder.absolute().parents]
+    # Whose folders above are closed to us, theirs is not our project.
+    for place in filter(lambda place: os.access(place, os.X_OK), places):
         for name in (_FILE, "pyproject.toml"):
             found = _read(place / name, "project file")
             if found is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,30 +12,13 @@ from ropewalk.backends.memory import MemoryBackend
 from ropewalk.domain.change import Batch, Delete, Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Conflict, Invalid, Unavailable
-from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import Condition, Query
 from ropewalk.domain.record import Key
 from ropewalk.layers.logs import LOGGER, LogsLayer
-from ropewalk.testing.backend import BackendContract
 from ropewalk.testing.faults import Fault, Flaky, Slow
 from ropewalk.testing.samples import commits, drain, key, put, soon, versions, write
 
 LAB = Query(space="lab", kinds=("note",))
-
-
-class TestLogging(BackendContract):
-    """A store whose operations are logged is the store."""
-
-    @pytest.fixture
-    async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
-        """Return an open logging layer that writes every line."""
-        level = LOGGER.level
-        LOGGER.setLevel(logging.DEBUG)
-        layer = LogsLayer(MemoryBackend(clock=clock))
-        await layer.open()
-        yield layer
-        await layer.close()
-        LOGGER.setLevel(level)
 
 
 @pytest.fixture

@@ -214,6 +214,21 @@ async def test_the_deadline_is_kept(memory: MemoryBackend) -> None:
     assert (1, []) == (failing.calls, layer.pauses)
 
 
+async def test_a_closed_store_is_not_tried_again(memory: MemoryBackend) -> None:
+    """After `close` nothing will come back, so nobody waits for it; after `open` it may."""
+    failing = Failing(memory, Unavailable("no"))
+    layer = Unhurried(failing, attempts=3)
+    await layer.open()
+    await layer.close()
+    with pytest.raises(Unavailable):
+        await write(layer, put("a"))
+    assert (1, []) == (failing.calls, layer.pauses)
+    await layer.open()
+    with pytest.raises(Unavailable):
+        await write(layer, put("a"))
+    assert (4, 2) == (failing.calls, len(layer.pauses))
+
+
 @pytest.mark.seed("4.5")
 async def test_cancelling_ends_the_waiting(memory: MemoryBackend) -> None:
     """A caller who is cancelled between two attempts is cancelled at once."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -14,10 +15,19 @@ from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.ports import Backend
 from ropewalk.layers import BUILTIN, ORDER
 from ropewalk.layers.base import Layer
-from ropewalk.layers.logs import LogsLayer
+from ropewalk.layers.logs import LOGGER, LogsLayer
 from ropewalk.layers.retry import RetryLayer
 from ropewalk.layers.switch import SwitchLayer
 from ropewalk.testing.backend import BackendContract, DurableContract, Reopen
+
+
+@pytest.fixture(autouse=True)
+def every_line() -> Iterator[None]:
+    """Let the log be written, so that it takes part."""
+    level = LOGGER.level
+    LOGGER.setLevel(logging.DEBUG)
+    yield
+    LOGGER.setLevel(level)
 
 
 def stacked(store: Backend) -> Backend:

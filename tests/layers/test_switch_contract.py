@@ -25,7 +25,7 @@ class TestOnTheMove(BackendContract):
         def fresh() -> Backend:
             return MemoryBackend(clock=clock)
 
-        layer = RestlessLayer(fresh(), fresh=fresh, often=3)
+        layer = RestlessLayer(fresh(), fresh=fresh, often=5)
         await layer.open()
         yield layer
         await layer.close()

@@ -14,7 +14,7 @@ from ropewalk.testing.machine import run_machine
 
 from .restless import RestlessLayer
 
-STEPS = 10_000 if os.environ.get("ROPEWALK_LONG") else 250
+STEPS = 10_000 if os.environ.get("ROPEWALK_LONG") else 150
 
 
 def _restless(clock: FrozenClock) -> Backend:

@@ -58,6 +58,17 @@ class RetryLayer(Layer):
         self._first = check_seconds(first, field="layer.retry.first")
         self._longest = check_seconds(longest, field="layer.retry.longest")
         self._deadline = check_seconds(deadline, field="layer.retry.deadline")
+        self._is_closed = False
+
+    async def open(self) -> None:
+        """Open the backend below."""
+        await super().open()
+        self._is_closed = False
+
+    async def close(self) -> None:
+        """Close the backend below; from now on its errors are final."""
+        self._is_closed = True
+        await super().close()
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys`, at the second attempt if need be."""
@@ -120,7 +131,7 @@ class RetryLayer(Layer):
     async def _wait(self, error: RopewalkError, course: _Course) -> None:
         """Wait before the next attempt, or raise `error` where there is to be none."""
         course.failures += 1
-        if not error.retryable:
+        if not error.retryable or self._is_closed:
             raise error
         ceiling = min(self._longest, self._first * 2 ** (course.failures - 1))
         delay = random.uniform(0, ceiling)  # noqa: S311 (it spreads callers, it hides nothing)

@@ -138,7 +138,7 @@ class SwitchLayer(Layer):
             self._settle(batch, applied)
         seq = place.epoch.outward(applied.seq)
         self._highest = max(self._highest, seq)
-        return replace(applied, seq=seq)
+        return applied if seq == applied.seq else replace(applied, seq=seq)
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records, on the new backend from where the old one was left."""
