@@ -181,7 +181,7 @@ def test_a_relative_path_in_a_file(project: Path, url: str, expected: str) -> No
 
 
 WRONG: list[tuple[str, str, str]] = [
-    ("spcae = 'x'", "spcae", "did you mean 'space'?"),
+    ("spacee = 'x'", "spacee", "did you mean 'space'?"),
     ("[backends.sqlite]\nreaders = 1", "backends", "did you mean 'backend'?"),
     ("[plugins.backend]\nx = 'a:B'", "plugins.backend", "did you mean 'plugins.backends'?"),
     ("url = 3", "url", "must be text, not int"),

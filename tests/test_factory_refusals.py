@@ -24,8 +24,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"target": "memory://", "layers": ["log"]}, "no layer 'log'; did you mean 'logs'?"),
     ({"target": "memory://", "layers": ["logs", "logs"]}, "twice"),
     (
-        {"target": "memory://", "layers": [LayerConfig("retry", {"atempts": 3})]},
-        "the layer 'retry' has no option 'atempts'; did you mean 'attempts'?",
+        {"target": "memory://", "layers": [LayerConfig("retry", {"attemptz": 3})]},
+        "the layer 'retry' has no option 'attemptz'; did you mean 'attempts'?",
     ),
     (
         {"target": "memory://", "layers": [LayerConfig("retry", {"attempts": 0})]},

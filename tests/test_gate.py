@@ -26,8 +26,8 @@ def test_every_public_name_is_there() -> None:
 
 def test_what_is_not_there_is_an_attribute_error() -> None:
     """A misspelt name is the error that Python gives, naming it."""
-    with pytest.raises(AttributeError, match="has no attribute 'opne'"):
-        getattr(ropewalk, "opne")  # noqa: B009 (the type checkers would refuse the plain form)
+    with pytest.raises(AttributeError, match="has no attribute 'opennn'"):
+        getattr(ropewalk, "opennn")  # noqa: B009 (the type checkers would refuse the plain form)
 
 
 @pytest.mark.seed("1.5")

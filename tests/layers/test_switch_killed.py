@@ -51,7 +51,7 @@ asyncio.run(main())
 
 def _die(folder: Path, writes: int) -> None:
     """Run a process that is killed when it has written to the new store so often."""
-    command = [sys.executable, "-c", PROGRAM, folder, str(writes)]
+    command = [sys.executable, "-c", PROGRAM, str(folder), str(writes)]
     run = subprocess.run(command, capture_output=True, check=False)
     assert (-signal.SIGKILL, b"") == (run.returncode, run.stderr)
 

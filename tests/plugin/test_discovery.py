@@ -101,7 +101,7 @@ def test_what_it_cannot_do_is_refused_loudly(site: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("sampel://lab", "there is no back end 'sampel'; did you mean 'sample'?"),
+        ("samplee://lab", "there is no back end 'samplee'; did you mean 'sample'?"),
         ("sample://lab?mots=5", "sample has no option 'mots'; did you mean 'most'?"),
         ("sample://lab?most=few", "most must be a number of records, not 'few'"),
         ("sample://lab?most=2", "holds at most 2 records"),
