@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ropewalk.domain.errors import Invalid
+from ropewalk.frontends.cli import legacy
 from ropewalk.frontends.cli.legacy import zone
 
 from ...sources.legacy.whole import write_whole
@@ -136,6 +137,16 @@ def test_the_store_may_come_from_the_configuration(
     assert (folder / "configured.db").exists()
     assert 0 == typed("import", "legacy", "old", "--tz", "+08:00", "-u", "sqlite:///given.db").code
     assert (folder / "given.db").exists()
+
+
+def test_progress_is_told_on_stderr(old: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Now and then a line says how much was brought; none where JSON was asked for."""
+    monkeypatch.setattr(legacy, "EVERY_SECONDS", 0.0)
+    arguments = ("import", "legacy", str(old.root), "--tz", "+08:00", "--dry-run")
+    told = typed(*arguments).err.splitlines()
+    assert told[0] == "1 session"
+    assert "message" in told[-1]
+    assert "" == typed(*arguments, "--json").err
 
 
 @pytest.mark.seed("1.5")

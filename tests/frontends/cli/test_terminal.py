@@ -13,7 +13,9 @@ from io import StringIO
 import pytest
 
 import ropewalk
+from ropewalk.frontends.cli import legacy
 from ropewalk.frontends.cli.app import call
+from ropewalk.services.intake import IntakeReport
 
 from .typing_it import spawned, typed
 
@@ -87,6 +89,23 @@ def test_colours_can_be_refused(
     """NO_COLOR, a dumb terminal, --no-color and --json each leave no escape sequence."""
     for command in (("ls",), ("log", "rome", "--graph")):
         assert ESCAPE not in on_terminal(*command, *arguments, "-u", demo, **environment)
+
+
+def test_progress_stays_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where stderr is a terminal, progress is written over itself, and the line is left."""
+    monkeypatch.setattr(legacy, "EVERY_SECONDS_ON_TERMINAL", 0.0)
+    ours, theirs = pty.openpty()
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(_read_all, ours)
+        with os.fdopen(theirs, "w", encoding="utf-8") as terminal, redirect_stderr(terminal):
+            report = IntakeReport()
+            progress = legacy.Progress(silent=False)
+            for kind in ("session", "thread"):
+                report.brought[kind] += 1
+                progress.show(report)
+            progress.end()
+    os.close(ours)
+    assert b"\r\x1b[K1 session\r\x1b[K1 session, 1 thread\r\n" == written.result()
 
 
 def test_ids_are_as_short_as_they_can_be() -> None:

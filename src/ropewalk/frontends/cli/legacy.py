@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 
 _OFFSET: Final = re.compile(r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})")
 _EXAMPLES: Final = 3
-_EVERY_SECONDS: Final = 10.0
-_EVERY_SECONDS_ON_TERMINAL: Final = 0.1
 _ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".zip")
+
+EVERY_SECONDS: Final = 10.0
+EVERY_SECONDS_ON_TERMINAL: Final = 0.1
+"""How often progress is told."""
 
 
 def zone(text: str) -> tzinfo:
@@ -149,7 +151,7 @@ class Progress:
         """Begin to count the seconds."""
         self._silent = silent
         self._terminal = sys.stderr.isatty()
-        self._every = _EVERY_SECONDS_ON_TERMINAL if self._terminal else _EVERY_SECONDS
+        self._every = EVERY_SECONDS_ON_TERMINAL if self._terminal else EVERY_SECONDS
         self._told_at = time.monotonic()
         self._open_line = False
 
