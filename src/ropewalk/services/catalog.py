@@ -13,7 +13,6 @@ from ..domain.query import NEWEST_FIRST, Condition, Order, Query
 from ..domain.record import Key
 from ..stores.base import Find
 from ..stores.checkpoints import CheckpointStore
-from .manager import created_between
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -114,16 +113,11 @@ class Catalog:
         self,
         *,
         session_id: str | None = None,
-        created_since: datetime | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[CheckpointHeader]:
         """Return a page of checkpoints of all threads, newest first, without states."""
-        find = Find(
-            session_id=session_id,
-            where=created_between(created_since, None),
-            order=NEWEST_FIRST,
-        )
+        find = Find(session_id=session_id, order=NEWEST_FIRST)
         return await self._checkpoints.page(find, limit=limit, cursor=cursor, metadata={})
 
     async def _count(self, query: Query) -> int:

@@ -19,19 +19,26 @@ async def _tell(url: str) -> None:
         await tell(storage, time)
 
 
-@pytest.fixture(scope="session", params=["sqlite", "file"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URL of a store with the story in it; to be left as it is."""
-    url = f"{request.param}:///{tmp_path_factory.mktemp('story') / 'store'}"
-    asyncio.run(_tell(url))
-    return url
-
-
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the URL of an SQLite file with the story in it; to be left as it is."""
     url = f"sqlite:///{tmp_path_factory.mktemp('story') / 'demo.db'}"
     asyncio.run(_tell(url))
+    return url
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the URL of a file store with the story in it; to be left as it is."""
+    url = f"file:///{tmp_path_factory.mktemp('story') / 'demo'}"
+    asyncio.run(_tell(url))
+    return url
+
+
+@pytest.fixture(params=["demo", "demo_folder"], ids=["sqlite", "file"])
+def store(request: pytest.FixtureRequest) -> str:
+    """Return the URL of each durable store with the story in it, one after the other."""
+    url: str = request.getfixturevalue(request.param)
     return url
 
 

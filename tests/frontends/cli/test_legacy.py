@@ -26,6 +26,7 @@ def old(folder: Path) -> Tree:
     return write_whole(folder / "old")
 
 
+@pytest.mark.seed("7.1")
 @pytest.mark.parametrize("url", URL.values(), ids=URL)
 def test_everything_is_brought_and_the_rest_is_told(old: Tree, url: str) -> None:
     """What is intact is in the store; each damaged place is named; the exit code says partly."""

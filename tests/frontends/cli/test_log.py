@@ -74,9 +74,14 @@ def test_entries_and_checkpoints_are_in_one_order(store: str) -> None:
 
 
 def test_what_was_rolled_back_is_not_on_the_line(store: str) -> None:
-    """The booking for the wrong day is in the store and not in the log."""
+    """The booking for the wrong day is in the store, can be shown, and is not in the log."""
     assert "cp-rome-03" not in ids("rome", "-u", store)
     assert 0 == typed("show", "cp-rome-03", "-u", store).code
+    answer = typed("log", "cp-rome-03", "-u", store)
+    assert "cp-rome-03 was rolled back" in answer.err
+    assert "cp-rome-02" in answer.lines[1]
+    for ref, expected in (("cp-rome-03~0", "cp-rome-03"), ("cp-rome-03~1", "cp-rome-02")):
+        assert expected == typed("show", ref, "--json", "-u", store).json["id"]
 
 
 def test_a_log_may_begin_in_the_middle(store: str) -> None:

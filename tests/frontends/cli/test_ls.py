@@ -23,7 +23,7 @@ def test_the_figures_of_a_session_are_those_of_its_threads(store: str) -> None:
     whole = typed("ls", "--json", "-u", store).json
     for session in whole["sessions"]:
         own = [t for t in whole["threads"] if t["session_id"] == session["id"]]
-        assert session["threads"] == len(own)
+        assert session["thread_count"] == len(own)
         for figure in ("turns", "forks", "total_tokens"):
             assert session[figure] == sum(thread[figure] for thread in own)
 

@@ -178,9 +178,12 @@ def _write_examples(formatter: click.HelpFormatter, examples: Sequence[Example])
 
 
 def _write_exits(formatter: click.HelpFormatter, exits: Sequence[Exit]) -> None:
-    """Write exit codes with their meanings."""
+    """Write exit codes with their meanings, and where the others stand."""
+    rows = [(str(int(code)), code.meaning) for code in sorted(exits)]
+    if len(rows) < len(Exit):
+        rows.append(("...", "what may happen to any command: ropewalk --help"))
     with formatter.section("Exit codes"):
-        formatter.write_dl([(str(int(code)), code.meaning) for code in sorted(exits)])
+        formatter.write_dl(rows)
 
 
 def command(

@@ -68,7 +68,7 @@ async def _demo(output: Output, path: Path, *, force: bool, remove: bool) -> Non
         for name in (path.name, *(f"{path.name}{end}" for end in _BESIDE)):
             path.with_name(name).unlink(missing_ok=True)
     if remove:
-        output.say(f"{path} is removed")
+        output.say(f"{path} is removed" if there else f"there is no {path}")
         return
     if not path.parent.is_dir():
         message = f"there is no folder {path.parent}: make it, or name another path"

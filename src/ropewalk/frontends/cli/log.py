@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import click
 
-from ...services.catalog import NAMED, Named
+from ...services.catalog import ENTRIES, NAMED, Named
 from .command import Example, Invocation, command
 from .digest import digest, kind
 from .drawing import show_graph
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ...services.storage import Storage
 
 _DEMO: Final = "-u sqlite:///ropewalk-demo.db"
+_ON_LINE: Final = (*ENTRIES, "checkpoint")
 
 
 @command(
@@ -55,12 +56,17 @@ async def _log(invocation: Invocation, ref: str, *, graph: bool, limit: int) -> 
     output = Output(invocation)
     async with opened(invocation) as storage:
         refs = Refs(storage)
-        place = await refs.place(await _target(refs, ref))
+        target = await _target(refs, ref)
+        place = await refs.place(target)
         if graph:
             family = await gather(storage, place.thread_id, limit=limit)
             await show_graph(refs, output, family)
-        else:
-            await _show_line(storage, output, place, limit)
+            return
+        items, more = await _read(storage, place, limit)
+        if target.kind in _ON_LINE and [target.id] != [item.id for item in items[:1]]:
+            name = clean(place.thread_id)
+            output.say(f"{clean(target.id)} was rolled back: the line of {name} before it follows")
+        await _show_line(refs, output, place, items, more=more)
 
 
 async def _target(refs: Refs, ref: str) -> Named:
@@ -69,21 +75,26 @@ async def _target(refs: Refs, ref: str) -> Named:
     return exact or await refs.find(ref, kinds=NAMED)
 
 
-async def _show_line(storage: Storage, output: Output, place: Place, limit: int) -> None:
+async def _read(storage: Storage, place: Place, limit: int) -> tuple[list[Item], bool]:
+    """Return the newest things before a place, and whether there are more."""
     items: list[Item] = []
-    more = False
     rows = cast("AsyncGenerator[Item, None]", walk(storage, place))
     async with aclosing(rows):
         async for item in rows:
             if len(items) == limit:
-                more = True
-                break
+                return items, True
             items.append(item)
+    return items, False
+
+
+async def _show_line(
+    refs: Refs, output: Output, place: Place, items: Sequence[Item], *, more: bool
+) -> None:
     if output.json:
         found = [_payload(item) for item in items]
         output.emit({"thread_id": place.thread_id, "items": found, "more": more})
         return
-    shown = await _shown(Refs(storage), output, items)
+    shown = await _shown(refs, output, items)
     now = datetime.now(UTC)
     cells = [
         (
@@ -106,7 +117,7 @@ async def _show_line(storage: Storage, output: Output, place: Place, limit: int)
         cells,
     )
     if more:
-        output.say(f"there is more: --limit {limit * 2}, or go on with: log {items[-1].id}")
+        output.say(f"there is more: raise --limit, or go on with: log {clean(items[-1].id)}")
     if not items:
         output.say(f"nothing has happened on thread {clean(place.thread_id)} yet")
 

@@ -165,7 +165,7 @@ async def _sessions(storage: Storage, output: Output, wanted: Filter) -> Listing
     for session in page:
         figures = await session_figures(storage, session.id)
         threads = await storage.catalog.threads(session.id)
-        listing.payload.append(entity(session) | {"threads": threads} | figures.payload)
+        listing.payload.append(entity(session) | {"thread_count": threads} | figures.payload)
         who = (shown[session.id], brief(session.title), session.user_id or "", session.status.value)
         listing.rows.append((*who, str(threads), *_cells(output, figures, session.updated_at)))
     return listing

@@ -119,9 +119,11 @@ class Refs:
         return None
 
     async def _back(self, start: Named, steps: int) -> Named:
-        """Return the checkpoint so many steps before the newest of a place."""
-        place = await self.place(start)
-        here = await self._newest(place)
+        """Return the checkpoint so many steps before one, or before the newest of a place."""
+        if start.kind == "checkpoint":
+            here = await self._storage.checkpoints.get(start.id)
+        else:
+            here = await self._newest(await self.place(start))
         for done in range(steps):
             before = await self._before(here)
             if before is None:
