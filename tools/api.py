@@ -43,6 +43,8 @@ CHAPTERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "ropewalk.services.statistics:Scope",
             "ropewalk.services.checkpoints:Checkpoints",
             "ropewalk.stores.records:RecordStore",
+            "ropewalk.services.catalog:Catalog",
+            "ropewalk.services.catalog:Named",
         ),
     ),
     (
