@@ -133,15 +133,18 @@ def open(
     config = config.changed(space=space, actor=actor, codecs=codecs, layers=layers, options=options)
     _check_idle(config)
     used_clock = SystemClock() if clock is None else clock
+    # A back end asks for the time in threads of its own: it gets a clock of its own, so that the
+    # one that dates entities rises strictly.
+    inner_clock = SystemClock() if clock is None else clock
     if backend is None:
-        backend = _make_backend(config, used_clock)
+        backend = _make_backend(config, inner_clock)
     elif target is not None and not (isinstance(target, Config) and target.url is None):
         message = "open a URL or a back end of your own, not both"
         raise Invalid(message, code="bad_target", field="backend")
     switch, coat = _coated(backend, config)
 
     async def relocate(url: str) -> None:
-        await switch.switch(_make_backend(Config(url=url, plugins=config.plugins), used_clock))
+        await switch.switch(_make_backend(Config(url=url, plugins=config.plugins), inner_clock))
 
     if sealer is None:
         sealer = make_pipeline(config.codecs, load=_with_plugins(CODECS, config, "codecs").load)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -217,3 +218,18 @@ def test_a_batch_has_limits() -> None:
 def test_batches_get_ids_of_their_own() -> None:
     """Two batches made without an id are never taken for one."""
     assert 1_000 == len({Batch((Put(key=KEY),)).id for _ in range(1_000)})
+
+
+@pytest.mark.parametrize("text", ["\ud800", "x" * 2_000, 7])
+def test_an_actor_and_a_recipe_are_texts_that_can_be_written(text: Any) -> None:
+    """Lone surrogates, long texts and other types are refused by name; the empty text is fine."""
+    key = Key("lab", "note", "a")
+    Batch((Put(key=key, seal=""),), actor="")
+
+    with pytest.raises(Invalid) as caught:
+        Batch((Put(key=key),), actor=text)
+    assert "actor" == caught.value.facts["field"]
+    for make in (Put, partial(Ensure, stamp=1)):
+        with pytest.raises(Invalid) as caught:
+            make(key=key, seal=text)
+        assert "seal" == caught.value.facts["field"]

@@ -8,7 +8,14 @@ from uuid import uuid4
 
 from .errors import Conflict, Invalid
 from .labels import Labels, check_labels
-from .limits import MAX_BATCH_BYTES, MAX_BATCH_CHANGES, MAX_BODY_BYTES, MAX_INT64, check_int64
+from .limits import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_CHANGES,
+    MAX_BODY_BYTES,
+    MAX_INT64,
+    check_int64,
+    check_note,
+)
 from .record import NO_LABELS, Key, Record, check_name, no_labels
 
 ABSENT: Final = 0
@@ -64,6 +71,7 @@ class Put:
         """Refuse what no back end could keep, before anything is written."""
         parents = {"session_id": self.session_id, "thread_id": self.thread_id}
         _check_letter(self.key, self.body, self.labels, parents)
+        check_note(self.seal, field="seal")
         _check_version(self.expect, field="expect")
         if self.version is not None and check_int64(self.version, field="version") < 1:
             message = f"the version of {self.key} must be 1 or more, not {self.version}"
@@ -111,6 +119,7 @@ class Ensure:
     def __post_init__(self) -> None:
         """Refuse what no back end could keep."""
         _check_letter(self.key, self.body, NO_LABELS, {})
+        check_note(self.seal, field="seal")
         if check_int64(self.stamp, field="stamp") < 1:
             message = f"the stamp of {self.key} must be 1 or more, not {self.stamp}"
             raise Invalid(message, code="bad_version", field="stamp", key=str(self.key))
@@ -146,6 +155,7 @@ class Batch:
     def __post_init__(self) -> None:
         """Refuse an empty batch, a key that occurs twice, and a batch beyond the limits."""
         check_name(self.id, field="batch id")
+        check_note(self.actor, field="actor")
         if not self.changes:
             message = "a batch needs at least one change"
             raise Invalid(message, code="empty", field="changes")

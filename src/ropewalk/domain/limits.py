@@ -59,6 +59,13 @@ def check_text(value: object, *, field: str, limit: int, limit_name: str) -> str
     return value
 
 
+def check_note(value: object, *, field: str) -> str:
+    """Return `value` if it is an encodable text of at most `MAX_ID_BYTES`, which may be empty."""
+    if value == "":
+        return ""
+    return check_text(value, field=field, limit=MAX_ID_BYTES, limit_name="max_id_bytes")
+
+
 def check_int64(value: object, *, field: str) -> int:
     """Return `value` if it is an integer of 64 bits, and not a bool; raise `Invalid` otherwise."""
     if not isinstance(value, int) or isinstance(value, bool):
