@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -221,15 +221,15 @@ def test_batches_get_ids_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("text", ["\ud800", "x" * 2_000, 7])
-def test_an_actor_and_a_recipe_are_texts_that_can_be_written(text: Any) -> None:
+def test_an_actor_and_a_recipe_are_texts_that_can_be_written(text: object) -> None:
     """Lone surrogates, long texts and other types are refused by name; the empty text is fine."""
     key = Key("lab", "note", "a")
     Batch((Put(key=key, seal=""),), actor="")
 
     with pytest.raises(Invalid) as caught:
-        Batch((Put(key=key),), actor=text)
+        Batch((Put(key=key),), actor=cast("str", text))
     assert "actor" == caught.value.facts["field"]
     for make in (Put, partial(Ensure, stamp=1)):
         with pytest.raises(Invalid) as caught:
-            make(key=key, seal=text)
+            make(key=key, seal=cast("str", text))
         assert "seal" == caught.value.facts["field"]
