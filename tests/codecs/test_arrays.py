@@ -47,7 +47,7 @@ SCALARS = [
     np.bytes_(b"a\0"),
     np.bytes_(b""),
     np.datetime64("2026-01-01T00:00:00.000001"),
-    np.timedelta64("NaT"),
+    np.timedelta64("NaT", "s"),
     np.longdouble("0.1"),
 ]
 

@@ -21,7 +21,7 @@ from ropewalk.codecs.allowlist import Opaque, TypeRegistry
 from ropewalk.codecs.format import MAX_TYPED_DEPTH
 from ropewalk.codecs.serialize import MsgPack
 from ropewalk.domain.errors import Corrupt, Invalid, RopewalkError
-from ropewalk.testing.values import Value
+from ropewalk.testing.values import PLAIN_VALUES, Value
 
 PACK = MsgPack(TypeRegistry())
 
@@ -55,6 +55,27 @@ def test_any_bytes_are_a_value_or_an_error(data: bytes) -> None:
     """Random bytes give a value, `Corrupt` or `Invalid`, and nothing else."""
     try:
         PACK.loads(data)
+    except (Corrupt, Invalid):
+        return
+
+
+FORMS = st.recursive(
+    PLAIN_VALUES | st.sampled_from(["C", "F", "<f8", "1,<f8", "(2)f8", "O", "Europe", "", b"p"]),
+    lambda inner: st.builds(
+        Ext,
+        st.sampled_from(code.OURS),
+        st.binary(max_size=20) | inner.map(packb) | st.lists(inner, max_size=4).map(packb),
+    ),
+    max_leaves=6,
+)
+
+
+@given(value=FORMS)
+@settings(max_examples=300, deadline=None, database=None)
+def test_any_forms_are_a_value_or_an_error(value: Value) -> None:
+    """The same holds for well-formed bytes with every form and any content."""
+    try:
+        PACK.loads(packb([value]))
     except (Corrupt, Invalid):
         return
 
@@ -117,12 +138,15 @@ def test_flipped_bits_give_a_value_or_an_error() -> None:
         Ext(code.PATH, b""),
         Ext(code.ARRAY, packb(["<f8", "C", [3], b"12345678"])),
         Ext(code.ARRAY, packb(["O", "C", [1], b"12345678"])),
+        Ext(code.ARRAY, packb(["2,f8", "C", [1], b"12345678"])),
+        Ext(code.ARRAY, packb(["f8,(", "C", [1], b"12345678"])),
         Ext(code.ARRAY, packb(["<f8", "K", [1], b"12345678"])),
         Ext(code.ARRAY, packb(["<f8", "C", [-1, -1], b"12345678"])),
         Ext(code.SCALAR, packb(["<f8", b"1234567812345678"])),
         Ext(code.SCALAR, packb(["<f8", b""])),
         Ext(code.TYPED, b""),
         Ext(code.TYPED, b"\5tag"),
+        Ext(code.TYPED, b"\0\xc0"),
         Ext(code.TYPED, b"\1\xff"),
     ],
     ids=lambda stored: str(stored)[:0] or None,

@@ -28,10 +28,10 @@ else:
     )
 
 DEFAULT_LEVEL: Final = 1
-"""Beside level 3, a third less time for bodies about a twentieth bigger (agents' states)."""
+"""On states of agents, level 3 takes 20 to 45 % more time and saves 2 to 7 % of the bytes."""
 
 MIN_BYTES: Final = 1_024
-"""Shorter bodies are left alone: opening them again would cost more than parsing them."""
+"""Shorter bodies are left alone: opening them would take several times as long as parsing them."""
 
 _SAVES_ONE_IN: Final = 8
 

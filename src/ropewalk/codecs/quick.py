@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain, compress, repeat
-from operator import is_, methodcaller
 from typing import Final
 
 from ormsgpack import Ext, packb
@@ -14,15 +12,16 @@ from .format import OPTIONS, Value
 from .refusal import Refused
 from .scalars import WRITERS
 
-# One of these stands before all bytes, and before every bytearray that was taken for bytes.
-_BYTES_MARKERS: Final = (0xC4, 0xC5, 0xC6)
+# Bytes begin with one of these, by the width of their length.
+_BIN_8: Final = 0xC4
+_BIN_16: Final = 0xC5
+_BIN_32: Final = 0xC6
 
 # Every array and map begins with one of these.
 _OPENING: Final = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
 
 _BUFFERS: Final[frozenset[type]] = frozenset({bytearray, memoryview})
 _HOLDING: Final[frozenset[type]] = frozenset({dict, list})
-_values: Final = methodcaller("values")
 
 
 def packed(value: object) -> bytes | None:
@@ -34,10 +33,10 @@ def packed(value: object) -> bytes | None:
         if leaves.interrupt is not None:
             raise leaves.interrupt from None
         return None
-    # ormsgpack takes a bytearray for bytes. Only then can one of these markers be there.
-    if any(marker in data for marker in _BYTES_MARKERS) and _holds_buffer(value):
-        return None
-    return data
+    # ormsgpack takes a bytearray for bytes, silently. Before all bytes stands one of these markers:
+    # where there is none, nobody needs to look.
+    marked = _BIN_8 in data or _BIN_16 in data or _BIN_32 in data
+    return None if marked and _holds_buffer(value) else data
 
 
 def shallow(data: bytes, levels: int) -> bool:
@@ -77,16 +76,21 @@ class _Leaves:
 
 
 def _holds_buffer(value: object) -> bool:
-    """Tell whether a bytearray or memoryview lies in the lists and dictionaries of `value`.
-
-    Goes down level by level, so that almost all of it happens in C.
-    """
+    """Tell whether a bytearray or memoryview lies in the lists and dictionaries of `value`."""
     level: list[object] = [value]
-    while not _BUFFERS.intersection(kinds := set(map(type, level))):
+    while _BUFFERS.isdisjoint(kinds := set(map(type, level))):
         if kinds.isdisjoint(_HOLDING):
             return False
-        dicts: Iterable[Value] = compress(level, map(is_, map(type, level), repeat(dict)))
-        lists: Iterable[Value] = compress(level, map(is_, map(type, level), repeat(list)))
-        inside: Iterable[Iterable[object]] = chain(map(_values, dicts), lists)
-        level = list(chain.from_iterable(inside))
+        level = _one_level_down(level)
     return True
+
+
+def _one_level_down(level: Iterable[Value]) -> list[object]:
+    inside: list[object] = []
+    for item in level:
+        kind = item.__class__
+        if kind is dict:
+            inside += item.values()
+        elif kind is list:
+            inside += item
+    return inside

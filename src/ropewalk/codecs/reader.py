@@ -111,8 +111,8 @@ class Reader:
     def _shaped(self, data: bytes) -> object:
         size = data[0] + 1
         tag, payload = data[1:size].decode(), data[size:]
-        if len(data) < size:
-            message = "the bytes end within the tag of a type"
+        if not tag or len(data) < size:
+            message = "the tag of a type is cut or empty"
             raise ValueError(message)
         make = self._types.reader(tag)
         if make is None:

@@ -114,7 +114,7 @@ def _read_zone(stored: Value) -> tzinfo:
 def _named_zone(key: str) -> ZoneInfo:
     try:
         return ZoneInfo(key)
-    except ZoneInfoNotFoundError as error:
+    except (ZoneInfoNotFoundError, OSError) as error:
         message = f"this machine does not know the time zone {key!r}; install tzdata"
         raise Invalid(message, code="unknown_zone", zone=key) from error
 
