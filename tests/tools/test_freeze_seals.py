@@ -20,8 +20,12 @@ def house(**samples: object) -> dict[str, object]:
         "STEPS": {"msgpack": (), "msgpack|crc32": ("crc32",)},
         "TYPES": TypeRegistry(),
         "SAMPLES": samples,
-        "key_of": lambda name: Key("compat", "sample", name),
+        "key_of": _key_of,
     }
+
+
+def _key_of(name: str) -> Key:
+    return Key("compat", "sample", name)
 
 
 async def test_new_samples_are_added_for_every_row_of_steps() -> None:
