@@ -121,6 +121,18 @@ async def test_operations_on_one_record_are_folded_in_order(records: RecordStore
     assert await records.exists("a")
 
 
+async def test_what_the_caller_handed_in_stays_as_it_is(records: RecordStore) -> None:
+    """Merging into a record that the same transaction saves makes a new one."""
+    given = {"id": "b", "type": "note", "data": {"x": {"y": 1}}, "metadata": {"m": {"n": 1}}}
+    updates = {"data": {"x": {"z": 2}}, "metadata": {"m": {"o": 2}}}
+    await records.transaction(
+        [{"op": "save", "data": given}, {"op": "update", "id": "b", "data": updates}] * 2
+    )
+    assert {"b": {"x": {"y": 1, "z": 2}}} == await data_of(records)
+    assert ({"x": {"y": 1}}, {"m": {"n": 1}}) == (given["data"], given["metadata"])
+    assert {"data": {"x": {"z": 2}}, "metadata": {"m": {"o": 2}}} == updates
+
+
 async def test_deleted_and_saved_again_is_a_new_record(records: RecordStore) -> None:
     """It begins now; its version goes on, as the record was never gone for others."""
     await records.save({"id": "a", "type": "note", "data": {"n": 1}})

@@ -16,7 +16,13 @@ NOTES: list[dict[str, Any]] = [
     {"id": "b", "data": {"n": 1.5, "at": NOON}, "metadata": {"lang": "de"}, "session_id": "s1"},
     {"id": "c", "data": {"n": "3", "tags": ["x", {"y": 7}]}, "metadata": {"lang": "It", "p": 2}},
     {"id": "d", "data": {"n": -4, "ok": False}, "metadata": {"long": "z" * 5_000, "p": 1}},
-    {"id": "e", "data": {"odd key.x": 1, "big": 2**70}, "session_id": "s1", "thread_id": "t1"},
+    {
+        "id": "e",
+        "data": {"odd key.x": 1, "big": 2**70},
+        "metadata": {"deep": {"er": 1}},
+        "session_id": "s1",
+        "thread_id": "t1",
+    },
 ]
 
 

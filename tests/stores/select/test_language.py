@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from ropewalk.stores.records import RecordStore
+from ropewalk.stores.select.limits import DEFAULT_LIMITS
+from ropewalk.stores.select.run import prepare
 
 pytestmark = [pytest.mark.seed("1.1"), pytest.mark.seed("2.3")]
 
@@ -30,6 +32,8 @@ CHOSEN: list[tuple[str, list[list[Any]]]] = [
     ('SELECT text(data.who.name), num(data.tags[1].y), num(data.tags."1".y) FROM note LIMIT 3',
      [["Ada", None, None], [None, None, None], [None, 7, 7]]),
     ("SELECT num(data.\"odd key.x\") FROM note WHERE id = 'e'", [[1]]),
+    ("SELECT num(metadata.deep.er), num(metadata.\"deep.er\") FROM note WHERE id = 'e'", [[1, None]]),
+    ('SELECT id FROM note WHERE num(metadata."deep.er") = 1', []),
     ("SELECT num(data.at), num(data.big) FROM note WHERE id IN ('b', 'e')",
      [[NOON_MICROS, None], [None, 2.0**70]]),
     # A bare path is read as what it is compared with; in the list it is given as it is.
@@ -96,6 +100,21 @@ async def test_a_query_means_what_the_page_says(notes: RecordStore) -> None:
     for text, expected in CHOSEN:
         rows = await notes.query(text)
         assert (text, expected) == (text, [list(row.values()) for row in rows])
+
+
+def test_ties_are_broken_by_the_statement_and_not_by_luck() -> None:
+    """Every statement says its whole order."""
+    for text, last in (
+        ("SELECT id FROM note", "place"),
+        ("SELECT id FROM note ORDER BY version DESC", "c1 DESC NULLS LAST, place"),
+        (
+            "SELECT type, count(*) FROM note GROUP BY type ORDER BY 2",
+            "count(*) ASC NULLS FIRST, c0",
+        ),
+        ("SELECT DISTINCT id, type FROM note", "1, 2"),
+    ):
+        written = prepare(text, {}, space="here", limits=DEFAULT_LIMITS).statement.text
+        assert last == written.partition("ORDER BY ")[2].partition(" LIMIT")[0]
 
 
 async def test_columns_are_named_by_what_they_are(notes: RecordStore) -> None:
