@@ -13,6 +13,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from ..domain.address import redacted
 from ..domain.change import Applied, Batch, Changed, Commit, Delete, Effect, Stamp, decide
 from ..domain.cursor import Cursor, Rank, rank
 from ..domain.errors import Invalid, Unavailable
@@ -60,8 +61,9 @@ class MemoryBackend:
         """Make a store from `memory://`; raise `Invalid` for a path or an option: it has none."""
         rest = url.partition("://")[2]
         if rest.strip("/") or options:
+            given = f" ({', '.join(options)})" if options else ""
             message = (
-                f"memory:// takes no path and no options, got {rest or ', '.join(options)!r}: "
+                f"{redacted(url)}{given}: memory:// takes no path and no options: "
                 "leave it out, or use sqlite:/// or file:/// to keep data somewhere"
             )
             raise Invalid(message, code="unknown_option", field="url")
