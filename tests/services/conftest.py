@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from ropewalk.codecs.pipeline import make_pipeline
-from ropewalk.testing.faults import Slow
 
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.backends.sqlite import SqliteBackend
+from ropewalk.codecs.pipeline import make_pipeline
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.ports import Backend
 from ropewalk.services.storage import Storage
+from ropewalk.testing.faults import Slow
 
 
 @pytest.fixture
