@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -304,6 +304,28 @@ async def test_a_conflict_reaches_the_caller_as_it_is(records: RecordStore) -> N
 
 def test_saving_and_listing_do_without_the_parser() -> None:
     """The parser of queries is imported by the first query, not before."""
-    code = "import sys, ropewalk.stores.records; print('sqlglot' in sys.modules)"
+    code = "import sys, ropewalk.stores.records; print({'apsw', 'sqlglot'} & {*sys.modules})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "False" == run.stdout.strip()
+    assert "set()" == run.stdout.strip()
+
+
+async def test_ids_and_types_are_checked(records: RecordStore) -> None:
+    """An id or type that nothing can have is refused by name; one text is no list of ids."""
+    wrong: Any = 5
+    attempts: list[tuple[str, Awaitable[object]]] = [
+        ("id must be text", records.load(wrong)),
+        ("id must be text", records.exists(wrong)),
+        ("id must be text", records.delete(wrong)),
+        ("id must be text", records.load_many([wrong])),
+        ("type must be text", records.load("a", type=wrong)),
+        ("type must be text", records.update("a", {}, type=wrong)),
+        ("type must be text", records.delete("a", type=wrong)),
+        ("type must be text", records.delete_many(["a"], type=wrong)),
+        ("several ids are a list", records.load_many("abc")),
+        ("several ids are a list", records.delete_many("abc")),
+    ]
+    for says, attempt in attempts:
+        with pytest.raises(Invalid, match=says):
+            await attempt
+    with pytest.raises(Invalid, match="operations must be a list"):
+        await records.transaction({"op": "save"})  # type: ignore[arg-type]

@@ -22,7 +22,9 @@ from .filters import Filters, read_filters
 from .kinds import DOORS, check_writable
 from .operations import Ledger, Operation, check_expected, read_operation
 from .select.limits import DEFAULT_LIMITS
-from .shelf import Row, Shelf
+from .select.run import answer
+from .shapes import is_row
+from .shelf import Row, Shelf, check_ids
 
 if TYPE_CHECKING:
     from ..domain.ports import Backend, Clock, Sealer
@@ -104,7 +106,7 @@ class RecordStore:
         operation = Operation(
             verb="update",
             id=check_name(id, field="id"),
-            kind=type,
+            kind=None if type is None else check_name(type, field="type"),
             updates=read_updates(updates),
             expected=check_expected(expected_version),
         )
@@ -118,7 +120,7 @@ class RecordStore:
         if type is None:
             operation = Operation(verb="delete", id=check_name(id, field="id"), expected=expected)
             return (await self._commit([operation]))[0]
-        check_writable(type, self._doors)
+        check_writable(check_name(type, field="type"), self._doors)
         change = Delete(key=Key(self._shelf.space, type, id), expect=expected)
         return (await self._shelf.apply_all([change]))[0] != 0
 
@@ -141,9 +143,6 @@ class RecordStore:
         The answer is the same on every back end. A text outside the language, or one that asks
         for too much, raises `Invalid` that says why; docs/reference/select.md describes both.
         """
-        # It needs sqlglot, which takes a fifth of a second to import.
-        from .select.run import answer
-
         return await answer(text, params, shelf=self._shelf, limits=self._limits)
 
     async def exists(self, id: str, *, type: str | None = None) -> bool:
@@ -163,6 +162,10 @@ class RecordStore:
         the transaction. Raises `NotFound` for an update of what is not there, and everything
         that the single verbs raise; deleting what is not there is no error.
         """
+        if not is_row(operations):
+            name = type(operations).__name__
+            message = f"operations must be a list of dicts, not {name}"
+            raise Invalid(message, code="bad_type", field="operations")
         if len(operations) > MAX_BATCH_CHANGES:
             message = (
                 f"a transaction holds at most {MAX_BATCH_CHANGES} operations "
@@ -204,12 +207,13 @@ class RecordStore:
 
     async def delete_many(self, ids: Iterable[str], *, type: str | None = None) -> int:
         """Remove many records and return how many were there; up to 10,000 in one atomic batch."""
-        names = dict.fromkeys(check_name(id_, field="id") for id_ in ids)
+        names = dict.fromkeys(check_ids(ids))
         if type is None:
             records = await self._shelf.look_up(names, bodies=False)
             keys = [record.key for record in records if record is not None]
         else:
-            keys = [Key(self._shelf.space, type, name) for name in names]
+            kind = check_name(type, field="type")
+            keys = [Key(self._shelf.space, kind, name) for name in names]
         for key in keys:
             check_writable(key.kind, self._doors)
         previous = await self._shelf.apply_all([Delete(key=key) for key in keys])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..domain.change import Batch, Change, Ensure, Put
+from ..domain.errors import Invalid
 from ..domain.limits import MAX_BATCH_BYTES, MAX_BATCH_CHANGES
 from ..domain.ports import Capability
 from ..domain.query import Condition, Order, Query
@@ -55,9 +56,9 @@ class Shelf:
 
         Without a kind each is looked up in every kind; raises `Invalid` if several have it.
         """
-        names = [check_name(id_, field="id") for id_ in ids]
+        names = check_ids(ids)
         if kind is not None:
-            keys = [Key(self.space, kind, name) for name in names]
+            keys = [Key(self.space, check_name(kind, field="type"), name) for name in names]
             return await self.backend.get(keys, bodies=bodies) if keys else []
         found: dict[str, Record] = {}
         distinct = [*dict.fromkeys(names)]
@@ -130,6 +131,14 @@ class Shelf:
         for batch in batches(changes):
             previous += (await self.backend.apply(batch)).previous
         return previous
+
+
+def check_ids(ids: Iterable[str]) -> list[str]:
+    """Return ids as a list; raise `Invalid` if one is none, or for a single text."""
+    if isinstance(ids, str):
+        message = f"several ids are a list, not one text: write [{ids!r}]"
+        raise Invalid(message, code="bad_type", field="ids")
+    return [check_name(id_, field="id") for id_ in ids]
 
 
 def batches(changes: Iterable[Change]) -> Iterator[Batch]:

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from ropewalk.domain.change import Batch, Put
+from ropewalk.domain.errors import Corrupt
+from ropewalk.domain.ports import Backend
+from ropewalk.domain.record import Key
 from ropewalk.stores.records import RecordStore
 from ropewalk.stores.select.limits import DEFAULT_LIMITS
 from ropewalk.stores.select.run import prepare
@@ -170,6 +174,23 @@ async def test_times_are_microseconds(notes: RecordStore) -> None:
     assert expected == await notes.query(text, {"at": NOON})
     assert expected == await notes.query(text, {"at": NOON_MICROS})
     assert expected == await notes.query(text.replace(":at", str(NOON_MICROS)))
+
+
+@pytest.mark.seed("8.2")
+async def test_a_damaged_record_stops_a_query_that_looks_into_it(
+    notes: RecordStore, backend: Backend
+) -> None:
+    """No answer is made of what cannot be read; headers and labels can still be asked."""
+    [record] = await backend.get([Key("here", "note", "b")])
+    assert record is not None
+    put = Put(key=record.key, body=b"\xc1", seal=record.seal, labels=record.labels)
+    await backend.apply(Batch((put,)))
+    with pytest.raises(Corrupt) as caught:
+        await notes.query("SELECT sum(data.n) FROM note")
+    assert record.key == caught.value.facts["key"]
+    assert [{"id": "b"}] == await notes.query(
+        "SELECT id FROM note WHERE text(metadata.lang) = 'de'"
+    )
 
 
 async def test_values_in_the_answer_are_the_callers_own(notes: RecordStore) -> None:

@@ -17,7 +17,8 @@ from ropewalk.domain.query import Query
 from ropewalk.domain.record import Record
 from ropewalk.layers.base import Layer
 from ropewalk.stores.records import RecordStore
-from ropewalk.stores.select.engine import Halt, run
+from ropewalk.stores.select.engine import run
+from ropewalk.stores.select.halt import Halt
 from ropewalk.stores.select.limits import DEFAULT_LIMITS, SelectLimits
 from ropewalk.stores.select.parse import MAX_LEVELS
 from ropewalk.stores.select.run import prepare
@@ -171,7 +172,7 @@ async def test_a_cancelled_query_stops_its_thread(
             stopped.set()
             raise
 
-    monkeypatch.setattr("ropewalk.stores.select.run.run", watched)
+    monkeypatch.setattr("ropewalk.stores.select.engine.run", watched)
     task = asyncio.create_task(records.query(SLOW))
     await begun.wait()
     task.cancel()

@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from threading import Event
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import apsw
 
 from . import functions
-from .limits import beyond, refused
+from .limits import refused
 from .statement import LIKE, OURS, PLACE, TABLE
 
 if TYPE_CHECKING:
     from .cells import Value
+    from .halt import Halt
     from .statement import Statement
 
 Answer: TypeAlias = list[tuple["Value", ...]]
@@ -36,32 +35,6 @@ _FUNCTIONS: Final[Mapping[str, tuple[Callable[..., str | int | None], int]]] = {
 _ALLOWED: Final = frozenset(
     {*_FUNCTIONS, "abs", "round", "coalesce", "count", "sum", "avg", "min", "max", "nullif"}
 )
-
-
-class Halt:
-    """Says when a query must end: its time is up, or nobody waits for it any more."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
-        self._left = Event()
-
-    def leave(self) -> None:
-        """Say that nobody waits for the answer."""
-        self._left.set()
-
-    def due(self) -> bool:
-        """Tell whether the query must end now."""
-        return self._left.is_set() or time.monotonic() > self._deadline
-
-    def check(self) -> None:
-        """Raise `Invalid` if the query must end now."""
-        if self.due():
-            message = (
-                f"the query took longer than {self._seconds:g} seconds; narrow it by id, "
-                "session_id, thread_id, time or metadata"
-            )
-            raise beyond("max_query_seconds", message)
 
 
 def run(statement: Statement, rows: Sequence[tuple[Value, ...]], halt: Halt) -> Answer:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...domain.labels import PARTIAL
 from .cells import read_cell, read_path, weight
-from .engine import Halt, run
 from .groups import check_groups
+from .halt import Halt
 from .limits import beyond
 from .params import check_params, read_params
-from .parse import read
 from .pushdown import narrow
 from .settle import settle, type_of
 from .statement import Statement
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from ..letter import Letter
     from ..shelf import Shelf
     from .cells import Value
+    from .engine import Answer
     from .limits import SelectLimits
     from .tree import Select
 
@@ -71,7 +71,7 @@ async def answer(
     try:
         plan = await asyncio.to_thread(prepare, text, given, space=shelf.space, limits=limits)
         rows, values = await _load(plan, shelf, limits, halt)
-        found = await asyncio.to_thread(run, plan.statement, rows, halt)
+        found = await asyncio.to_thread(_run, plan.statement, rows, halt)
     finally:
         halt.leave()
     if len(found) > limits.max_query_rows:
@@ -85,6 +85,9 @@ async def answer(
 
 def prepare(text: str, params: Mapping[str, Value], *, space: str, limits: SelectLimits) -> Plan:
     """Check a query in every respect; raise `Invalid` before anything is read."""
+    # The parser takes a fifth of a second to import: here that is not the event loop's time.
+    from .parse import read
+
     select = read(text, limits)
     check_params(select, params, limits)
     select = settle(select, params)
@@ -100,6 +103,13 @@ def prepare(text: str, params: Mapping[str, Value], *, space: str, limits: Selec
         tuple(type_of(value, params) == "bool" for value in items),
     )
     return replace(plan, query=replace(plan.query, bodies=plan.opens))
+
+
+def _run(statement: Statement, rows: Sequence[tuple[Value, ...]], halt: Halt) -> Answer:
+    # The same holds for the machine.
+    from .engine import run
+
+    return run(statement, rows, halt)
 
 
 async def _load(
