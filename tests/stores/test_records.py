@@ -340,7 +340,7 @@ async def test_an_update_tries_again_but_not_for_ever(
 
 async def test_an_id_of_several_types_needs_its_type(records: RecordStore) -> None:
     """An ambiguous id is refused and names the types; with a type it works."""
-    for kind in ("note", "todo"):
+    for kind in ("note", "todo", "idea"):
         await records.save({"id": "x", "type": kind, "data": {"of": kind}})
     for attempt in (
         records.load("x"),
@@ -349,9 +349,10 @@ async def test_an_id_of_several_types_needs_its_type(records: RecordStore) -> No
         records.delete("x"),
         records.load_many(["x"]),
     ):
-        with pytest.raises(Invalid, match="note, todo") as caught:
+        with pytest.raises(Invalid, match="idea, note, todo") as caught:
             await attempt
         assert "ambiguous" == caught.value.code
     assert await records.update("x", {"data": {"a": 1}}, type="todo")
     assert await records.delete("x", type="note")
+    assert await records.delete("x", type="idea")
     assert {"of": "todo", "a": 1} == (await records.load("x") or {})["data"]

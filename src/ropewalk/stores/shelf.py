@@ -60,7 +60,7 @@ class Shelf:
         if kind is not None:
             keys = [Key(self.space, check_name(kind, field="type"), name) for name in names]
             return await self.backend.get(keys, bodies=bodies) if keys else []
-        found: dict[str, Record] = {}
+        found: dict[str, list[Record]] = {}
         distinct = [*dict.fromkeys(names)]
         for start in range(0, len(distinct), LOOK_UP):
             part = tuple(distinct[start : start + LOOK_UP])
@@ -72,11 +72,11 @@ class Shelf:
             )
             async with aclosing(self.scan(query)) as records:
                 async for record in records:
-                    key = record.key
-                    if key.id in found:
-                        raise ambiguous(key.id, (key.kind, found[key.id].key.kind))
-                    found[key.id] = record
-        return [found.get(name) for name in names]
+                    found.setdefault(record.key.id, []).append(record)
+        for name, several in found.items():
+            if len(several) > 1:
+                raise ambiguous(name, (record.key.kind for record in several))
+        return [found[name][0] if name in found else None for name in names]
 
     async def scan(self, query: Query) -> AsyncGenerator[Record, None]:
         """Go through the records of a query; closing it lets the back end go."""
