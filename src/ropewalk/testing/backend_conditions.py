@@ -130,6 +130,10 @@ HEADER_CASES: Final[tuple[tuple[Condition, set[str]], ...]] = (
 )
 
 
+ORDERED: Final[tuple[Op, ...]] = ("eq", "ne", "lt", "le", "gt", "ge")
+"""Operators that take one value."""
+
+
 class ConditionContract:
     """Conditions on labels and header fields, one by one and drawn at random."""
 
@@ -156,6 +160,19 @@ class ConditionContract:
         for condition, expected in HEADER_CASES:
             query = Query(space=SPACE, where=(condition,))
             assert sorted(expected) == sorted(await ids(backend, query)), f"{condition}"
+
+    @pytest.mark.seed("2.3", "6.3")
+    async def test_values_that_no_header_can_have(self, backend: Backend) -> None:
+        """Fractions, other types and numbers beyond all times are compared like any value."""
+        await write(backend, put("a"), Put(key=key("b"), expires_at=2**60))
+        records = await everything(backend, Query(space=SPACE))
+        for field in ("version", "created_at", "updated_at", "expires_at"):
+            for op in ORDERED:
+                for value in (1.5, True, "1", 1e300, -1e300, 2**63 - 1, float(2**60)):
+                    condition = Condition(field, op, value)
+                    expected = [r.key.id for r in records if condition.matches(r)]
+                    query = Query(space=SPACE, where=(condition,))
+                    assert sorted(expected) == sorted(await ids(backend, query)), f"{condition}"
 
     @pytest.mark.seed("2.3")
     async def test_conditions_all_hold_and_choices_hold_once(self, backend: Backend) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ...domain.query import Condition, Query
+from .conditions import condition_sql
 
 _PAST: Final = frozenset({"eq", "lt", "le"})
 
@@ -63,10 +64,8 @@ def _names_ids(condition: Condition) -> bool:
 
 
 def _names_expiry(condition: Condition) -> bool:
-    value = condition.value
-    return (
-        condition.field == "expires_at"
-        and condition.op in _PAST
-        and isinstance(value, int | float)
-        and not isinstance(value, bool)
-    )
+    if condition.field != "expires_at" or condition.op not in _PAST or condition.value is None:
+        return False
+    # A value that no row can have is answered without a look at the column, and then SQLite
+    # refuses an index that has only rows with one.
+    return condition.field in condition_sql(condition).text
