@@ -252,3 +252,23 @@ def test_values_of_all_types_have_one_order() -> None:
     assert values == sorted(shuffled, key=rank)
     with pytest.raises(Invalid, match="bytes"):
         rank(b"x")
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ((), None),
+        ((Condition("id", "eq", "a"),), ("a",)),
+        ((Condition("id", "in", ("a", 1, "b", "a", "", "x" * 2_000)),), ("a", "b")),
+        ((Condition("kind", "eq", "note"), Condition("id", "eq", value=True)), ()),
+        ((Condition("id", "prefix", "a"),), None),
+        ((Condition("id", "ne", "a"),), None),
+        ((AnyOf((Condition("id", "eq", "a"),)),), None),
+    ],
+)
+@pytest.mark.seed("6.3")
+def test_named_ids_are_those_a_match_must_have(
+    where: tuple[Condition | AnyOf, ...], named: tuple[str, ...] | None
+) -> None:
+    """A condition that must hold and names ids leaves no others; what is no id is left out."""
+    assert named == Query(space="lab", where=where).named_ids()

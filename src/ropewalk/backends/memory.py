@@ -126,7 +126,7 @@ class MemoryBackend:
         now = self._clock.now()
         if query.limit == 0:
             return
-        walked = query.order.field == "created_at"
+        walked = query.order.field == "created_at" and query.named_ids() is None
         found = self._walk(query, now) if walked else self._sorted(query, now)
         count = 0
         async with aclosing(found):
@@ -246,9 +246,18 @@ class MemoryBackend:
         for _, record in pick(count, within, key=lambda pair: pair[0]):
             yield record
 
+    def _candidates(self, query: Query) -> list[Record]:
+        """Return the records that `query` may mean: by their keys where it names ids."""
+        named = query.named_ids()
+        if named is None or query.space is None:
+            return [self._records[place[1:]] for place in self._index.all(query)]
+        kinds = dict.fromkeys(query.kinds) if query.kinds else self._index.kinds(query.space)
+        names = [(id_, kind, query.space) for id_ in named for kind in kinds]
+        return [self._records[name] for name in names if name in self._records]
+
     async def _sift(self, query: Query, now: int) -> list[Record]:
         """Return what matches, all of one moment, in no order and without regard to cursors."""
-        records = [self._records[place[1:]] for place in self._index.all(query)]
+        records = self._candidates(query)
         matching: list[Record] = []
         for begin in range(0, len(records), _LONGEST_STEP):
             part = records[begin : begin + _LONGEST_STEP]
@@ -344,6 +353,10 @@ class _Index:
         self._spaces[record.key.space] -= 1
         if not self._spaces[record.key.space]:
             del self._spaces[record.key.space]
+
+    def kinds(self, space: str) -> tuple[str, ...]:
+        """Return the kinds of which there are records in a space."""
+        return tuple(self._shelves.get(("space", space, ""), {}))
 
     def all(self, query: Query) -> Iterator[Place]:
         """Go through the places that `query` may mean, list by list."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeGuard, get_args
 
 from .cursor import Cursor, Rank, rank
 from .errors import Invalid
 from .labels import Label, check_label
-from .limits import MAX_LABEL_NAME_BYTES, check_int64, check_text
+from .limits import MAX_ID_BYTES, MAX_LABEL_NAME_BYTES, check_int64, check_text
 from .record import Key, Record, check_name
 
 if TYPE_CHECKING:
@@ -214,9 +214,24 @@ class Query:
             self.until is None or here < self.until.key
         )
 
+    def named_ids(self) -> tuple[str, ...] | None:
+        """Return the ids of which a match must have one, `None` where it may have any.
+
+        A back end that finds records by their keys need not go through the others then.
+        """
+        for part in self.where:
+            if isinstance(part, Condition) and part.field == "id" and part.op in ("eq", "in"):
+                values = part.value if isinstance(part.value, tuple) else (part.value,)
+                return tuple(dict.fromkeys(value for value in values if _may_be_id(value)))
+        return None
+
     def only(self, *conditions: Condition | AnyOf) -> Query:
         """Return the same query with more conditions."""
         return replace(self, where=self.where + conditions)
+
+
+def _may_be_id(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value.encode()) <= MAX_ID_BYTES
 
 
 def cursor_of(record: Record, order: Order) -> Cursor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from typing import TypeAlias
 
@@ -74,6 +74,10 @@ class Index:
 
     def candidates(self, query: Query) -> Iterator[Record]:
         """Go through the headers that `query` may mean, in no order and without its cursors."""
+        named = query.named_ids()
+        if named is not None and query.space is not None:
+            yield from self._named(query.space, query.kinds, named)
+            return
         for places in self._lists(query):
             for place in places:
                 yield self._headers[place[4]].record
@@ -84,7 +88,7 @@ class Index:
         The iterator reads the lists as they are: empty it before they change.
         """
         order = query.order
-        if order.field == "created_at":
+        if order.field == "created_at" and query.named_ids() is None:
             parts = [_part(places, query) for places in self._lists(query)]
             places = parts[0] if len(parts) == 1 else merge(*parts, reverse=order.descending)
             return (place[4] for place in places)
@@ -95,6 +99,16 @@ class Index:
         ]
         found.sort(key=lambda pair: pair[0], reverse=order.descending)
         return (key for _, key in found)
+
+    def _named(self, space: str, kinds: Sequence[str], named: Sequence[str]) -> Iterator[Record]:
+        """Look ids up under each kind, instead of going through all records for them."""
+        there = [kind for place, kind in self._all if place == space]
+        chosen = [kind for kind in there if not kinds or kind in kinds]
+        for id_ in named:
+            for kind in chosen:
+                header = self._headers.get(Key(space, kind, id_))
+                if header is not None:
+                    yield header.record
 
     def _lists(self, query: Query) -> Iterator[list[Place]]:
         if query.thread_id is not None:
