@@ -137,6 +137,7 @@ class Reader:
                 assert _same(shown, run.stdout), f"line {block.line}: {command}\n{run.stdout}"
 
 
+@pytest.mark.usefixtures("names")
 @pytest.mark.parametrize(
     "name", [name for name, path in PAGES.items() if "```" in path.read_text()]
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from ropewalk.domain.errors import Conflict, Denied, Invalid, NotFound
 from ropewalk.domain.ports import Backend, Clock, Sealed
 from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
-from ropewalk.factory import BACKENDS, LAYERS, AddressedBackend
+from ropewalk.factory import BACKENDS, AddressedBackend
 from ropewalk.layers.base import Layer
 from ropewalk.layers.logs import LogsLayer
 from ropewalk.layers.readonly import ReadonlyLayer
@@ -35,15 +34,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(f"ROPEWALK_{name}", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
     return tmp_path
-
-
-@pytest.fixture
-def names() -> Iterator[None]:
-    """Let a test register names, and forget them afterwards."""
-    added = [registry._added for registry in (BACKENDS, LAYERS)]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    yield
-    for table in added:
-        table.clear()
 
 
 def coats(storage: Storage) -> list[type]:
