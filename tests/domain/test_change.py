@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -233,3 +234,23 @@ def test_an_actor_and_a_recipe_are_texts_that_can_be_written(text: object) -> No
         with pytest.raises(Invalid) as caught:
             make(key=key, seal=cast("str", text))
         assert "seal" == caught.value.facts["field"]
+
+
+def test_a_put_of_a_record_writes_it_as_it_is() -> None:
+    """Everything but the version goes over, times included."""
+    record = Record(
+        key=KEY,
+        version=7,
+        created_at=1,
+        updated_at=2,
+        session_id="s",
+        thread_id="t",
+        labels={"a": 1},
+        body=b"x",
+        seal="msgpack",
+        expires_at=9_999,
+    )
+
+    effect = decide(Put.of(record), None, NOW)
+
+    assert replace(record, version=1) == effect.record

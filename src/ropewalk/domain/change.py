@@ -81,6 +81,21 @@ class Put:
             if value is not None:
                 check_int64(value, field=name)
 
+    @classmethod
+    def of(cls, record: Record) -> Put:
+        """Return the put that writes `record` as it is, its times included, expecting nothing."""
+        return cls(
+            key=record.key,
+            body=record.body or b"",
+            seal=record.seal,
+            labels=record.labels,
+            session_id=record.session_id,
+            thread_id=record.thread_id,
+            expires_at=record.expires_at,
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delete:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from itertools import islice
 from typing import Final, TypeVar, cast
 
@@ -291,18 +292,7 @@ def refuse_less(source: Backend, target: Backend) -> None:
 
 def put_of(record: Record) -> Put:
     """Return the change that makes an equal record where there is none."""
-    return Put(
-        key=record.key,
-        body=record.body or b"",
-        seal=record.seal,
-        labels=record.labels,
-        session_id=record.session_id,
-        thread_id=record.thread_id,
-        expires_at=record.expires_at,
-        created_at=record.created_at,
-        updated_at=record.updated_at,
-        version=record.version,
-    )
+    return replace(Put.of(record), version=record.version)
 
 
 def _entry(

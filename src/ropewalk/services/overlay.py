@@ -229,17 +229,8 @@ class Overlay:
                 if pending.base == ABSENT
                 else Delete(key=key, expect=pending.base)
             )
-        return Put(
-            key=key,
-            body=record.body or b"",
-            seal=record.seal,
-            labels=record.labels,
-            session_id=record.session_id,
-            thread_id=record.thread_id,
-            expires_at=record.expires_at,
-            created_at=record.created_at,
-            expect=pending.base,
-            version=pending.carried,
+        return replace(
+            Put.of(record), updated_at=None, expect=pending.base, version=pending.carried
         )
 
 

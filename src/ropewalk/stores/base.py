@@ -176,15 +176,7 @@ class EntityStore(ABC, Generic[E]):
     async def detach(self, session_id: str, *, kinds: tuple[str, ...] = ()) -> AsyncIterator[Put]:
         """Make the changes that take every record of a session out of it; bodies stay sealed."""
         async for record in self.records(Find(kinds=kinds, session_id=session_id)):
-            yield Put(
-                key=record.key,
-                body=record.body or b"",
-                seal=record.seal,
-                labels=record.labels,
-                thread_id=record.thread_id,
-                expires_at=record.expires_at,
-                expect=record.version,
-            )
+            yield replace(Put.of(record), session_id=None, updated_at=None, expect=record.version)
 
     async def page(
         self, find: Find, *, limit: int, cursor: str | None, metadata: Mapping[str, Any]
