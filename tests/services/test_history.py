@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -190,3 +190,14 @@ async def test_entries_made_elsewhere_keep_their_ids_and_times(storage: Storage)
 
     assert request == await storage.history.get("r")
     assert 1 == await storage.history.count(session_id="gone")
+
+
+async def test_a_time_is_given_back_in_utc(storage: Storage) -> None:
+    """Whatever zone a program speaks of, what it gets back says UTC, at once and later."""
+    await storage.threads.create(id="t")
+    local = START.astimezone(timezone(timedelta(hours=8)))
+
+    made = await storage.history.add_message(thread_id="t", role="user", created_at=local)
+    header = await storage.checkpoints.save("t", {}, created_at=local)
+
+    assert (START, UTC, UTC) == (made.created_at, made.created_at.tzinfo, header.created_at.tzinfo)

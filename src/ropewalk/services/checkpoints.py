@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..domain.checkpoint import Checkpoint, CheckpointHeader, CleanupPolicy, CleanupReport
 from ..domain.errors import Conflict
-from ..domain.moment import to_micros
 from ..domain.query import NEWEST_FIRST, Condition
 from ..domain.thread import Position, Segment
 from ..stores.base import Find, check_metadata, has_metadata, metadata_conditions
 from ..stores.checkpoints import STATE, CheckpointStore
 from .cleanup import Keep, judge
-from .lineage import Lineage, along, page_along
+from .lineage import Lineage, along, page_along, stretches
 from .manager import change, get, missing
 
 if TYPE_CHECKING:
@@ -67,14 +66,15 @@ class Checkpoints:
             thread_id=thread_id,
             workflow_id=workflow_id,
             metadata=checked,
-            created_at=created_at or self._desk.now(),
+            created_at=self._desk.moment(created_at),
             updated_at=self._desk.now(),
         )
         # Sealed before the first read: a caller may change its state while we wait.
         body = await self._store.put_state(header, state)
-        thread = await self._lineage.thread(thread_id)
+        line = await self._lineage.ancestors(thread_id)
+        thread = line[-1]
         if parent_id is None:
-            parent = await self.latest_header(thread_id)
+            parent = await self.newest_of(stretches(line))
             parent_id = parent.id if parent else None
         elif not await self._store.exists(parent_id):
             raise missing(_WHAT, parent_id, space=self._desk.space)
@@ -288,11 +288,6 @@ class Checkpoints:
     async def _open(self, header: CheckpointHeader) -> Checkpoint:
         known = {f.name: getattr(header, f.name) for f in fields(CheckpointHeader)}
         return Checkpoint(**known, state=await self._store.state(header))
-
-
-def position(header: CheckpointHeader) -> Position:
-    """Return where a checkpoint stands on its thread."""
-    return Position(to_micros(header.created_at), header.id)
 
 
 def _of_workflow(workflow_id: str | None) -> tuple[Condition, ...]:

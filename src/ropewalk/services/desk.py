@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..domain.change import Applied, Batch, Change
 from ..domain.limits import MAX_BATCH_CHANGES
-from ..domain.moment import from_micros
+from ..domain.moment import from_micros, to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,6 +45,10 @@ class Desk:
     def now(self) -> datetime:
         """Return the present moment, aware, UTC."""
         return from_micros(self.clock.now())
+
+    def moment(self, given: datetime | None) -> datetime:
+        """Return a time that the caller gave, in UTC, or the present; refuse a naive one."""
+        return self.now() if given is None else from_micros(to_micros(given, field="created_at"))
 
     def over(self, backend: Backend) -> Desk:
         """Return the same desk over another back end."""

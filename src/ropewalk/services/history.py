@@ -235,7 +235,7 @@ class History(Statistics):
             id=common.get("id") or self._new_id(cls, thread_id, session_id, key),
             thread_id=thread_id,
             session_id=session_id,
-            created_at=common.get("created_at") or self._desk.now(),
+            created_at=self._desk.moment(common.get("created_at")),
             metadata=check_metadata(common.get("metadata")),
             idempotency_key=key,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -77,18 +77,23 @@ class Lineage:
 
     async def segments(self, thread_id: str) -> tuple[Segment, ...]:
         """Return the stretches that make up the line of a thread, oldest first."""
-        parts: list[tuple[Segment, ...]] = []
-        until: Position | None = None
-        for thread in reversed(await self.ancestors(thread_id)):
-            parts.append(visible_segments(thread, until))
-            until = _reach(thread, until)
-        return tuple(segment for part in reversed(parts) for segment in part)
+        return stretches(await self.ancestors(thread_id))
 
     async def forks(self, thread_id: str) -> AsyncIterator[Thread]:
         """Go through the threads that were forked from this one, oldest first."""
         parent = Condition("labels.parent", "eq", thread_id)
         async for thread in self._threads.scan(Find(where=(parent,))):
             yield thread
+
+
+def stretches(line: Sequence[Thread]) -> tuple[Segment, ...]:
+    """Return the stretches that make up a line, given its threads from the root down."""
+    parts: list[tuple[Segment, ...]] = []
+    until: Position | None = None
+    for thread in reversed(line):
+        parts.append(visible_segments(thread, until))
+        until = _reach(thread, until)
+    return tuple(segment for part in reversed(parts) for segment in part)
 
 
 def _reach(thread: Thread, until: Position | None) -> Position | None:

@@ -62,7 +62,7 @@ class Sessions:
             status=as_status(SessionStatus, status),
             tags=_tags(tags),
             metadata=check_metadata(metadata),
-            created_at=created_at or self._desk.now(),
+            created_at=self._desk.moment(created_at),
             updated_at=self._desk.now(),
         )
         await self.adopt(session)
@@ -203,7 +203,7 @@ class Sessions:
             type=check_name(type, field="type"),
             content=content,
             metadata=check_metadata(metadata),
-            created_at=created_at or self._desk.now(),
+            created_at=self._desk.moment(created_at),
         )
         await self.adopt_interactions(interaction)
         return interaction

@@ -84,7 +84,7 @@ class Threads:
             graph_id=None if graph_id is None else check_name(graph_id, field="graph_id"),
             root_id=id_,
             metadata=check_metadata(metadata),
-            created_at=created_at or self._desk.now(),
+            created_at=self._desk.moment(created_at),
             updated_at=self._desk.now(),
         )
         await manager.add(self._desk, self._store, [thread])

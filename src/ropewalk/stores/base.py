@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from ..domain.change import Delete, Put
 from ..domain.cursor import Cursor
 from ..domain.errors import Invalid
-from ..domain.labels import Label, metadata_labels
+from ..domain.labels import PARTIAL, Label, metadata_labels
 from ..domain.limits import check_int64
 from ..domain.moment import to_micros
 from ..domain.page import Page
 from ..domain.query import OLDEST_FIRST, AnyOf, Condition, Order, Query, cursor_of
 from ..domain.record import Key, Record
 from .letter import Letter, open_letter
+from .paths import IS_PARTIAL
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -216,11 +217,10 @@ def metadata_conditions(wanted: Mapping[str, Any]) -> tuple[AnyOf, ...]:
     `has_metadata` on its opened body. A nested value is named by nesting, as in metadata itself.
     """
     labels = metadata_labels(wanted)
-    partial = Condition("labels.metadata~partial", "eq", value=True)
     return tuple(
-        AnyOf((Condition(f"labels.{name}", "eq", value), partial))
+        AnyOf((Condition(f"labels.{name}", "eq", value), IS_PARTIAL))
         for name, value in labels.items()
-        if name != "metadata~partial"
+        if name != PARTIAL
     )
 
 
