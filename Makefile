@@ -40,7 +40,7 @@ help: ## Show these commands
 
 setup: $(VENV)/.ready-dev ## Make .venv with everything that the other commands need
 
-demo: $(VENV)/.ready-run ## Set up what the program needs, and see the store at work
+demo: $(VENV)/.ready-demo ## Set up what the program needs, and see the store at work
 	@$(BIN)/ropewalk demo --force
 
 test: $(VENV)/.ready-dev ## Run every test; TESTS=tests/backends runs some of them
@@ -81,6 +81,8 @@ check: lint imports types docs test ## Everything that must hold before a change
 lock: $(VENV)/.ready-uv ## Resolve requirements/*.txt anew, with hashes
 	@echo uv | $(LOCK) -o requirements/uv.txt -
 	@$(LOCK) --extra all --group dev -o requirements/dev.txt pyproject.toml
+	@$(LOCK) --extra langgraph --group demo -c requirements/dev.txt -o requirements/demo.txt \
+		pyproject.toml
 	@$(LOCK) --group build -c requirements/dev.txt -o requirements/run.txt pyproject.toml
 	@! grep -nE '://|^--' requirements/*.txt
 
@@ -106,6 +108,10 @@ $(VENV)/.ready-uv: requirements/uv.txt | $(BIN)/python
 $(VENV)/.ready-run: requirements/run.txt pyproject.toml $(VENV)/.ready-uv
 	$(call install,--require-hashes -r requirements/run.txt)
 	$(call install,--no-deps --no-build-isolation -e .)
+	@touch $@
+
+$(VENV)/.ready-demo: requirements/demo.txt $(VENV)/.ready-run
+	$(call install,--require-hashes -r requirements/demo.txt)
 	@touch $@
 
 $(VENV)/.ready-dev: requirements/dev.txt $(VENV)/.ready-run
