@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,19 @@ import pytest
 
 import ropewalk
 from ropewalk.backends.memory import MemoryBackend
+from ropewalk.codecs.serialize import MsgPack
 from ropewalk.config import Config, LayerConfig
 from ropewalk.domain.change import Applied, Batch
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Conflict, Denied, Invalid, NotFound
-from ropewalk.domain.ports import Backend, Clock, Sealed
+from ropewalk.domain.ports import (
+    NO_DICTIONARIES,
+    Backend,
+    Clock,
+    Dictionary,
+    Sealed,
+    Values,
+)
 from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
 from ropewalk.factory import BACKENDS, AddressedBackend
@@ -121,18 +130,36 @@ class PlainSealer:
     """A sealer of the program's own: it knows one kind of value."""
 
     def __init__(self) -> None:
-        self.values: dict[bytes, object] = {}
+        self.kept: dict[bytes, object] = {}
+        self.values: Values = MsgPack()
 
     async def seal(self, value: object, key: Key) -> Sealed:
         """Keep the value here, and its number in the store."""
         del key
-        body = b"%d" % len(self.values)
-        self.values[body] = value
+        body = b"%d" % len(self.kept)
+        self.kept[body] = value
         return Sealed(body, "plain")
 
     async def unseal(self, record: Record) -> object:
         """Look the value up."""
-        return self.values[record.body or b""]
+        return self.kept[record.body or b""]
+
+    def pack(self, data: bytes, key: Key, *, dictionary: Dictionary | None = None) -> Sealed:
+        """Leave the bytes as they are."""
+        del key, dictionary
+        return Sealed(data, "plain")
+
+    def unpack(
+        self, record: Record, *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
+    ) -> bytes:
+        """Give the bytes back as they were."""
+        del dictionaries
+        return record.body or b""
+
+    def train(self, samples: Sequence[bytes], *, size: int) -> Dictionary | None:
+        """Compress nothing, so lean on nothing."""
+        del samples, size
+        return None
 
 
 @pytest.mark.seed("1.2")
@@ -145,7 +172,7 @@ async def test_a_program_brings_its_own_parts() -> None:
         assert mine is _innermost(storage)
         assert 2025 == session.created_at.year
         (record,) = [record async for record in mine.scan(Query(space=None))]
-        assert ("plain", 1) == (record.seal, len(sealer.values))
+        assert ("plain", 1) == (record.seal, len(sealer.kept))
 
 
 def _innermost(storage: Storage) -> Backend:

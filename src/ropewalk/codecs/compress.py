@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final, cast
 
 from ..domain.errors import Corrupt, Invalid
 from ..domain.limits import MAX_OPENED_BYTES
+from ..domain.ports import Dictionary
+from .dictionaries import DIGESTS
 from .recipe import Encoded
+from .training import packer, train
 
 if sys.version_info >= (3, 14):
     from compression.zstd import (
         CompressionParameter,
         ZstdCompressor,
         ZstdDecompressor,
+        ZstdDict,
         ZstdError,
         get_frame_info,
     )
@@ -23,6 +29,7 @@ else:
         CompressionParameter,
         ZstdCompressor,
         ZstdDecompressor,
+        ZstdDict,
         ZstdError,
         get_frame_info,
     )
@@ -35,12 +42,37 @@ MIN_BYTES: Final = 1_024
 
 _SAVES_ONE_IN: Final = 8
 
+PACK_LEVEL: Final = 3
+
+PACK_MIN_BYTES: Final = 64
+"""Packed bodies are many and little, and their bytes matter most: they are tried from here on."""
+
+PACK_SAVES: Final = 8
+"""Bytes that a packed body must lose by compression."""
+
+_MOST_PACKERS: Final = 4
+
 
 class _Compressors(threading.local):
     """One compressor for each thread: reusing it is quick, sharing it is not allowed."""
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, pack_level: int) -> None:
         self.compressor = ZstdCompressor(level=level)
+        self._pack_level = pack_level
+        self._packers: OrderedDict[str, ZstdCompressor] = OrderedDict()
+
+    def find(self, dictionary: Dictionary | None) -> ZstdCompressor:
+        """Return the one for packed bodies with this dictionary: those used last are kept."""
+        name = "" if dictionary is None else dictionary.name
+        digest = None if dictionary is None else DIGESTS.find(dictionary)
+        found = self._packers.get(name)
+        if found is None:
+            found = packer(self._pack_level, digest)
+            self._packers[name] = found
+            if len(self._packers) > _MOST_PACKERS:
+                self._packers.popitem(last=False)
+        self._packers.move_to_end(name)
+        return found
 
 
 class Zstd:
@@ -49,21 +81,29 @@ class Zstd:
     `level` goes from 1 (quick) to 22 (small). Bodies that are shorter than `min_bytes`, or that
     would not lose an eighth of their size, are left as they are and their seal does not name this
     step. Nothing beyond `MAX_OPENED_BYTES` is ever inflated.
+
+    Packed bodies are compressed at `pack_level`, from `PACK_MIN_BYTES` on and where that saves
+    `PACK_SAVES` bytes.
     """
 
     name: str = "zstd"
 
-    def __init__(self, *, level: int = DEFAULT_LEVEL, min_bytes: int = MIN_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        level: int = DEFAULT_LEVEL,
+        min_bytes: int = MIN_BYTES,
+        pack_level: int = PACK_LEVEL,
+    ) -> None:
         """Choose how hard to try; raise `Invalid` for a level that does not exist."""
-        _, most = CompressionParameter.compression_level.bounds()
-        if not 1 <= level <= most:
-            message = f"level must be 1 to {most}, not {level}"
-            raise Invalid(message, code="bad_level", field="level")
+        _check_level(level, field="level")
+        _check_level(pack_level, field="pack_level")
         if min_bytes < 0:
             message = f"min_bytes must be 0 or more, not {min_bytes}"
             raise Invalid(message, code="bad_limit", field="min_bytes")
         self._min_bytes = min_bytes
-        self._local = _Compressors(level)
+        self._pack_level = pack_level
+        self._local = _Compressors(level, pack_level)
 
     def encode(self, data: bytes, aad: bytes) -> Encoded | None:  # noqa: ARG002 (protects nothing)
         """Return the frame, or `None` where it would not be worth opening."""
@@ -79,22 +119,55 @@ class Zstd:
         if parameter:
             message = f"zstd has no parameter {parameter!r}"
             raise Corrupt(message, code="bad_seal", parameter=parameter)
+        return _inflated(data, None)
+
+    def pack(self, data: bytes, *, dictionary: Dictionary | None) -> Encoded | None:
+        """Return the frame and the name of its dictionary, or `None` where it saves too little."""
+        if len(data) < PACK_MIN_BYTES:
+            return None
         try:
-            # The stubs leave out that a frame need not state its size.
-            size = cast("int | None", get_frame_info(data).decompressed_size)
-            if size is None or size > MAX_OPENED_BYTES:
-                message = (
-                    f"the compressed bytes claim to hold {size} bytes; "
-                    f"max_opened_bytes is {MAX_OPENED_BYTES}"
-                )
-                raise Corrupt(message, code="too_big", size=size, limit="max_opened_bytes")
-            # One byte more than promised is asked for, so that a longer content shows itself.
-            frame = ZstdDecompressor()
-            opened = frame.decompress(data, max_length=size + 1)
+            compressor = self._local.find(dictionary)
         except ZstdError as error:
-            message = f"the compressed bytes are no Zstandard frame: {error}"
-            raise Corrupt(message, code="bad_frame", size=len(data)) from error
-        if not frame.eof or frame.unused_data or len(opened) != size:
-            message = "the compressed bytes are not one whole Zstandard frame"
-            raise Corrupt(message, code="bad_frame", size=len(data))
-        return opened
+            message = f"the dictionary is none of Zstandard: {error}"
+            raise Corrupt(message, code="bad_dictionary") from error
+        frame = compressor.compress(data, mode=ZstdCompressor.FLUSH_FRAME)
+        if len(frame) > len(data) - PACK_SAVES:
+            return None
+        return Encoded(frame, "" if dictionary is None else dictionary.name)
+
+    def unpack(self, data: bytes, *, dictionary: Dictionary | None) -> bytes:
+        """Return what the frame holds; raise `Corrupt` as `decode`, and for a bad dictionary."""
+        return _inflated(data, None if dictionary is None else DIGESTS.find(dictionary))
+
+    def train(self, samples: Sequence[bytes], *, size: int) -> Dictionary | None:
+        """Make a dictionary out of samples, as `training.train` does."""
+        return train(samples, size=size, level=self._pack_level)
+
+
+def _check_level(level: int, *, field: str) -> None:
+    _, most = CompressionParameter.compression_level.bounds()
+    if not 1 <= level <= most:
+        message = f"{field} must be 1 to {most}, not {level}"
+        raise Invalid(message, code="bad_level", field=field)
+
+
+def _inflated(data: bytes, digest: ZstdDict | None) -> bytes:
+    try:
+        # The stubs leave out that a frame need not state its size.
+        size = cast("int | None", get_frame_info(data).decompressed_size)
+        if size is None or size > MAX_OPENED_BYTES:
+            message = (
+                f"the compressed bytes claim to hold {size} bytes; "
+                f"max_opened_bytes is {MAX_OPENED_BYTES}"
+            )
+            raise Corrupt(message, code="too_big", size=size, limit="max_opened_bytes")
+        # One byte more than promised is asked for, so that a longer content shows itself.
+        frame = ZstdDecompressor(zstd_dict=digest)
+        opened = frame.decompress(data, max_length=size + 1)
+    except ZstdError as error:
+        message = f"the compressed bytes are no Zstandard frame: {error}"
+        raise Corrupt(message, code="bad_frame", size=len(data)) from error
+    if not frame.eof or frame.unused_data or len(opened) != size:
+        message = "the compressed bytes are not one whole Zstandard frame"
+        raise Corrupt(message, code="bad_frame", size=len(data))
+    return opened

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final, NoReturn, TypeVar
 
 from ..domain.errors import Corrupt, Invalid
 from ..domain.limits import MAX_BODY_BYTES, MAX_OPENED_BYTES
-from ..domain.ports import Sealed
+from ..domain.ports import NO_DICTIONARIES, Dictionary, Sealed, Values
 from ..domain.record import Key, Record
 from ..domain.spelling import did_you_mean
 from ..registry import Registry
 from . import BUILTIN
 from .allowlist import TYPES, TypeRegistry
-from .recipe import Codec, Serializer, Step, key_bytes, parse, steps_bytes
+from .dictionaries import is_name
+from .recipe import RAW, Codec, Packer, Step, key_bytes, parse, steps_bytes
 from .serialize import MsgPack
 
 T = TypeVar("T")
@@ -27,6 +29,20 @@ BIG_BYTES: Final = 64 * 1024
 
 BIG_SEALED_BYTES: Final = 16 * 1024
 """A longer sealed body is opened in a worker thread: it may well grow on the way."""
+
+
+_MOST_WAYS: Final = 512
+"""So many seals of packed bodies are remembered with the way to open them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Undo:
+    """One step on the way to open a packed body: `before` stands for the steps before it."""
+
+    codec: Codec
+    packer: Packer | None
+    parameter: str
+    before: bytes
 
 
 class Pipeline:
@@ -42,17 +58,28 @@ class Pipeline:
     two codecs of one name.
     """
 
-    def __init__(self, serializer: Serializer, *codecs: Codec, opens: Iterable[Codec] = ()) -> None:
+    def __init__(self, serializer: Values, *codecs: Codec, opens: Iterable[Codec] = ()) -> None:
         """Choose the steps for writing, and what else can be read."""
         self._serializer = serializer
-        self._readers: Mapping[str, Serializer] = {Step(serializer.name).name: serializer}
+        self._readers: Mapping[str, Values] = {Step(serializer.name).name: serializer}
         self._codecs = codecs
+        if serializer.name == RAW:
+            message = (
+                f"no serializer can be called {RAW!r}: that says in a seal that there was none"
+            )
+            raise Invalid(message, code="bad_name", field="serializer")
         own = {Step(codec.name).name: codec for codec in codecs}
         if len(own) < len(codecs):
             names = ", ".join(codec.name for codec in codecs)
             message = f"each codec stands in a pipeline once, and here are {names}"
             raise Invalid(message, code="duplicate", field="codecs")
         self._openers: Mapping[str, Codec] = {codec.name: codec for codec in opens} | own
+        self._ways: dict[str, tuple[_Undo, ...]] = {}
+
+    @property
+    def values(self) -> Values:
+        """The serializer: how objects are written inside the bodies."""
+        return self._serializer
 
     async def seal(self, value: object, key: Key) -> Sealed:
         """Close `value` for `key`, as it is now.
@@ -71,14 +98,78 @@ class Pipeline:
         Raises `Corrupt`, with the key, where body or seal are damaged; `Invalid` where the record
         came without its body, or where this program lacks what its seal or its types need.
         """
-        if record.body is None:
-            message = (
-                f"{record.key} was read without its body (headers alone); read it with bodies=True"
-            )
-            raise Invalid(message, code="no_body", key=record.key)
-        if len(record.body) <= BIG_SEALED_BYTES:
-            return self._open(record.body, record.seal, record.key)
-        return await asyncio.to_thread(self._open, record.body, record.seal, record.key)
+        body = _body(record)
+        if len(body) <= BIG_SEALED_BYTES:
+            return self._open(body, record.seal, record.key)
+        return await asyncio.to_thread(self._open, body, record.seal, record.key)
+
+    def pack(self, data: bytes, key: Key, *, dictionary: Dictionary | None = None) -> Sealed:
+        """Close bytes that are a stored form already, at once and in this thread.
+
+        The seal begins with `raw`, and names the dictionary where it was of use. Raises `Invalid`,
+        with the key, where the bytes are beyond a limit, and `Corrupt` for a dictionary whose
+        content has not its name.
+        """
+        _check_size(len(data), key, limit=MAX_OPENED_BYTES, limit_name="max_opened_bytes")
+        return self._close(data, key, serializer=RAW, dictionary=dictionary)
+
+    def unpack(
+        self, record: Record, *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
+    ) -> bytes:
+        """Open what `pack` closed, at once and in this thread.
+
+        Raises `Invalid` with the code `unknown_dictionary` where the dictionary that the seal
+        names is not among `dictionaries`, and as `unseal` does; `Corrupt`, with the key, where
+        body, seal or dictionary are damaged.
+        """
+        data, key = _body(record), record.key
+        try:
+            ways = self._ways.get(record.seal) or self._way(record.seal)
+            bound = key_bytes(key)
+            for undo in ways:
+                if undo.packer is None:
+                    data = undo.codec.decode(data, bound + undo.before, parameter=undo.parameter)
+                    continue
+                needed = undo.parameter
+                dictionary = dictionaries.get(needed) if needed else None
+                if needed and dictionary is None:
+                    raise _unknown_dictionary(needed)
+                data = undo.packer.unpack(data, dictionary=dictionary)
+        except (Corrupt, Invalid) as error:
+            _raise_with_key(error, key)
+        return data
+
+    def train(self, samples: Sequence[bytes], *, size: int) -> Dictionary | None:
+        """Make a dictionary of at most `size` bytes for bodies like these; takes its time.
+
+        Returns `None` where nothing is gained by one, where the samples are too few, and where no
+        codec of this pipeline leans on dictionaries.
+        """
+        for codec in self._codecs:
+            if isinstance(codec, Packer):
+                return codec.train(samples, size=size)
+        return None
+
+    def _way(self, seal: str) -> tuple[_Undo, ...]:
+        """Read the seal of a packed body, and remember the way to open it."""
+        recipe = parse(seal)
+        if recipe.serializer != RAW:
+            message = f"the seal {seal[:80]!r} does not begin with {RAW!r}: no packed body has it"
+            raise Corrupt(message, code="bad_seal", seal=seal)
+        found: list[_Undo] = []
+        for step, before in recipe.undo:
+            codec = _known(step.name, self._openers, what="codec")
+            packer = codec if isinstance(codec, Packer) else None
+            if packer is not None and step.parameter and not is_name(step.parameter):
+                message = f"{step.parameter!r} cannot be the name of a dictionary"
+                raise Corrupt(message, code="bad_seal", seal=seal)
+            found.append(_Undo(codec, packer, step.parameter, steps_bytes(before)))
+        way = tuple(found)
+        # Seals are few, but for those that somebody makes up.
+        if len(self._ways) >= _MOST_WAYS:
+            self._ways.clear()
+        self._ways[seal] = way
+        return way
 
     def _serialised(self, value: object, key: Key) -> bytes:
         try:
@@ -89,11 +180,22 @@ class Pipeline:
         _check_size(len(data), key, limit=MAX_OPENED_BYTES, limit_name="max_opened_bytes")
         return data
 
-    def _close(self, data: bytes, key: Key) -> Sealed:
-        seal = self._serializer.name
+    def _close(
+        self,
+        data: bytes,
+        key: Key,
+        *,
+        serializer: str = "",
+        dictionary: Dictionary | None = None,
+    ) -> Sealed:
+        packed = serializer == RAW
+        seal = serializer or self._serializer.name
         bound = key_bytes(key)
         for codec in self._codecs:
-            encoded = codec.encode(data, bound + steps_bytes(seal))
+            if packed and isinstance(codec, Packer):
+                encoded = codec.pack(data, dictionary=dictionary)
+            else:
+                encoded = codec.encode(data, bound + steps_bytes(seal))
             if encoded is not None:
                 data, parameter = encoded
                 seal = f"{seal}|{Step(codec.name, parameter) if parameter else codec.name}"
@@ -103,17 +205,15 @@ class Pipeline:
     def _open(self, data: bytes, seal: str, key: Key) -> object:
         try:
             recipe = parse(seal)
+            if recipe.serializer == RAW:
+                raise _packed(seal)
             bound = key_bytes(key)
             for step, before in recipe.undo:
                 codec = _known(step.name, self._openers, what="codec")
                 data = codec.decode(data, bound + steps_bytes(before), parameter=step.parameter)
             return _known(recipe.serializer, self._readers, what="serializer").loads(data)
-        except Corrupt as error:
-            message = f"the body of {key} is damaged: {error.message}; restore it from a backup"
-            raise Corrupt(message, code=error.code, **{**error.facts, "key": key}) from error
-        except Invalid as error:
-            message = f"the body of {key} cannot be opened here: {error.message}"
-            raise Invalid(message, code=error.code, **{**error.facts, "key": key}) from error
+        except (Corrupt, Invalid) as error:
+            _raise_with_key(error, key)
 
 
 def make_pipeline(
@@ -141,6 +241,34 @@ def _codec(made: object, name: str) -> Codec:
         return made
     message = f"{name!r} is no codec: it does not turn bytes into bytes; leave it out of the steps"
     raise Invalid(message, code="not_a_codec", field="codecs", name=name)
+
+
+def _body(record: Record) -> bytes:
+    if record.body is None:
+        message = (
+            f"{record.key} was read without its body (headers alone); read it with bodies=True"
+        )
+        raise Invalid(message, code="no_body", key=record.key)
+    return record.body
+
+
+def _raise_with_key(error: Corrupt | Invalid, key: Key) -> NoReturn:
+    facts = {**error.facts, "key": key}
+    if isinstance(error, Corrupt):
+        message = f"the body of {key} is damaged: {error.message}; restore it from a backup"
+        raise Corrupt(message, code=error.code, **facts) from error
+    message = f"the body of {key} cannot be opened here: {error.message}"
+    raise Invalid(message, code=error.code, **facts) from error
+
+
+def _packed(seal: str) -> Invalid:
+    message = "it is bytes, part of something bigger, and no object; use unpack"
+    return Invalid(message, code="packed", seal=seal)
+
+
+def _unknown_dictionary(name: str) -> Invalid:
+    message = f"it leans on the dictionary {name!r}, which is not at hand; read that one first"
+    return Invalid(message, code="unknown_dictionary", dictionary=name)
 
 
 def _known(name: str, known: Mapping[str, T], *, what: str) -> T:

@@ -1,17 +1,23 @@
-"""What a seal says, and the two contracts of its steps: `Serializer` and `Codec`."""
+"""What a seal says, and the contracts of the steps behind the serializer: `Codec`, `Packer`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from ..domain.errors import Corrupt, Invalid
+from ..domain.ports import Dictionary
 from ..domain.record import Key
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9+._-]{0,63}")
 _PARAMETER: Final = re.compile(r"[A-Za-z0-9+._-]{1,255}")
+
+RAW: Final = "raw"
+"""What stands first in the seal of bytes that were a stored form already, and that no serializer
+is called."""
 
 
 class Encoded(NamedTuple):
@@ -19,24 +25,6 @@ class Encoded(NamedTuple):
 
     data: bytes
     parameter: str = ""
-
-
-@runtime_checkable
-class Serializer(Protocol):
-    """Turn a value into bytes and back; the first step of every seal."""
-
-    @property
-    def name(self) -> str:
-        """The name that stands in seals."""
-        ...
-
-    def dumps(self, value: object) -> bytes:
-        """Write `value`; raise `Invalid` naming the path of what cannot be written."""
-        ...
-
-    def loads(self, data: bytes) -> object:
-        """Read what `dumps` wrote; raise `Corrupt` for anything else."""
-        ...
 
 
 @runtime_checkable
@@ -60,6 +48,23 @@ class Codec(Protocol):
 
     def decode(self, data: bytes, aad: bytes, *, parameter: str) -> bytes:
         """Undo `encode`, with the parameter of the seal; raise `Corrupt` for damaged bytes."""
+        ...
+
+
+@runtime_checkable
+class Packer(Codec, Protocol):
+    """A codec that has ways of its own for little bodies, and may lean on a dictionary there."""
+
+    def pack(self, data: bytes, *, dictionary: Dictionary | None) -> Encoded | None:
+        """Return the other bytes, the name of the dictionary as parameter; `None` as `encode`."""
+        ...
+
+    def unpack(self, data: bytes, *, dictionary: Dictionary | None) -> bytes:
+        """Undo `pack` with the dictionary that the seal names; raise `Corrupt` where damaged."""
+        ...
+
+    def train(self, samples: Sequence[bytes], *, size: int) -> Dictionary | None:
+        """Make a dictionary of at most `size` bytes; `None` where nothing is gained by one."""
         ...
 
 
@@ -118,12 +123,20 @@ def _no_seal(seal: str) -> Corrupt:
 
 def key_bytes(key: Key) -> bytes:
     """Return the bytes that stand for a key and for no other: each part behind its length."""
-    parts = (key.space.encode(), key.kind.encode(), key.id.encode())
-    return b"".join([len(part).to_bytes(4) + part for part in parts])
+    return _place_bytes(key.space, key.kind) + _counted(key.id)
+
+
+@lru_cache(maxsize=256)
+def _place_bytes(space: str, kind: str) -> bytes:
+    return _counted(space) + _counted(kind)
 
 
 @lru_cache(maxsize=1_024)
 def steps_bytes(before: str) -> bytes:
     """Return the bytes that stand for the steps before, a seal, behind their length."""
-    text = before.encode()
-    return len(text).to_bytes(4) + text
+    return _counted(before)
+
+
+def _counted(text: str) -> bytes:
+    part = text.encode()
+    return len(part).to_bytes(4) + part

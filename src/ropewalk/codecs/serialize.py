@@ -5,6 +5,7 @@ from __future__ import annotations
 from ormsgpack import packb
 
 from ..domain.errors import Invalid
+from ..domain.ports import Opened
 from .allowlist import TYPES, TypeRegistry
 from .format import OPTIONS, Value
 from .quick import packed
@@ -51,6 +52,17 @@ class MsgPack:
         a time zone or a package that is missing.
         """
         return Reader(self._types).read(data)
+
+    def open(self, value: Value) -> Opened | None:
+        """Take a typed value apart: ordered containers, and what is made of registered classes.
+
+        `None` for plain values, for sets (their items are sorted by their bytes, so they do not
+        stand alone), for leaves, enums, numpy and `Opaque`. Raises `Invalid` as `dumps`.
+        """
+        try:
+            return self._writer.open(value)
+        except Refused as refused:
+            raise _invalid(refused) from refused.__cause__
 
     def _walk(self, value: Value) -> bytes:
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, TypeAlias
 
 from ormsgpack import Ext, packb
 
+from ..domain.ports import Opened
 from . import arrays
 from . import format as code
 from .allowlist import Opaque, TypeRegistry
@@ -52,6 +54,18 @@ class Writer:
     def plain(self, value: object) -> Plain:
         """Return `value` in its plain form."""
         return self._plain(value, 0, 0)
+
+    def open(self, value: object) -> Opened | None:
+        """Return the typed value in its parts, or `None` where it is written in one piece."""
+        kind = type(value)
+        if kind in LAYOUTS:
+            return _opened(value)
+        if kind in self._ways or issubclass(kind, Enum) or arrays.is_numpy(kind):
+            return None
+        shape = self._types.shape(kind)
+        if shape is None:
+            raise _unregistered(value)
+        return Opened(code.TYPED, _tag_bytes(shape.tag), _made(value, shape))
 
     def _plain(self, value: object, depth: int, typed: int) -> Plain:
         return self._ways.get(type(value), self._registered)(value, depth, typed)
@@ -166,9 +180,20 @@ def _packed(plain: Plain) -> bytes:
     return packb(plain, option=OPTIONS)
 
 
+def _opened(value: Value) -> Opened | None:
+    layout = LAYOUTS[type(value)]
+    if layout.code in UNORDERED or (layout.code == code.MAP and all(map(_is_plain_key, value))):
+        return None
+    return Opened(layout.code, b"", layout.items(value))
+
+
 def _tagged(tag: str, data: bytes) -> Ext:
+    return Ext(code.TYPED, _tag_bytes(tag) + data)
+
+
+def _tag_bytes(tag: str) -> bytes:
     name = tag.encode()
-    return Ext(code.TYPED, bytes([len(name)]) + name + data)
+    return bytes([len(name)]) + name
 
 
 def _is_unicode(value: str) -> bool:

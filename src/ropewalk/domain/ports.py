@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import Final, Protocol, runtime_checkable
 
 from .change import Applied, Batch, Commit
 from .errors import Invalid
@@ -100,8 +101,65 @@ class Sealed:
     seal: str
 
 
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """What a compressor may lean on: content that the bodies of one space have in common.
+
+    `name` is made of the content (hexadecimal), so that a seal can name it.
+    """
+
+    name: str
+    content: bytes
+
+
+NO_DICTIONARIES: Final[Mapping[str, Dictionary]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A typed value taken apart: MessagePack's extension `code`, and what lies in the extension.
+
+    That is `prefix`, byte for byte, and behind it the stored form of `value`.
+    """
+
+    code: int
+    prefix: bytes
+    value: object
+
+
+class Values(Protocol):
+    """Turn values into their stored form and back: one item of MessagePack each.
+
+    The form composes: a list is its head and then the forms of its items, a dictionary with
+    text keys its head and then the forms of its keys and values, in order. So whoever keeps the
+    items apart can put the whole together byte for byte.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name under which stored data says what wrote it."""
+        ...
+
+    def dumps(self, value: object) -> bytes:
+        """Write `value`; raise `Invalid` naming the path of what cannot be written."""
+        ...
+
+    def loads(self, data: bytes) -> object:
+        """Read what `dumps` wrote; raise `Corrupt` for anything else."""
+        ...
+
+    def open(self, value: object) -> Opened | None:
+        """Take a typed value apart as `dumps` would, or `None` where it is kept in one piece."""
+        ...
+
+
 class Sealer(Protocol):
-    """Turn an object into a sealed body and back."""
+    """Turn an object, or bytes, into a sealed body and back."""
+
+    @property
+    def values(self) -> Values:
+        """How objects are written inside the bodies."""
+        ...
 
     async def seal(self, value: object, key: Key) -> Sealed:
         """Close `value` for `key`.
@@ -113,6 +171,28 @@ class Sealer(Protocol):
 
     async def unseal(self, record: Record) -> object:
         """Open the body of `record` by its own recipe; raise `Corrupt` with its key if damaged."""
+        ...
+
+    def pack(self, data: bytes, key: Key, *, dictionary: Dictionary | None = None) -> Sealed:
+        """Close bytes that are a stored form already, at once and in this thread."""
+        ...
+
+    def unpack(
+        self, record: Record, *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
+    ) -> bytes:
+        """Open what `pack` closed, at once and in this thread.
+
+        `dictionaries` are those at hand, by name. Raises `Invalid` with the code
+        `unknown_dictionary` and the fact `dictionary` where another one is needed, and `Corrupt`
+        with the key where body or seal are damaged.
+        """
+        ...
+
+    def train(self, samples: Sequence[bytes], *, size: int) -> Dictionary | None:
+        """Make a dictionary of at most `size` bytes for bodies like these; takes its time.
+
+        Returns `None` where nothing is gained by one, or the samples are too few.
+        """
         ...
 
 
