@@ -1,0 +1,201 @@
+"""`Bridge`: lets synchronous code use the store from any thread, on a running event loop too."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from ...config import Config
+from ...domain.errors import Invalid
+from ...factory import open as open_store
+from ...services.storage import Storage
+
+T = TypeVar("T")
+
+KEPT: Final = 8
+"""How many idle threads are kept for the next calls."""
+
+_END: Final = object()
+
+
+class Bridge:
+    """Run the coroutines of a store to their end for a caller who cannot await.
+
+    Each call gets an event loop of its own, in a thread of the bridge. It never waits for the
+    caller's loop, so that it comes to its end also where that loop stands still until it does:
+    in a synchronous call from inside asynchronous code, or from a thread that such code waits
+    for. A store belongs to no loop, so what is called that way and what is awaited meet in it
+    as two tasks do. Copies of a bridge are as good as the bridge.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        """Serve the callers of `storage`; raise `Invalid` for what is no open store."""
+        self.storage = _checked(storage)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end, block the calling thread until then, and return its result.
+
+        Raises what the coroutine raises. It sees the caller's context variables. A caller that
+        is interrupted cancels it.
+        """
+        return _run(coroutine)
+
+    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+        """Go through what an asynchronous iterator gives, one item at a time, and close it."""
+        try:
+            while True:
+                item = _run(_next(items))
+                if item is _END:
+                    return
+                yield item  # type: ignore[misc]  # (the end was taken out above)
+        finally:
+            _run(_close(items))
+
+
+@contextmanager
+def opened(target: str | Config | None = None) -> Generator[Storage]:
+    """Open a store for a program without an event loop, and close it behind the block.
+
+    `target` is what `ropewalk.open` takes.
+    """
+    opening = open_store(target)
+    storage = _run(opening.__aenter__())
+    try:
+        yield storage
+    finally:
+        _run(storage.close())
+
+
+def _checked(storage: object) -> Storage:
+    """Return what is a store; what `ropewalk.open` returns, before it is entered, is none."""
+    if not isinstance(storage, Storage):
+        message = (
+            f"a storage is needed, not {type(storage).__name__}: write "
+            "`async with ropewalk.open(url) as storage:` and pass what it gives, or, without "
+            "an event loop, `with ropewalk.frontends.langgraph.opened(url) as storage:`"
+        )
+        raise Invalid(message, code="bad_type", field="storage")
+    return storage
+
+
+async def _next(items: AsyncIterator[T]) -> T | object:
+    return await anext(items, _END)
+
+
+async def _close(items: AsyncIterator[object]) -> None:
+    close = getattr(items, "aclose", None)
+    if close is not None:
+        await close()
+
+
+class _Worker:
+    """A thread with an event loop that runs until the worker is dismissed."""
+
+    def __init__(self, helpers: _Helpers) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(helpers)
+        self._thread = threading.Thread(target=self._work, name="ropewalk-bridge", daemon=True)
+        self._thread.start()
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin to run a coroutine, in the context of the caller."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def rest(self) -> Future[None]:
+        """Tell when nothing is under way any more."""
+        return asyncio.run_coroutine_threadsafe(_others_done(), self._loop)
+
+    def dismiss(self) -> None:
+        """Let the thread end when nothing is under way any more."""
+        self.rest().add_done_callback(lambda _: self._loop.stop())
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+
+class _Helpers(ThreadPoolExecutor):
+    """The threads that all workers share for what blocks; no worker's end is their end."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 (as it is called by event loops)
+        """Go on: other loops have work under way."""
+
+
+class _Staff:
+    """The idle workers of this process; whoever needs one and finds none hires one."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew in a forked process, which has none of its parent's threads."""
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+        self._helpers: _Helpers | None = None
+
+    def helpers(self) -> _Helpers:
+        """Return the threads for what blocks."""
+        with self._lock:
+            if self._helpers is None:
+                self._helpers = _Helpers(thread_name_prefix="ropewalk-bridge-helper")
+            return self._helpers
+
+    def take(self) -> _Worker:
+        """Return a worker that nobody else has."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return _Worker(self.helpers())
+
+    def give_back(self, worker: _Worker) -> None:
+        """Keep a worker for the next caller, or dismiss it if enough are idle."""
+        with self._lock:
+            if len(self._idle) < KEPT:
+                self._idle.append(worker)
+                return
+        worker.dismiss()
+
+    def leave(self) -> None:
+        """Dismiss everybody who is idle, at the end of the program."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.dismiss()
+            worker.join()
+
+
+_STAFF: Final = _Staff()
+atexit.register(_STAFF.leave)
+os.register_at_fork(after_in_child=_STAFF.forget)
+
+
+async def _others_done() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others)
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    worker = _STAFF.take()
+    future = worker.submit(coroutine)
+    try:
+        return future.result()
+    finally:
+        if future.done():
+            _STAFF.give_back(worker)
+        else:
+            # The caller was interrupted and leaves at once; the worker when all is tidied up.
+            future.cancel()
+            worker.rest().add_done_callback(lambda _: _STAFF.give_back(worker))
