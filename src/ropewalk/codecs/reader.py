@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from struct import error as StructError  # noqa: N812 (it is a class)
 from typing import Final, NoReturn
-
-from ormsgpack import unpackb
 
 from ..domain.errors import Corrupt, Invalid, RopewalkError
 from . import arrays, containers, scalars
@@ -14,15 +11,12 @@ from . import format as code
 from .allowlist import Opaque, TypeRegistry
 from .depth import nesting
 from .format import MAX_DEPTH, MAX_TYPED_DEPTH, OURS, Value
+from .whole import unpack_whole
 
 # What the decoder itself bears in one call; each level takes about half a kilobyte of stack.
 _DECODER_DEPTH: Final = 1_022
 _FREE: Final = 2 * _DECODER_DEPTH
 _KEPT: Final = MAX_DEPTH + MAX_TYPED_DEPTH
-
-_PAIR: Final = b"\x92"
-_END: Final = os.urandom(16)
-_END_PACKED: Final = b"\xc4\x10" + _END
 
 _LEAVES: Final = {**scalars.READERS, **arrays.READERS}
 
@@ -70,13 +64,7 @@ class Reader:
             raise cause from cause.__cause__
 
     def _unpack(self, data: bytes) -> Value:
-        # The decoder stops behind the first value. A second one, which nobody can guess, shows
-        # whether the first reaches to the end.
-        value, end = unpackb(b"".join((_PAIR, data, _END_PACKED)), ext_hook=self._typed)
-        if type(end) is not bytes or end != _END:
-            message = "there is something behind the value"
-            raise ValueError(message)
-        return value
+        return unpack_whole(data, self._typed)
 
     def _typed(self, found: int, data: bytes) -> object:
         try:

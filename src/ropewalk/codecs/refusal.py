@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from ..domain.errors import Invalid
+
 # Of a path that is too long to read, so many steps are shown.
 _HEAD: Final = 12
 _TAIL: Final = 4
@@ -38,6 +40,18 @@ class Refused(Exception):
                 return _joined(steps[: seen[owner]]), _joined(steps[:depth])
             seen[owner] = depth
         return None
+
+
+def invalid(refused: Refused) -> Invalid:
+    """Return the error for the caller, who gets the whole path, or the circle that it goes."""
+    path = refused.where()
+    kind = "" if refused.kind is None else refused.kind.__qualname__
+    circle = refused.round_trip()
+    if circle is not None:
+        outer, inner = circle
+        message = f"{inner} holds {outer}, in which it lies; a value cannot hold itself"
+        return Invalid(message, code="cycle", path=inner, type=kind)
+    return Invalid(f"{path} {refused.reason}", code=refused.code, path=path, type=kind)
 
 
 def _joined(steps: Iterable[str]) -> str:

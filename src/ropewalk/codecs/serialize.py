@@ -10,7 +10,7 @@ from .allowlist import TYPES, TypeRegistry
 from .format import OPTIONS, Value
 from .quick import packed
 from .reader import Reader
-from .refusal import Refused
+from .refusal import Refused, invalid
 from .writer import Writer
 
 
@@ -62,24 +62,13 @@ class MsgPack:
         try:
             return self._writer.open(value)
         except Refused as refused:
-            raise _invalid(refused) from refused.__cause__
+            raise invalid(refused) from refused.__cause__
 
     def _walk(self, value: Value) -> bytes:
         try:
             return packb(self._writer.plain(value), option=OPTIONS)
         except Refused as refused:
-            raise _invalid(refused) from refused.__cause__
+            raise invalid(refused) from refused.__cause__
         except RecursionError as error:
             message = "the value nests too deep for the stack that is left; keep it flatter"
             raise Invalid(message, code="too_deep") from error
-
-
-def _invalid(refused: Refused) -> Invalid:
-    path = refused.where()
-    kind = "" if refused.kind is None else refused.kind.__qualname__
-    circle = refused.round_trip()
-    if circle is not None:
-        outer, inner = circle
-        message = f"{inner} holds {outer}, in which it lies; a value cannot hold itself"
-        return Invalid(message, code="cycle", path=inner, type=kind)
-    return Invalid(f"{path} {refused.reason}", code=refused.code, path=path, type=kind)
