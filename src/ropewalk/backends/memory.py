@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
@@ -44,7 +45,7 @@ class _Done:
 
 
 class MemoryBackend:
-    """Keep records in this process, as long as it is open.
+    """Keep records in this process, as long as it is open, for callers on any event loop.
 
     A page of a session, a thread or a kind costs what is on the page, however big the store is.
     Every verb gives way to the event loop once, so that races come out as with any other store;
@@ -54,6 +55,7 @@ class MemoryBackend:
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._open = False
+        self._lock = threading.Lock()
         self._clear()
 
     @classmethod
@@ -82,8 +84,9 @@ class MemoryBackend:
     async def close(self) -> None:
         """Forget everything; closing twice is no error."""
         await asyncio.sleep(0)
-        self._open = False
-        self._clear()
+        with self._lock:
+            self._open = False
+            self._clear()
 
     async def ping(self) -> Health:
         """Say healthy while open, down otherwise; raises nothing."""
@@ -100,25 +103,27 @@ class MemoryBackend:
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` in the order asked, `None` where absent."""
         await self._turn()
-        now = self._clock.now()
-        return [self._read(key, now, bodies=bodies) for key in keys]
+        with self._lock:
+            now = self._clock.now()
+            return [self._read(key, now, bodies=bodies) for key in keys]
 
     async def apply(self, batch: Batch) -> Applied:
         """Do every change of the batch or none; a batch applied before is only answered."""
         await self._turn()
-        now = self._clock.now()
-        keys = tuple(change.key for change in batch.changes)
-        done = self._batches.get(batch.id)
-        if done is not None:
-            return _answer_again(batch, done, keys)
-        effects = [decide(change, self._stamp(change.key, now), now) for change in batch.changes]
-        records = [_isolated(effect.record) for effect in effects]
-        # From here on nothing fails and nothing is awaited: the batch happens as a whole.
-        for change, effect, record in zip(batch.changes, effects, records, strict=True):
-            self._perform(change.key, effect, record, now)
-            if isinstance(change, Delete) and effect.previous == 0:
-                self._remove(_name(change.key))
-        return self._record(batch, effects, now)
+        with self._lock:
+            now = self._clock.now()
+            keys = tuple(change.key for change in batch.changes)
+            done = self._batches.get(batch.id)
+            if done is not None:
+                return _answer_again(batch, done, keys)
+            effects = [decide(c, self._stamp(c.key, now), now) for c in batch.changes]
+            records = [_isolated(effect.record) for effect in effects]
+            # From here on nothing fails and nothing is awaited: the batch happens as a whole.
+            for change, effect, record in zip(batch.changes, effects, records, strict=True):
+                self._perform(change.key, effect, record, now)
+                if isinstance(change, Delete) and effect.previous == 0:
+                    self._remove(_name(change.key))
+            return self._record(batch, effects, now)
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records in the query's order, in steps of a few hundred."""
@@ -174,7 +179,7 @@ class MemoryBackend:
 
     def _read(self, key: Key, now: int, *, bodies: bool) -> Record | None:
         record = self._live(key, now)
-        return record if bodies or record is None else replace(record, body=None)
+        return replace(record, body=None) if record and not bodies else record
 
     def _stamp(self, key: Key, now: int) -> Stamp | None:
         record = self._live(key, now)
@@ -207,11 +212,8 @@ class MemoryBackend:
         versions = tuple(effect.version for effect in effects)
         previous = tuple(effect.previous for effect in effects)
         keys = tuple(change.key for change in batch.changes)
-        changed = tuple(
-            Changed(key, effect.version)
-            for key, effect in zip(keys, effects, strict=True)
-            if effect.action != "none"
-        )
+        pairs = zip(keys, effects, strict=True)
+        changed = tuple(Changed(k, e.version) for k, e in pairs if e.action != "none")
         if not changed:
             return Applied(0, now, versions, previous)
         seq = len(self._commits) + 1
@@ -226,8 +228,9 @@ class MemoryBackend:
         end = None if query.until is None else _bound(query.until)
         step = _FIRST_STEP
         while True:
-            places = self._index.after(query, position, end)
-            near = [self._records[place[1:]] for place in islice(places, step)]
+            with self._lock:
+                places = self._index.after(query, position, end)
+                near = [self._records[place[1:]] for place in islice(places, step)]
             for record in near:
                 if query.matches(record, now):
                     yield record
@@ -257,7 +260,8 @@ class MemoryBackend:
 
     async def _sift(self, query: Query, now: int) -> list[Record]:
         """Return what matches, all of one moment, in no order and without regard to cursors."""
-        records = self._candidates(query)
+        with self._lock:
+            records = self._candidates(query)
         matching: list[Record] = []
         for begin in range(0, len(records), _LONGEST_STEP):
             part = records[begin : begin + _LONGEST_STEP]

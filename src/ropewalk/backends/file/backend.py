@@ -208,16 +208,25 @@ class FileBackend:
 
         A job that has begun goes on to its end, also where its caller is cancelled.
         """
+        worker = self._worker
         problem = self._problem()
-        if problem is not None:
-            raise problem
+        if problem is not None or worker is None:
+            raise problem or self._closed()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._worker, self._guarded, job, self._deadline())
+        try:
+            running = loop.run_in_executor(worker, self._guarded, job, self._deadline())
+        except RuntimeError as error:
+            # Somebody on another loop closes the store in this very moment.
+            raise self._closed() from error
+        return await running
+
+    def _closed(self) -> Unavailable:
+        message = f"the store {self.root} is not open: open it first"
+        return Unavailable(message, code="closed")
 
     def _problem(self) -> Unavailable | None:
         if self._worker is None:
-            message = f"the store {self.root} is not open: open it first"
-            return Unavailable(message, code="closed")
+            return self._closed()
         if self._process != os.getpid():
             # A fork has the parent's lock, which would keep neither out, and not its thread.
             message = (

@@ -7,7 +7,7 @@ import os
 import threading
 from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
@@ -23,6 +23,7 @@ from ...domain.tally import Tally, check_tally
 from . import feed, forks, options, paths, read, schema, tallies, vitals
 from .connection import Connection
 from .errors import speaking_of
+from .gate import Gate
 from .lane import Lane
 from .opening import Sync, open_reader, set_up
 from .patience import Patience
@@ -40,9 +41,8 @@ _COMMITS_AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class _House:
-    """What an open store consists of: three lanes, of one loop in one process."""
+    """What an open store consists of: three lanes, in one process."""
 
-    loop: asyncio.AbstractEventLoop
     process: int
     pulse: Pulse
     writer: Lane[Write]
@@ -68,7 +68,7 @@ class _House:
 
 
 class SqliteBackend:
-    """Keep records in one SQLite file.
+    """Keep records in one SQLite file, for callers on any event loop of the process.
 
     `sync` "normal" keeps every acknowledged batch when the process dies, "full" also when the
     power fails. `busy_timeout` is how many seconds to wait while another process keeps the file
@@ -91,7 +91,7 @@ class SqliteBackend:
         self._clock = clock
         self._path = options.file_at(path)
         self._house: _House | None = None
-        self._door: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._door = os.getpid(), _door()
 
     @classmethod
     def from_url(cls, url: str, *, clock: Clock, **given: object) -> SqliteBackend:
@@ -273,25 +273,25 @@ class SqliteBackend:
             raise Unavailable(message, code="closed", path=self._path)
         if house.process != os.getpid():
             raise forks.forked(self._path)
-        if house.loop is not asyncio.get_running_loop():
-            message = (
-                f"the store {self._path} was opened in another event loop: "
-                "use it there, or open one more store on the same file here"
-            )
-            raise Unavailable(message, code="wrong_loop", path=self._path)
         return house
 
-    def _alone(self) -> asyncio.Lock:
-        """Return the lock that opening and closing take turns with, one for each loop."""
-        loop = asyncio.get_running_loop()
-        if self._door is None or self._door[0] is not loop:
-            self._door = loop, asyncio.Lock()
-        return self._door[1]
+    @asynccontextmanager
+    async def _alone(self) -> AsyncGenerator[None]:
+        """Let opening and closing take turns, whatever loops they are called on."""
+        process, door = self._door
+        if process != os.getpid():
+            # Somebody may have stood in it in the process that this one was forked from.
+            door = _door()
+            self._door = os.getpid(), door
+        await door.enter(0)
+        try:
+            yield
+        finally:
+            door.leave(0)
 
     async def _start(self, given_up: threading.Event) -> _House:
         pulse = Pulse()
         house = _House(
-            loop=asyncio.get_running_loop(),
             process=os.getpid(),
             pulse=pulse,
             writer=Lane(
@@ -335,6 +335,10 @@ class SqliteBackend:
         with speaking_of(self._path):
             patience = Patience(self._options.busy_timeout, given_up)
             return Reader(open_reader(self._path, patience), self._path)
+
+
+def _door() -> Gate:
+    return Gate(most=1, most_bytes=1)
 
 
 async def _read(lane: Lane[Reading], work: Callable[[Connection], T]) -> T:

@@ -1,10 +1,10 @@
-"""A lane: one queue between the event loop and threads, each with a connection of its own."""
+"""A lane: one queue between event loops and threads, each with a connection of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final, Generic, Protocol, TypeVar
@@ -20,7 +20,7 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 
 
 class Errand(Generic[R]):
-    """Something a caller waits for: its outcome is noted in a thread and told on the loop."""
+    """Something a caller waits for: its outcome is noted in a thread and told on his loop."""
 
     __slots__ = ("_error", "_future", "_result", "size")
 
@@ -29,6 +29,11 @@ class Errand(Generic[R]):
         self._future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._result: list[R] = []
         self._error: BaseException | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which the caller waits."""
+        return self._future.get_loop()
 
     def abandoned(self) -> bool:
         """Tell whether nobody waits for it any more: its caller was cancelled."""
@@ -43,7 +48,7 @@ class Errand(Generic[R]):
         self._result, self._error = [], error
 
     def settle(self) -> None:
-        """Tell the outcome to the caller, on the loop, if he still waits."""
+        """Tell the outcome to the caller, on his loop, if he still waits."""
         if self._future.done():
             return
         if self._error is not None:
@@ -63,6 +68,11 @@ class Anything(Protocol):
     """What a lane must know of an errand."""
 
     size: int
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which the caller waits."""
+        ...
 
     def abandoned(self) -> bool:
         """Tell whether nobody waits for it any more."""
@@ -99,8 +109,8 @@ class Hand(Protocol[E]):
 class Lane(Generic[E]):
     """Carry errands to the threads behind it and their outcomes back, many at a time.
 
-    `most_at_once` is how many waiting errands one thread takes together. An errand whose caller
-    was cancelled before its turn is dropped.
+    Errands may come from any event loop. `most_at_once` is how many waiting errands one thread
+    takes together. An errand whose caller was cancelled before its turn is dropped.
     """
 
     def __init__(self, hire: Callable[[], Hand[E]], *, name: str, most_at_once: int) -> None:
@@ -108,7 +118,7 @@ class Lane(Generic[E]):
         self._hire = hire
         self._name = name
         self._most_at_once = most_at_once
-        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
         self._queue: SimpleQueue[E | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closed = False
@@ -126,10 +136,13 @@ class Lane(Generic[E]):
     async def send(self, errand: E) -> None:
         """Hand over an errand, as soon as there is room; raise `Unavailable` if it closes first."""
         await self.gate.enter(errand.size)
-        if self._closed:
-            self.gate.leave(errand.size)
-            raise _closed()
-        self._queue.put(errand)
+        # Nothing may come into the queue behind the word that ends the work.
+        with self._lock:
+            if not self._closed:
+                self._queue.put(errand)
+                return
+        self.gate.leave(errand.size)
+        raise _closed()
 
     def alive(self) -> bool:
         """Tell whether every thread is at work."""
@@ -137,7 +150,8 @@ class Lane(Generic[E]):
 
     def close(self) -> None:
         """Take nothing in any more; what was taken in is still done."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
         self.gate.close(_closed)
 
     def join(self) -> None:
@@ -152,10 +166,10 @@ class Lane(Generic[E]):
             hand = self._hire()
         except BaseException as error:  # noqa: BLE001 (it is raised where `start` waits)
             ready.set_exception(error)
-            self._tell(ready.settle)
+            _tell([ready])
             return
         ready.set_result(None)
-        self._tell(ready.settle)
+        _tell([ready])
         try:
             while errands := self._next():
                 self._serve(hand, errands)
@@ -187,18 +201,27 @@ class Lane(Generic[E]):
             except BaseException as error:  # noqa: BLE001 (it is raised where the callers wait)
                 for errand in wanted:
                     errand.set_exception(error)
-        self._tell(lambda: self._settle(errands))
+        # Who waits for room shall not have to wait for the loops of others.
+        for errand in errands:
+            self.gate.leave(errand.size)
+        _tell(errands)
         hand.rest()
 
-    def _settle(self, errands: list[E]) -> None:
-        for errand in errands:
-            errand.settle()
-            self.gate.leave(errand.size)
 
-    def _tell(self, call: Callable[[], None]) -> None:
+def _tell(errands: Sequence[Anything]) -> None:
+    """Tell the outcomes, all of one loop at once."""
+    groups: dict[asyncio.AbstractEventLoop, list[Anything]] = {}
+    for errand in errands:
+        groups.setdefault(errand.loop, []).append(errand)
+    for loop, group in groups.items():
         # A loop that was closed has nobody left who could wait for an outcome.
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(call)
+            loop.call_soon_threadsafe(_settle, group)
+
+
+def _settle(errands: Sequence[Anything]) -> None:
+    for errand in errands:
+        errand.settle()
 
 
 def _closed() -> Unavailable:
