@@ -32,7 +32,7 @@ endef
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long fmt lint types imports pages docs check lock clean
+.PHONY: help setup demo bench test test-long fmt lint types imports pages docs check lock clean
 
 help: ## Show these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
@@ -42,6 +42,9 @@ setup: $(VENV)/.ready-dev ## Make .venv with everything that the other commands 
 
 demo: $(VENV)/.ready-demo ## Set up what the program needs, and see the store at work
 	@$(BIN)/ropewalk demo --force
+
+bench: $(VENV)/.ready-dev ## Measure checkpoints beside LangGraph's saver; BENCH=--quick takes a minute
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 test: $(VENV)/.ready-dev ## Run every test; TESTS=tests/backends runs some of them
 	@$(BIN)/pytest -n $(WORKERS) $(TESTS)
@@ -88,7 +91,7 @@ lock: $(VENV)/.ready-uv ## Resolve requirements/*.txt anew, with hashes
 
 clean: ## Remove .venv and everything that tools left behind
 	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist build
-	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The locks hold on every supported Python, and name no index and no folder.
 LOCK = $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 \

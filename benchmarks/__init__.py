@@ -1,0 +1,1 @@
+"""Benchmarks of Ropewalk's checkpoints beside LangGraph's own SQLite saver."""

@@ -1,0 +1,202 @@
+"""Question 1: what a list of messages costs that grows one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from .contestants import (
+    APPEND,
+    FRESH,
+    NAMES,
+    PEER,
+    PEER_NORMAL,
+    SAVE,
+    SAVER,
+    TRUSTED,
+    contestants,
+)
+from .race import Lane, growth, race, sizes, times
+from .scale import Scale
+from .tables import (
+    Requirement,
+    Section,
+    kilobytes,
+    megabytes,
+    milliseconds,
+    number,
+    ratio,
+    table,
+)
+from .workloads import Event, growing, growing_objects
+
+Runs: TypeAlias = Sequence[Mapping[str, Lane]]
+
+_SMALLER: Final = {200: 80.0, 1_000: 500.0, 5_000: 2_500.0}
+_THIN_FROM: Final = 5_000
+_THIN: Final = 50
+_QUADRATIC_BYTES: Final = 20_000
+
+
+async def measure(scale: Scale, folder: Path) -> Section:
+    """Run every length, and return the tables."""
+    found: dict[int, Runs] = {}
+    for length in scale.lengths:
+        found[length] = await _runs(length, found, scale.runs, folder)
+    far = await _repeat(partial(growing, scale.append_to), (APPEND,), scale.runs, folder, marks=())
+    objects = partial(growing_objects, scale.objects_to)
+    typed = await _repeat(objects, (PEER_NORMAL, SAVER), scale.runs, folder, marks=())
+    return Section(
+        "growth",
+        "A list of messages that grows one by one",
+        (
+            "File after closing, in MB; how many times smaller than AsyncSqliteSaver's.",
+            _files(found),
+            "What a step adds to the file, in kB: the mean of up to 100 steps before.",
+            _steps(found),
+            "Milliseconds of one call, p50 / p99 of the last tenth of the steps.",
+            _puts(found),
+            f"`append` to {scale.append_to:,} messages, p50 / p99 in milliseconds.",
+            _far(far, scale.append_to),
+            f"The same {scale.objects_to:,} steps with message objects of LangChain.",
+            _typed(typed, scale.objects_to),
+            _thinned(found),
+        ),
+        tuple(_requirements(found, far, scale.append_to)),
+    )
+
+
+async def _runs(length: int, before: Mapping[int, Runs], runs: int, folder: Path) -> Runs:
+    names = [name for name in NAMES if length < _THIN_FROM or name not in {PEER, FRESH}]
+    every = {name: _THIN for name in names if length >= _THIN_FROM and _quadratic(name, before)}
+    work = partial(growing, length)
+    return await _repeat(work, names, runs, folder, marks=(length,), every=every)
+
+
+def _quadratic(name: str, before: Mapping[int, Runs]) -> bool:
+    """Tell whether a store wrote whole states in the run before: thousands of them fill disks."""
+    longest = max(before)
+    return name in before[longest][0] and growth(before[longest], name, longest) > _QUADRATIC_BYTES
+
+
+async def _repeat(
+    work: Callable[[], Iterator[Event]],
+    names: Sequence[str],
+    runs: int,
+    folder: Path,
+    *,
+    marks: Sequence[int],
+    every: Mapping[str, int] | None = None,
+) -> Runs:
+    return [
+        await race(contestants(*names), work(), folder, run=run, marks=marks, every=every)
+        for run in range(runs)
+    ]
+
+
+def _names(found: Mapping[int, Runs]) -> list[str]:
+    return [name for name in NAMES if any(name in runs[0] for runs in found.values())]
+
+
+def _size(found: Mapping[int, Runs], name: str, length: int) -> float | None:
+    return sizes(found[length], name) if name in found.get(length, [{}])[0] else None
+
+
+def _time(found: Mapping[int, Runs], name: str, length: int, share: float = 0.5) -> float | None:
+    there = name in found.get(length, [{}])[0]
+    return times(found[length], name, length, share) if there else None
+
+
+def _step(found: Mapping[int, Runs], name: str, length: int) -> float | None:
+    return growth(found[length], name, length) if name in found.get(length, [{}])[0] else None
+
+
+def _files(found: Mapping[int, Runs]) -> str:
+    rows = [
+        [
+            name,
+            *(
+                f"{megabytes(size)} ({number(ratio(_size(found, PEER_NORMAL, length), size))} ×)"
+                for length in found
+                for size in [_size(found, name, length)]
+            ),
+        ]
+        for name in _names(found)
+    ]
+    return table(("", *(f"{length:,} steps" for length in found)), rows)
+
+
+def _steps(found: Mapping[int, Runs]) -> str:
+    rows = [[name, *(kilobytes(_step(found, name, n)) for n in found)] for name in _names(found)]
+    return table(("", *(f"step {length:,}" for length in found)), rows)
+
+
+def _puts(found: Mapping[int, Runs]) -> str:
+    rows = [
+        [
+            name,
+            *(
+                f"{milliseconds(_time(found, name, length))} / "
+                f"{milliseconds(_time(found, name, length, 0.99))}"
+                for length in found
+            ),
+        ]
+        for name in _names(found)
+    ]
+    return table(("", *(f"step {length:,}" for length in found)), rows)
+
+
+def _far(far: Runs, length: int) -> str:
+    if APPEND not in far[0]:
+        return "This version has no `append`."
+    steps = [length // 20, length // 4, length // 2, length]
+    cells = [
+        f"{milliseconds(times(far, APPEND, step))} / {milliseconds(times(far, APPEND, step, 0.99))}"
+        for step in steps
+    ]
+    return table(
+        ("", *(f"step {step:,}" for step in steps), "file, MB"),
+        [[APPEND, *cells, megabytes(sizes(far, APPEND))]],
+    )
+
+
+def _typed(typed: Runs, length: int) -> str:
+    rows = [
+        [
+            name,
+            megabytes(sizes(typed, name)),
+            milliseconds(times(typed, name, length)),
+            milliseconds(times(typed, name, length, 0.99)),
+        ]
+        for name in typed[0]
+    ]
+    return table(("", "file, MB", "put p50, ms", "put p99, ms"), rows)
+
+
+def _thinned(found: Mapping[int, Runs]) -> str:
+    thin = sorted({n for runs in found.values() for n, lane in runs[0].items() if lane.every > 1})
+    if not thin:
+        return "Every store was given every step."
+    return (
+        f"At {_THIN_FROM:,} steps these were given every {_THIN}th step, and their files are "
+        f"scaled by {_THIN}: {', '.join(thin)}. Each writes the whole state at every step."
+    )
+
+
+def _requirements(found: Mapping[int, Runs], far: Runs, far_to: int) -> Iterator[Requirement]:
+    for length, least in _SMALLER.items():
+        for name in (SAVE, APPEND):
+            smaller = ratio(_size(found, PEER_NORMAL, length), _size(found, name, length))
+            yield Requirement(f"file at {length:,} steps smaller, `{name}`", smaller, least)
+    for name in (SAVE, APPEND):
+        flat = ratio(_step(found, name, 5_000), _step(found, name, 50))
+        yield Requirement(f"bytes per step, 5,000 to 50, `{name}`", flat, most=1.5)
+    peer = _time(found, PEER_NORMAL, 1_000)
+    for name, least in ((APPEND, 20.0), (SAVE, 3.0), (TRUSTED, 10.0)):
+        faster = ratio(peer, _time(found, name, 1_000))
+        yield Requirement(f"p50 at step 1,000 faster, `{name}`", faster, least)
+    there = APPEND in far[0]
+    flat = ratio(times(far, APPEND, far_to), times(far, APPEND, far_to // 20)) if there else None
+    yield Requirement(f"`append` p50, {far_to:,} to {far_to // 20:,}", flat, most=1.5)
