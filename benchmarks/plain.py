@@ -14,7 +14,7 @@ import ropewalk
 from ropewalk import CleanupPolicy
 from ropewalk.services.checkpoints import Checkpoints
 
-from .workloads import Put, State
+from .workloads import Put, State, renewed
 
 if TYPE_CHECKING:
     from ropewalk import CheckpointHeader, Storage
@@ -118,12 +118,19 @@ class Fresh(Saved):
 
 
 class Trusted(Saved):
-    """`save` where the caller vouches that an object which is the same was not changed."""
+    """`save` where the caller vouches that an object which is the same was not changed.
+
+    So a list that has grown is a new list, of which the old messages are the same objects.
+    """
 
     @staticmethod
     def is_there() -> bool:
         """Tell whether this version of Ropewalk can do it."""
         return "trust_identity" in inspect.signature(Checkpoints.save).parameters
+
+    def prepare(self, put: Put) -> Callable[[], Awaitable[object]]:
+        """Make the containers anew, then return the call that keeps them."""
+        return super().prepare(Put(renewed(put.state), put.delta, put.thread))
 
     async def _call(self, put: Put) -> CheckpointHeader:
         return await self._tree.save(put.thread, put.state, trust_identity=True)

@@ -22,7 +22,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 import ropewalk
 
-from .workloads import Put, State
+from .workloads import Put, State, renewed
 
 Saver: TypeAlias = BaseCheckpointSaver[str]
 
@@ -55,7 +55,7 @@ class _Graph:
             v=4,
             id=str(uuid6(clock_seq=self._step % 16_384)),
             ts=datetime.now(UTC).isoformat(),
-            channel_values=dict(put.state),
+            channel_values=renewed(put.state),
             channel_versions=dict(self._versions),
             versions_seen={"__input__": {}, "agent": dict(self._versions)},
             updated_channels=sorted(new),

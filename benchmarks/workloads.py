@@ -1,13 +1,14 @@
 """What the stores are given: conversations that grow, change, branch, and carry big blobs.
 
-A workload is a series of events, made one by one. Its state is one object that changes from event
-to event, as a program's would; what changed is a new object, so that a caller may vouch for the
-identity of the rest.
+A workload is a series of events, made one by one. Its state is one object whose lists and dicts
+change in place from event to event, as a program's would. A message never changes in place: an
+edited one is a new object.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from random import Random
 from typing import Final, TypeAlias
@@ -145,6 +146,11 @@ def with_blob(steps: int, *, seed: int = SEED) -> Iterator[Event]:
             blob = blob[:start] + random.randbytes(_REGION_BYTES) + blob[end:]
             delta["blob"] = event.state["blob"] = blob
         yield Put(event.state, delta)
+
+
+def renewed(state: State) -> State:
+    """Return the state with new containers of the same values, as LangGraph's reducers do."""
+    return {name: copy(value) for name, value in state.items()}
 
 
 def conversation(count: int, *, seed: int = SEED) -> list[Message]:
