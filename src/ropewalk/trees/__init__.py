@@ -1,0 +1,1 @@
+"""States as trees of nodes that are named by what they hold: pure algorithms over bytes."""

@@ -1,0 +1,245 @@
+"""The stored form of trees: references, slots and the bodies of nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, TypeAlias, cast
+
+from ormsgpack import Ext, packb, unpackb
+
+from ..domain.errors import Corrupt
+
+DIGEST_BYTES: Final = 16
+
+# The first byte of a node says what lies behind it.
+VALUE: Final = b"V"
+"""The stored form of one value, without references."""
+SLOT: Final = b"W"
+"""One slot that was too long for its place."""
+LEAF: Final = b"L"
+"""Slots in a row: items of a list, or keys and values of a dictionary in turn."""
+INNER: Final = b"I"
+"""References with the number of what lies beneath each, in turn."""
+CHUNK: Final = b"C"
+"""A piece of a long text or of long bytes, as it is."""
+
+# What a slot is, beside the stored form of a small value: MessagePack's extension codes.
+_PLAIN: Final = 1
+_DEEP: Final = 2
+_ROW: Final = 3
+_WRAP: Final = 4
+
+# The kinds of rows.
+LIST: Final = 0
+DICT: Final = 1
+TEXT: Final = 2
+BYTES: Final = 3
+
+
+class Ref(NamedTuple):
+    """The name of a node; `deep` where that node holds references of its own."""
+
+    digest: bytes
+    deep: bool
+
+
+class Branch(NamedTuple):
+    """A reference from an inner node, and how many items (or pairs, or bytes) lie beneath it."""
+
+    ref: Ref
+    total: int
+
+
+class Row(NamedTuple):
+    """A long list, dictionary, text or bytes.
+
+    `height` is 0 where there is nothing but the tail, 1 where `tops` are leaves (or chunks), and
+    one more for each level of inner nodes. `tail` are the slots behind the last leaf. `total` is
+    the number of items or pairs, of bytes for texts and bytes.
+    """
+
+    kind: int
+    total: int
+    height: int
+    tops: tuple[Branch, ...]
+    tail: tuple[Slot, ...]
+
+
+class Wrap(NamedTuple):
+    """A typed value taken apart: extension code, the bytes in front, and the slot of the rest."""
+
+    code: int
+    prefix: bytes
+    inner: Slot
+
+
+Slot: TypeAlias = bytes | Ref | Row | Wrap
+"""What stands for a value at its place: its stored form, or where that is found."""
+
+
+def pack_slot(slot: Slot) -> bytes:
+    """Write a slot as it lies in nodes and roots."""
+    return packb(_plain(slot))
+
+
+def pack_slots(slots: Iterable[Slot]) -> bytes:
+    """Write slots as one array."""
+    return packb([_plain(slot) for slot in slots])
+
+
+def _plain(slot: Slot) -> bytes | Ext:
+    if isinstance(slot, bytes):
+        return slot
+    if isinstance(slot, Ref):
+        return Ext(_DEEP if slot.deep else _PLAIN, slot.digest)
+    if isinstance(slot, Row):
+        kind, total, height, tops, tail = slot
+        return Ext(
+            _ROW, packb([kind, total, height, _branches(tops), [_plain(item) for item in tail]])
+        )
+    return Ext(_WRAP, packb([slot.code, slot.prefix, _plain(slot.inner)]))
+
+
+def _branches(branches: Iterable[Branch]) -> list[Ext | int]:
+    flat: list[Ext | int] = []
+    for ref, count in branches:
+        flat += (Ext(_DEEP if ref.deep else _PLAIN, ref.digest), count)
+    return flat
+
+
+def read_slot(data: bytes) -> Slot:
+    """Read what `pack_slot` wrote; raise `Corrupt` for anything else."""
+    return _checked(_unpacked(data))
+
+
+def read_slots(data: bytes) -> list[Slot]:
+    """Read what `pack_slots` wrote; raise `Corrupt` for anything else."""
+    slots = _unpacked(data)
+    if isinstance(slots, list):
+        return [_checked(slot) for slot in cast("list[object]", slots)]
+    raise _damaged()
+
+
+def read_map(data: bytes) -> dict[str, Slot]:
+    """Read a dictionary of slots; raise `Corrupt` for anything else."""
+    slots = _unpacked(data)
+    if isinstance(slots, dict):
+        return {
+            key: _checked(slot)
+            for key, slot in cast("dict[object, object]", slots).items()
+            if isinstance(key, str)
+        }
+    raise _damaged()
+
+
+def pack_map(slots: dict[str, Slot]) -> bytes:
+    """Write a dictionary of slots."""
+    return packb({key: _plain(slot) for key, slot in slots.items()})
+
+
+def inner_body(branches: Iterable[Branch]) -> bytes:
+    """Write the body of an inner node."""
+    return INNER + packb(_branches(branches))
+
+
+def leaf_body(slots: Iterable[Slot]) -> bytes:
+    """Write the body of a leaf."""
+    return LEAF + pack_slots(slots)
+
+
+def read_inner(body: bytes) -> tuple[Branch, ...]:
+    """Read an inner node; raise `Corrupt` for anything else."""
+    if body[:1] != INNER:
+        raise _damaged()
+    return _tops(_unpacked(body[1:]))
+
+
+def read_leaf(body: bytes) -> list[Slot]:
+    """Read a leaf; raise `Corrupt` for anything else."""
+    if body[:1] != LEAF:
+        raise _damaged()
+    return read_slots(body[1:])
+
+
+def read_value(body: bytes) -> bytes:
+    """Return the stored form that a node holds, or the piece of one; raise `Corrupt` otherwise."""
+    if body[:1] in (VALUE, CHUNK):
+        return body[1:]
+    raise _damaged()
+
+
+def children(body: bytes) -> list[Ref]:
+    """Return every reference in a node's body, in order; raise `Corrupt` for no node's body."""
+    kind = body[:1]
+    if kind in (VALUE, CHUNK):
+        return []
+    if kind == INNER:
+        return [branch.ref for branch in read_inner(body)]
+    if kind == LEAF:
+        return refs_in(read_leaf(body))
+    if kind == SLOT:
+        return refs_in([read_slot(body[1:])])
+    raise _damaged()
+
+
+def refs_in(slots: Sequence[Slot]) -> list[Ref]:
+    """Return every reference that stands in slots, in order."""
+    found: list[Ref] = []
+    for slot in slots:
+        if isinstance(slot, Ref):
+            found.append(slot)
+        elif isinstance(slot, Row):
+            found += [branch.ref for branch in slot.tops]
+            found += refs_in(slot.tail)
+        elif isinstance(slot, Wrap):
+            found += refs_in([slot.inner])
+    return found
+
+
+def _unpacked(data: bytes) -> object:
+    try:
+        return unpackb(data, ext_hook=_extension)
+    except ValueError as error:
+        raise _damaged() from error
+
+
+def _extension(code: int, data: bytes) -> object:
+    if code in (_PLAIN, _DEEP) and len(data) == DIGEST_BYTES:
+        return Ref(data, code == _DEEP)
+    if code == _ROW:
+        kind, count, height, tops, tail = cast(
+            "tuple[int, int, int, object, list[object]]", unpackb(data, ext_hook=_extension)
+        )
+        return Row(kind, count, height, _tops(tops), tuple(map(_checked, tail)))
+    if code == _WRAP:
+        form, prefix, inner = cast("tuple[int, bytes, object]", unpackb(data, ext_hook=_extension))
+        return Wrap(form, prefix, _checked(inner))
+    message = f"{code} is no form of a slot"
+    raise ValueError(message)
+
+
+def _tops(flat: object) -> tuple[Branch, ...]:
+    if not isinstance(flat, list):
+        raise _damaged()
+    row = cast("list[object]", flat)
+    refs, counts = row[::2], row[1::2]
+    if len(refs) != len(counts):
+        raise _damaged()
+    return tuple(_branch(ref, count) for ref, count in zip(refs, counts, strict=True))
+
+
+def _branch(ref: object, count: object) -> Branch:
+    if isinstance(ref, Ref) and isinstance(count, int):
+        return Branch(ref, count)
+    raise _damaged()
+
+
+def _checked(slot: object) -> Slot:
+    if isinstance(slot, bytes | Ref | Row | Wrap):
+        return slot
+    raise _damaged()
+
+
+def _damaged() -> Corrupt:
+    message = "the bytes are no node of a tree that was written here"
+    return Corrupt(message, code="bad_node")

@@ -1,0 +1,294 @@
+"""Long lists: closed leaves that never change again, and an open tail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import is_
+from typing import Final
+
+from .cut import LEAF_TARGET, Cutter, toss
+from .edge import Edge
+from .form import LIST, Branch, Ref, Row, Slot, leaf_body, refs_in
+from .heads import list_head
+from .memo import Leaf, ListMemo, Memo
+from .pieces import Pauses, Pieces
+
+_LONGEST_SEEN: Final = 256 * 1024
+"""A leaf whose items are longer is compared by their names."""
+
+
+def write_list(
+    splitter: Pieces, value: list[object], memo: Memo | None, limit: int
+) -> Pauses[tuple[Slot, Memo | None]]:
+    """Write a list, going on from `memo` where that is a list's."""
+    if (yield from is_short(splitter, value, limit)):
+        return splitter.plain(splitter.values.dumps(value)), None
+    if isinstance(memo, ListMemo) and memo.leaves is not None:
+        writer = _Rewriter(splitter, value, memo)
+        return (yield from writer.run())
+    row = _ListWriter(splitter)
+    yield from row.add_all(value)
+    grown = row.memo()
+    grown.items = value[:] if splitter.by_identity else None
+    return grown.row, grown
+
+
+def is_short(splitter: Pieces, items: Iterable[object], limit: int) -> Pauses[bool]:
+    """Tell whether the stored forms of all items come to no more than `limit` bytes."""
+    left = limit
+    for item in items:
+        form = splitter.light_form(item)
+        left -= len(form) or limit + 1
+        if left < 0:
+            return False
+        yield
+    return True
+
+
+def extend_list(splitter: Pieces, memo: ListMemo, items: list[object]) -> Pauses[Row]:
+    """Write `items` behind a list that was written before; changes the memo."""
+    row = _ListWriter(splitter, memo)
+    splitter.known |= memo.edge.open
+    yield from row.add_all(items)
+    grown = row.memo()
+    memo.row, memo.edge, memo.filled, memo.tail = grown.row, grown.edge, grown.filled, grown.tail
+    memo.leaves, memo.tail_seen, memo.tail_subs = grown.leaves, grown.tail_seen, grown.tail_subs
+    if memo.items is not None:
+        memo.items += items
+    return memo.row
+
+
+class _ListWriter:
+    """Put item behind item; go on from a memo where there is one."""
+
+    def __init__(self, splitter: Pieces, memo: ListMemo | None = None) -> None:
+        self.splitter = splitter
+        self.leaves: list[Leaf] | None = [] if memo is None else memo.leaves
+        self.tail: list[Slot] = [] if memo is None else memo.tail
+        self.tail_subs: dict[int, Memo] = {} if memo is None else memo.tail_subs
+        self._edge = Edge((), splitter.node) if memo is None else memo.edge
+        self._cutter = Cutter(LEAF_TARGET, 0 if memo is None else memo.filled)
+        self._closed = memo is None
+        self._before = memo
+        # What the tail's items look like, as far as they are known in full.
+        self._forms: list[bytes] | None = []
+        if memo is not None and memo.tail:
+            seen = memo.tail_seen
+            self._forms = None if seen is None else [seen[len(list_head(len(memo.tail))) :]]
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether a leaf has just ended."""
+        return not self.tail
+
+    def add_all(self, items: Iterable[object]) -> Pauses[None]:
+        """Put these items behind the last."""
+        for item in items:
+            yield from self.add(item)
+            yield
+
+    def add(self, item: object, memo: Memo | None = None) -> Pauses[bytes]:
+        """Put one item behind the last; return its form, nothing where it was taken apart."""
+        slot, memo, form = yield from self.splitter.item(item, memo)
+        if memo is not None:
+            self.tail_subs[len(self.tail)] = memo
+        self.tail.append(slot)
+        if not form:
+            self._forms = None
+        elif self._forms is not None:
+            self._forms.append(form)
+        if self._cutter.ends(*toss(slot, self.splitter.keys)):
+            self._close()
+        return form
+
+    def _close(self) -> None:
+        slots = tuple(self.tail)
+        digest = self.splitter.node(leaf_body(slots))
+        branch = Branch(Ref(digest, deep=bool(refs_in(slots))), len(slots))
+        leaf = Leaf(branch, slots, self._seen(), self.tail_subs)
+        self._closed = True
+        self._edge.add(branch, self.splitter.node)
+        if self.leaves is not None:
+            self.leaves.append(leaf)
+        self.tail, self.tail_subs, self._forms = [], {}, []
+
+    def reuse(self, leaves: list[Leaf]) -> None:
+        """Put leaves that were written before behind the last one."""
+        for leaf in leaves:
+            self._edge.add(leaf.branch, self.splitter.node)
+        if self.leaves is not None:
+            self.leaves += leaves
+        self._closed = True
+
+    def reuse_tail(self, memo: ListMemo) -> None:
+        """Put the tail that was written before behind the last leaf."""
+        self.tail, self.tail_subs = memo.tail, memo.tail_subs
+        self._cutter.filled = memo.filled
+        self._forms = None
+        if memo.tail_seen is not None:
+            self._forms = [memo.tail_seen[len(list_head(len(memo.tail))) :]]
+
+    def _seen(self) -> bytes | None:
+        if self._forms is None or sum(map(len, self._forms)) > _LONGEST_SEEN:
+            return None
+        return list_head(len(self.tail)) + b"".join(self._forms)
+
+    def memo(self) -> ListMemo:
+        """Return the list as it has been written up to here."""
+        if self._closed or self._before is None:
+            height, tops = self._edge.fold(self.splitter.node)
+        else:
+            height, tops = self._before.row.height, self._before.row.tops
+        count = sum(branch.total for branch in tops) + len(self.tail)
+        row = Row(LIST, count, height, tops, tuple(self.tail))
+        return ListMemo(
+            row=row,
+            edge=self._edge,
+            filled=self._cutter.filled,
+            tail=self.tail,
+            leaves=self.leaves,
+            tail_seen=self._seen(),
+            tail_subs=self.tail_subs,
+        )
+
+
+class _Rewriter:
+    """Write a list anew that was written before, keeping every leaf that is as it was."""
+
+    def __init__(self, splitter: Pieces, value: list[object], memo: ListMemo) -> None:
+        self._splitter = splitter
+        self._value = value
+        self._memo = memo
+        self._leaves: list[Leaf] = memo.leaves or []
+        self._items = memo.items if splitter.by_identity else None
+        self._shift = 0
+
+    def run(self) -> Pauses[tuple[Slot, Memo | None]]:
+        """Return the row and its memo."""
+        memo, value = self._memo, self._value
+        first, at = yield from self._same_from_front()
+        if first == len(self._leaves) and self._same_tail(at):
+            row = yield from extend_list(self._splitter, memo, value[at + len(memo.tail) :])
+        else:
+            row = yield from self._middle(first, at)
+        memo.items = value[:] if self._splitter.by_identity else None
+        return row, memo
+
+    def _same_from_front(self) -> Pauses[tuple[int, int]]:
+        """Return how many leaves from the front are as they were, and how many items that is."""
+        at = 0
+        for place, leaf in enumerate(self._leaves):
+            if not (yield from self._same(leaf, at)):
+                return place, at
+            at += leaf.branch.total
+            yield
+        return len(self._leaves), at
+
+    def _same(self, leaf: Leaf, at: int) -> Pauses[bool]:
+        """Tell whether the items from `at` on are those of a leaf."""
+        part = self._value[at : at + leaf.branch.total]
+        if len(part) < leaf.branch.total:
+            return False
+        if self._vouched(part, at):
+            return True
+        if leaf.seen is not None:
+            return self._splitter.values.dumps(part) == leaf.seen
+        if leaf.subs or not all(isinstance(slot, bytes | Ref) for slot in leaf.slots):
+            return (yield from self._same_trees(leaf, part))
+        forms: list[bytes] = []
+        for item, slot in zip(part, leaf.slots, strict=True):
+            form = self._splitter.values.dumps(item)
+            if not self._splitter.plain_as_before(form, slot):
+                return False
+            forms.append(form)
+            yield
+        if sum(map(len, forms)) <= _LONGEST_SEEN:
+            leaf.seen = list_head(len(part)) + b"".join(forms)
+        return True
+
+    def _same_trees(self, leaf: Leaf, part: list[object]) -> Pauses[bool]:
+        """Tell whether items are those of a leaf of which some are trees of their own."""
+        self._splitter.forget(leaf.slots)
+        for place, (item, slot) in enumerate(zip(part, leaf.slots, strict=True)):
+            now, memo, _ = yield from self._splitter.item(item, leaf.subs.get(place))
+            if memo is not None:
+                leaf.subs[place] = memo
+            if now != slot:
+                return False
+            yield
+        return True
+
+    def _vouched(self, part: list[object], at: int) -> bool:
+        """Tell whether the caller vouches that these items are what stood `shift` places away."""
+        if self._items is None:
+            return False
+        at -= self._shift
+        return all(map(is_, part, self._items[at : at + len(part)]))
+
+    def _same_tail(self, at: int) -> bool:
+        memo = self._memo
+        part = self._value[at : at + len(memo.tail)]
+        if len(part) < len(memo.tail):
+            return False
+        if self._vouched(part, at):
+            return True
+        return memo.tail_seen is not None and self._splitter.values.dumps(part) == memo.tail_seen
+
+    def _middle(self, first: int, at: int) -> Pauses[Row]:
+        """Write from the first leaf that differs up to where nothing differs any more."""
+        memo, splitter, leaves = self._memo, self._splitter, self._leaves
+        last, end = len(leaves), len(self._value)
+        self._shift = end - memo.row.total
+        kept_tail = end - len(memo.tail) >= at and self._same_tail(end - len(memo.tail))
+        if kept_tail:
+            end -= len(memo.tail)
+            while last > first and end - leaves[last - 1].branch.total >= at:
+                before = leaves[last - 1]
+                if not (yield from self._same(before, end - before.branch.total)):
+                    break
+                end -= before.branch.total
+                last -= 1
+        for leaf in leaves[first:last]:
+            splitter.forget(leaf.slots)
+            splitter.known.add(leaf.branch.ref.digest)
+        splitter.forget(memo.tail)
+        splitter.known |= memo.edge.closed | memo.edge.open
+        row = _ListWriter(splitter)
+        row.reuse(leaves[:first])
+        yield from self._add(row, at, end, subs=self._subs(first, last))
+        # Leaves end where content says so: behind the first common end all is as it was.
+        while last < len(leaves) and not row.is_aligned:
+            leaf = leaves[last]
+            splitter.forget(leaf.slots)
+            splitter.known.add(leaf.branch.ref.digest)
+            yield from self._add(row, end, end + leaf.branch.total, subs=leaf.subs)
+            end += leaf.branch.total
+            last += 1
+        row.reuse(leaves[last:])
+        end += sum(leaf.branch.total for leaf in leaves[last:])
+        if kept_tail and row.is_aligned:
+            row.reuse_tail(memo)
+        else:
+            yield from self._add(row, end, len(self._value), subs=memo.tail_subs)
+        grown = row.memo()
+        for name in ListMemo.__slots__:
+            setattr(memo, name, getattr(grown, name))
+        return memo.row
+
+    def _subs(self, first: int, last: int) -> dict[int, Memo]:
+        """Return the memos of the items in these leaves and the tail, by their place from there."""
+        found: dict[int, Memo] = {}
+        at = 0
+        for leaf in self._leaves[first:last]:
+            found |= {at + place: memo for place, memo in leaf.subs.items()}
+            at += leaf.branch.total
+        if last == len(self._leaves):
+            found |= {at + place: memo for place, memo in self._memo.tail_subs.items()}
+        return found
+
+    def _add(
+        self, row: _ListWriter, start: int, end: int, *, subs: dict[int, Memo]
+    ) -> Pauses[None]:
+        for place, item in enumerate(self._value[start:end]):
+            yield from row.add(item, subs.get(place))
+            yield

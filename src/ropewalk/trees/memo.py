@@ -1,0 +1,89 @@
+"""What a writer remembers of the trees it wrote last, so that it writes only what has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from .edge import Edge
+from .form import Branch, Row, Slot, Wrap
+
+
+@dataclass(slots=True)
+class Leaf:
+    """A closed leaf of a list: its branch, its slots, and what its items looked like.
+
+    `seen` is the stored form of a list of these items, `None` where it is not known or too long to
+    keep. `subs` are the memos of items that are trees of their own, by their place in the leaf.
+    """
+
+    branch: Branch
+    slots: tuple[Slot, ...]
+    seen: bytes | None = None
+    subs: dict[int, Memo] = field(default_factory=dict[int, "Memo"])
+
+
+@dataclass(slots=True)
+class ListMemo:
+    """A long list as it was written: closed leaves, and the open tail behind them.
+
+    `leaves` is `None` where only the right edge was read: enough to append. `items` are the
+    objects themselves, where the caller vouches that the same object means the same value.
+    """
+
+    row: Row
+    edge: Edge
+    filled: int
+    tail: list[Slot]
+    leaves: list[Leaf] | None
+    tail_seen: bytes | None = None
+    tail_subs: dict[int, Memo] = field(default_factory=dict[int, "Memo"])
+    items: list[object] | None = None
+
+
+@dataclass(slots=True)
+class Entry:
+    """One value of a dictionary: its slot, its own memo, and how the pair weighs and is cut."""
+
+    key_slot: Slot
+    slot: Slot
+    chance: int
+    memo: Memo | None = None
+    value: object = None
+
+
+@dataclass(slots=True)
+class DictMemo:
+    """A long dictionary as it was written, by key.
+
+    `nodes` are the names of its leaves and inner nodes. `seen` is the stored form of the whole,
+    where it is short enough to keep.
+    """
+
+    row: Row
+    entries: dict[str, Entry]
+    nodes: set[bytes]
+    seen: bytes | None = None
+
+
+@dataclass(slots=True)
+class WrapMemo:
+    """A typed value that was taken apart, and the memo of what lies in it."""
+
+    wrap: Wrap
+    inner: Memo | None
+
+
+Memo: TypeAlias = ListMemo | DictMemo | WrapMemo
+
+
+@dataclass(slots=True)
+class StateMemo:
+    """A whole state as it was written: one slot and memo for each of its keys.
+
+    A state that is no dictionary stands under the empty key, and `is_dict` says so.
+    """
+
+    slots: dict[str, Slot]
+    memos: dict[str, Memo]
+    is_dict: bool

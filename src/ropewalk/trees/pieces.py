@@ -1,0 +1,57 @@
+"""What writing a list or a dictionary takes: the contract between a whole and its pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from ..domain.ports import Values
+from .form import Slot
+from .keys import TreeKeys
+from .memo import Memo
+
+T = TypeVar("T")
+
+Pauses: TypeAlias = Generator[None, None, T]
+"""Work that may be left alone for a while at each `yield`."""
+
+
+class Pieces(Protocol):
+    """Write the pieces of a value: what a `Splitter` is to those who take lists apart.
+
+    `known` are the names of nodes that are stored already and part of what is gone on from.
+    With `by_identity` the caller vouches that the same object is unchanged.
+    """
+
+    values: Values
+    keys: TreeKeys
+    known: set[bytes]
+    by_identity: bool
+
+    def node(self, body: bytes) -> bytes:
+        """Keep a node's body unless it is stored; return its name."""
+        ...
+
+    def forget(self, slots: Sequence[Slot]) -> None:
+        """Note that these slots were written before: their nodes need not be written again."""
+        ...
+
+    def item(
+        self,
+        value: Any,  # noqa: ANN401 (a user's value)
+        memo: Memo | None = None,
+    ) -> Pauses[tuple[Slot, Memo | None, bytes]]:
+        """Write a value that lies deeper: its slot, its memo, and its form (empty if apart)."""
+        ...
+
+    def plain(self, form: bytes) -> Slot:
+        """Return the slot of a stored form: the form itself, or the node that holds it."""
+        ...
+
+    def plain_as_before(self, form: bytes, slot: Slot) -> bool:
+        """Tell whether this stored form stands behind that slot."""
+        ...
+
+    def light_form(self, value: object) -> bytes:
+        """Return the stored form of a light value, nothing for a heavy one."""
+        ...

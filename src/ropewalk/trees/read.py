@@ -1,0 +1,242 @@
+"""Put values together again out of slots and nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
+
+from ..domain.errors import Corrupt
+from ..domain.ports import Values
+from .form import (
+    BYTES,
+    DICT,
+    LIST,
+    SLOT,
+    TEXT,
+    Branch,
+    Ref,
+    Row,
+    Slot,
+    Wrap,
+    read_inner,
+    read_leaf,
+    read_slot,
+    read_value,
+)
+from .heads import bytes_head, dict_head, extension_head, list_head, text_head
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+Reads: TypeAlias = Generator[Sequence[Ref] | None, Mapping[bytes, bytes], T]
+"""Work that asks for nodes: it yields references and is sent their bodies by name.
+
+It yields `None` where it may be left alone for a while.
+"""
+
+AT_ONCE: Final = 1_024
+"""So many nodes are asked for together, so that memory holds few bodies at a time."""
+
+_CHUNKS_AT_ONCE: Final = 64
+
+_BATCH_BYTES: Final = 128 * 1024
+"""Items are made out of so many bytes together: about a millisecond."""
+
+
+class TreeReader:
+    """Read what a `Splitter` with the same values wrote."""
+
+    def __init__(self, values: Values) -> None:
+        """Make objects with `values`."""
+        self._values = values
+
+    def value(self, slot: Slot) -> Reads[object]:
+        """Return the value that stands behind a slot."""
+        if isinstance(slot, Ref):
+            body = (yield [slot])[slot.digest]
+            if body[:1] == SLOT:
+                return (yield from self.value(read_slot(body[1:])))
+            return self._values.loads(read_value(body))
+        if isinstance(slot, Row):
+            return (yield from self._row(slot))
+        if isinstance(slot, Wrap):
+            return self._values.loads((yield from self.form(slot)))
+        return self._values.loads(slot)
+
+    def _row(self, row: Row) -> Reads[object]:
+        if row.kind == LIST:
+            return (yield from self._items(row))
+        if row.kind == DICT:
+            items = yield from self._items(row)
+            return dict(zip(items[::2], items[1::2], strict=True))
+        data = b"".join((yield from self._chunks(row)))
+        if row.kind == TEXT:
+            return _text(data)
+        if row.kind == BYTES:
+            return data
+        raise unknown_row(row)
+
+    def _items(self, row: Row) -> Reads[list[Any]]:
+        """Return the items of a list, or keys and values in turn, made in batches."""
+        made: list[Any] = []
+        forms: list[bytes] = []
+        size = 0
+        branches = yield from leaves(row)
+        windows = _by_items(branches) or [()]
+        for at, window in enumerate(windows):
+            slots = yield from _slots(window)
+            if at == len(windows) - 1:
+                slots += row.tail
+            bodies = yield from plain_bodies(slots)
+            for slot in slots:
+                form = _form_at_hand(slot, bodies)
+                if form is None or size > _BATCH_BYTES:
+                    made += self._loaded(forms)
+                    forms, size = [], 0
+                    yield None
+                if form is None:
+                    made.append((yield from self.value(slot)))
+                else:
+                    forms.append(form)
+                    size += len(form)
+        return made + self._loaded(forms)
+
+    def _loaded(self, forms: Sequence[bytes]) -> list[Any]:
+        if not forms:
+            return []
+        items = self._values.loads(list_head(len(forms)) + b"".join(forms))
+        if isinstance(items, list) and len(items) == len(forms):  # pyright: ignore[reportUnknownArgumentType]
+            return items  # pyright: ignore[reportUnknownVariableType]
+        message = "a leaf holds other items than it says"
+        raise Corrupt(message, code="bad_node")
+
+    def form(self, slot: Slot) -> Reads[bytes]:
+        """Return the stored form that stands behind a slot, byte for byte as it was written."""
+        if isinstance(slot, Ref):
+            body = (yield [slot])[slot.digest]
+            if body[:1] == SLOT:
+                return (yield from self.form(read_slot(body[1:])))
+            return read_value(body)
+        if isinstance(slot, Wrap):
+            inner = slot.prefix + (yield from self.form(slot.inner))
+            return extension_head(slot.code, len(inner)) + inner
+        if not isinstance(slot, Row):
+            return slot
+        if slot.kind in (TEXT, BYTES):
+            data = b"".join((yield from self._chunks(slot)))
+            return (text_head if slot.kind == TEXT else bytes_head)(len(data)) + data
+        slots = yield from all_slots(slot)
+        forms: list[bytes] = []
+        for item in slots:
+            form = yield from self.form(item)
+            forms.append(form)
+        head = dict_head if slot.kind == DICT else list_head
+        return head(slot.total) + b"".join(forms)
+
+    def _chunks(self, row: Row) -> Reads[list[bytes]]:
+        found: list[bytes] = []
+        branches = yield from leaves(row)
+        for window in _groups(branches, _CHUNKS_AT_ONCE):
+            bodies = yield [branch.ref for branch in window]
+            found += [read_value(bodies[branch.ref.digest]) for branch in window]
+            yield None
+        return found
+
+
+def leaves(row: Row) -> Reads[Sequence[Branch]]:
+    """Return the branches of the leaves (or chunks) of a row, in order."""
+    branches: Sequence[Branch] = row.tops
+    for _ in range(row.height - 1):
+        below: list[Branch] = []
+        for window in _groups(branches, AT_ONCE):
+            bodies = yield [branch.ref for branch in window]
+            for branch in window:
+                below += read_inner(bodies[branch.ref.digest])
+        branches = below
+    return branches
+
+
+def all_slots(row: Row) -> Reads[list[Slot]]:
+    """Return every slot of a list or dictionary, in order."""
+    branches = yield from leaves(row)
+    found: list[Slot] = []
+    for window in _by_items(branches):
+        found += yield from _slots(window)
+    return [*found, *row.tail]
+
+
+def _slots(branches: Sequence[Branch]) -> Reads[list[Slot]]:
+    if not branches:
+        return []
+    bodies = yield [branch.ref for branch in branches]
+    return [slot for branch in branches for slot in read_leaf(bodies[branch.ref.digest])]
+
+
+def plain_bodies(slots: Sequence[Slot]) -> Reads[Mapping[bytes, bytes]]:
+    """Return the bodies of the nodes without children that slots refer to."""
+    wanted = [slot for slot in slots if isinstance(slot, Ref) and not slot.deep]
+    return (yield wanted) if wanted else {}
+
+
+def together(parts: Mapping[K, Reads[T]]) -> Reads[dict[K, T]]:
+    """Do several works at once: what they ask for in the same step is asked for together."""
+    done: dict[K, T] = {}
+    asked: dict[K, Sequence[Ref] | None] = {}
+    for key, work in parts.items():
+        try:
+            asked[key] = next(work)
+        except StopIteration as end:
+            done[key] = end.value
+    while asked:
+        wanted = [ref for refs in asked.values() if refs for ref in refs]
+        bodies: Mapping[bytes, bytes] = (yield wanted) if wanted else ((yield None) or {})
+        for key in list(asked):
+            try:
+                asked[key] = parts[key].send(bodies)
+            except StopIteration as end:
+                done[key] = end.value
+                del asked[key]
+    return {key: done[key] for key in parts}
+
+
+def unknown_row(row: Row) -> Corrupt:
+    """Make the error for a row of a kind that there is none of."""
+    message = f"a row says that it is of kind {row.kind}, and there is none"
+    return Corrupt(message, code="bad_node")
+
+
+def _form_at_hand(slot: Slot, bodies: Mapping[bytes, bytes]) -> bytes | None:
+    """Return a stored form that needs no further reading, `None` where it does."""
+    if isinstance(slot, bytes):
+        return slot
+    if isinstance(slot, Ref) and not slot.deep:
+        body = bodies[slot.digest]
+        if body[:1] != SLOT:
+            return read_value(body)
+    return None
+
+
+def _groups(branches: Sequence[Branch], most: int) -> list[Sequence[Branch]]:
+    return [branches[at : at + most] for at in range(0, len(branches), most)]
+
+
+def _by_items(branches: Sequence[Branch]) -> list[Sequence[Branch]]:
+    """Group leaves so that not too many items lie beneath each group."""
+    groups: list[Sequence[Branch]] = []
+    start = items = 0
+    for at, branch in enumerate(branches):
+        items += branch.total
+        if items >= AT_ONCE:
+            groups.append(branches[start : at + 1])
+            start, items = at + 1, 0
+    if start < len(branches):
+        groups.append(branches[start:])
+    return groups
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        message = f"a long text is no UTF-8: {error.reason} at byte {error.start}"
+        raise Corrupt(message, code="bad_text") from error

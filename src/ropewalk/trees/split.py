@@ -1,0 +1,179 @@
+"""`Splitter`: take values apart into slots and nodes, and only what has changed since."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, Final, TypeVar, cast
+
+from ..domain.ports import Values
+from .chunk import boundary, chunks
+from .dicts import write_dict
+from .edge import Edge
+from .form import (
+    BYTES,
+    CHUNK,
+    SLOT,
+    TEXT,
+    VALUE,
+    Branch,
+    Ref,
+    Row,
+    Slot,
+    Wrap,
+    pack_slot,
+    refs_in,
+)
+from .keys import TreeKeys
+from .lists import write_list
+from .memo import Memo, WrapMemo
+from .pieces import Pauses
+from .weigh import is_light
+
+T = TypeVar("T")
+
+INLINE: Final = 96
+"""The longest stored form, and the longest slot, that stands at its place."""
+
+SHORT_BYTES: Final = 512
+"""A list or dictionary directly in a state is taken apart beyond this."""
+
+LONG_BYTES: Final = 8 * 1024
+"""Anything deeper is taken apart beyond this."""
+
+MOST_DEPTH: Final = 48
+"""Deeper than so many trees in one another, values are kept in one piece."""
+
+_PIECE: Final = 1024 * 1024
+
+
+class Splitter:
+    """Write one state: `keep` gets the name and the body of every node that is new.
+
+    A node whose name is in `known` is stored already and part of what the writer goes on from.
+    """
+
+    def __init__(
+        self,
+        values: Values,
+        keys: TreeKeys,
+        keep: Callable[[bytes, bytes], None],
+        *,
+        by_identity: bool = False,
+    ) -> None:
+        """Write with these values and keys; with `by_identity` the same object is unchanged."""
+        self.values = values
+        self.keys = keys
+        self.known: set[bytes] = set()
+        self.by_identity = by_identity
+        self._keep = keep
+        self._depth = 0
+
+    def node(self, body: bytes) -> bytes:
+        """Keep a node's body unless it is stored; return its name."""
+        digest = self.keys.digest(body)
+        if digest not in self.known:
+            self.known.add(digest)
+            self._keep(digest, body)
+        return digest
+
+    def forget(self, slots: Sequence[Slot]) -> None:
+        """Note that these slots were written before: their nodes need not be written again."""
+        self.known.update(ref.digest for ref in refs_in(slots))
+
+    def channel(self, value: Any, memo: Memo | None) -> Pauses[tuple[Slot, Memo | None]]:  # noqa: ANN401
+        """Write a value that lies directly in a state; `memo` is of the one before it, if any."""
+        return (yield from self._slot(value, memo, SHORT_BYTES))
+
+    def item(self, value: Any, memo: Memo | None = None) -> Pauses[tuple[Slot, Memo | None, bytes]]:  # noqa: ANN401
+        """Write a value that lies deeper: its slot, its memo, and its form (empty if apart)."""
+        if memo is None:
+            form = self.light_form(value)
+            if form and (len(form) <= LONG_BYTES or self._depth == MOST_DEPTH):
+                return self.plain(form), None, form
+        self._depth += 1
+        slot, memo = yield from self._slot(value, memo, LONG_BYTES)
+        self._depth -= 1
+        if isinstance(slot, Row | Wrap):
+            packed = pack_slot(slot)
+            if len(packed) > INLINE:
+                slot = Ref(self.node(SLOT + packed), deep=bool(refs_in([slot])))
+        return slot, memo, b""
+
+    def plain(self, form: bytes) -> Slot:
+        """Return the slot of a stored form: the form itself, or the node that holds it."""
+        return form if len(form) <= INLINE else Ref(self.node(VALUE + form), deep=False)
+
+    def plain_as_before(self, form: bytes, slot: Slot) -> bool:
+        """Tell whether this stored form stands behind that slot."""
+        if isinstance(slot, bytes):
+            return form == slot
+        return (
+            isinstance(slot, Ref)
+            and not slot.deep
+            and self.keys.digest(VALUE + form) == slot.digest
+        )
+
+    def light_form(self, value: object) -> bytes:
+        """Return the stored form of a light value, nothing for a heavy one."""
+        light = self._depth == MOST_DEPTH or is_light(value)
+        return self.values.dumps(value) if light else b""
+
+    def _slot(self, value: Any, memo: Memo | None, limit: int) -> Pauses[tuple[Slot, Memo | None]]:  # noqa: ANN401
+        kind = cast("type[object]", value.__class__)
+        if kind is list:
+            return (yield from write_list(self, cast("list[object]", value), memo, limit))
+        if kind is dict and all(map(_is_text, value)):
+            return (yield from write_dict(self, cast("dict[str, object]", value), memo, limit))
+        if kind in (str, bytes) and len(value) > LONG_BYTES:
+            row = yield from self._long(value)
+            if row is not None:
+                return row, None
+        return (yield from self._typed(value, memo))
+
+    def _typed(self, value: object, memo: Memo | None) -> Pauses[tuple[Slot, Memo | None]]:
+        form = self.values.dumps(value)
+        if len(form) <= LONG_BYTES or (opened := self.values.open(value)) is None:
+            return self.plain(form), None
+        before = memo.inner if isinstance(memo, WrapMemo) else None
+        slot, inner, _ = yield from self.item(opened.value, before)
+        wrap = Wrap(opened.code, opened.prefix, slot)
+        return wrap, WrapMemo(wrap, inner)
+
+    def _long(self, value: str | bytes) -> Pauses[Row | None]:
+        """Write a long text or long bytes in chunks; nothing for a text that is no Unicode."""
+        count = 0
+        branches: list[Branch] = []
+        try:
+            for chunk in chunks(_pieces(value), self._boundary):
+                ref = Ref(self.node(CHUNK + chunk), deep=False)
+                branches.append(Branch(ref, len(chunk)))
+                count += len(chunk)
+                yield
+        except UnicodeEncodeError:
+            return None
+        height, tops = Edge(branches, self.node).fold(self.node)
+        return Row(TEXT if isinstance(value, str) else BYTES, count, height, tops, ())
+
+    @cached_property
+    def _boundary(self) -> re.Pattern[bytes]:
+        return boundary(self.keys.chance(b"chunks"))
+
+
+def _pieces(value: str | bytes) -> Iterator[bytes]:
+    for at in range(0, len(value), _PIECE):
+        piece = value[at : at + _PIECE]
+        yield piece.encode() if isinstance(piece, str) else piece
+
+
+def _is_text(key: object) -> bool:
+    return type(key) is str and (key.isascii() or _is_unicode(key))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
