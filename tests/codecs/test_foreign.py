@@ -19,7 +19,7 @@ from ropewalk.domain.errors import Corrupt, Invalid
 from ropewalk.domain.ports import Values
 from ropewalk.testing.values import PLAIN_SCALARS, VALUES, Value, same
 
-MANY = settings(max_examples=200, deadline=None, database=None)
+MANY = settings(max_examples=100, deadline=None, database=None)
 
 FOREIGN = ForeignValues("langgraph")
 

@@ -137,41 +137,50 @@ def test_a_dictionary_is_its_head_its_keys_and_its_values(value: dict[str, Value
     assert empty[:size] + b"".join(parts) == PACK.dumps(value)
 
 
+APART: list[tuple[Value, Opened]] = [
+    ((1, (2,)), Opened(code.TUPLE, b"", [1, (2,)])),
+    ((), Opened(code.TUPLE, b"", [])),
+    ({1: "a", "b": 2}, Opened(code.MAP, b"", [1, "a", "b", 2])),
+    ({"\ud800": 1}, Opened(code.MAP, b"", ["\ud800", 1])),
+    (deque([1], 3), Opened(code.DEQUE, b"", [3, 1])),
+    (OrderedDict(a=1), Opened(code.ORDERED, b"", ["a", 1])),
+    (Counter("aa"), Opened(code.COUNTER, b"", ["a", 2])),
+    (defaultdict(int, a=1), Opened(code.DEFAULTS, b"", ["int", "a", 1])),
+    (Box([1]), Opened(code.TYPED, b"\1b", [1])),
+]
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [
-        ((1, (2,)), Opened(code.TUPLE, b"", [1, (2,)])),
-        ((), Opened(code.TUPLE, b"", [])),
-        ({1: "a", "b": 2}, Opened(code.MAP, b"", [1, "a", "b", 2])),
-        ({"\ud800": 1}, Opened(code.MAP, b"", ["\ud800", 1])),
-        (deque([1], 3), Opened(code.DEQUE, b"", [3, 1])),
-        (OrderedDict(a=1), Opened(code.ORDERED, b"", ["a", 1])),
-        (Counter("aa"), Opened(code.COUNTER, b"", ["a", 2])),
-        (defaultdict(list, a=[]), Opened(code.DEFAULTS, b"", ["list", "a", []])),
-        (Box([1]), Opened(code.TYPED, b"\1b", [1])),
-    ],
+    APART,
 )
 def test_ordered_containers_and_classes_open(value: Value, expected: Opened) -> None:
     """The code, the tag behind its length, and what the value consists of."""
     assert expected == PACK.open(value)
 
 
-@pytest.mark.parametrize("value", [Point([1], 2), Pair(1, (2,)), Note(text="a", parts=[{}])])
+MADE: list[Value] = [Point([1], 2), Pair(1, (2,)), Note(text="a", parts=[{}])]
+
+
+@pytest.mark.parametrize("value", MADE)
 def test_what_a_class_consists_of_is_a_dictionary_with_text_keys(value: Value) -> None:
     """So a big field of a class is split like a big value of a dictionary."""
     opened = PACK.open(value)
     assert opened is not None
-    assert isinstance(opened.value, dict)
+    assert dict is type(opened.value)
     assert packb(Ext(code.TYPED, opened.prefix + PACK.dumps(opened.value))) == PACK.dumps(value)
+
+
+WHOLE: list[Value] = [
+    *(None, True, 1, 2**70, 1.5, "a", "\ud800", b"a", bytearray(b"a"), Decimal("1.0")),
+    *([], [(1,)], {}, {"a": (1,)}, set(), {1}, frozenset({1}), Color.RED, Rights.READ),
+    *(Opaque("t", b"\x01"), np.arange(3), np.float64(1)),
+]
 
 
 @pytest.mark.parametrize(
     "value",
-    [
-        *(None, True, 1, 2**70, 1.5, "a", "\ud800", b"a", bytearray(b"a"), Decimal("1.0")),
-        *([], [(1,)], {}, {"a": (1,)}, set(), {1}, frozenset({1}), Color.RED, Rights.READ),
-        *(Opaque("t", b"\x01"), np.arange(3), np.float64(1)),
-    ],
+    WHOLE,
     ids=lambda value: type(value).__name__,
 )
 def test_all_others_stay_in_one_piece(value: Value) -> None:
@@ -179,13 +188,16 @@ def test_all_others_stay_in_one_piece(value: Value) -> None:
     assert PACK.open(value) is None
 
 
+REFUSED: list[tuple[Value, str]] = [
+    (object(), "unknown_type"),
+    (Broken(1), "to_plain_failed"),
+    (defaultdict(lambda: 0), "bad_factory"),
+]
+
+
 @pytest.mark.parametrize(
     ("value", "error"),
-    [
-        (object(), "unknown_type"),
-        (Broken(1), "to_plain_failed"),
-        (defaultdict(lambda: 0), "bad_factory"),
-    ],
+    REFUSED,
 )
 def test_what_cannot_be_written_cannot_be_opened(value: Value, error: str) -> None:
     """The same error as from writing it."""

@@ -74,7 +74,7 @@ class ForeignValues:
         return Opaque(f"{self._name}:{code}", data)
 
     def _write(self, value: Value, forms: list[bytes], depth: int) -> None:
-        kind = type(value)
+        kind = value.__class__
         if kind is Opaque:
             forms.append(_extension(self._code(value), value.data))
         elif kind is not list and kind is not dict:
@@ -129,7 +129,7 @@ def _scalar(value: object) -> bytes:
 
 def _key(key: Value) -> bytes:
     # Lists that are keys are read as tuples, which can be keys.
-    if type(key) is tuple:
+    if key.__class__ is tuple:
         return _list_head(key) + b"".join(map(_key, key))
     return _scalar(key)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NoReturn, TypeVar
 
 from ..domain.errors import Corrupt, Invalid
@@ -74,6 +75,8 @@ class Pipeline:
             message = f"each codec stands in a pipeline once, and here are {names}"
             raise Invalid(message, code="duplicate", field="codecs")
         self._openers: Mapping[str, Codec] = {codec.name: codec for codec in opens} | own
+        # Asked once, for the answer takes its time.
+        self._packers = [codec if isinstance(codec, Packer) else None for codec in codecs]
         self._ways: dict[str, tuple[_Undo, ...]] = {}
 
     @property
@@ -145,9 +148,9 @@ class Pipeline:
         Returns `None` where nothing is gained by one, where the samples are too few, and where no
         codec of this pipeline leans on dictionaries.
         """
-        for codec in self._codecs:
-            if isinstance(codec, Packer):
-                return codec.train(samples, size=size)
+        for packer in self._packers:
+            if packer is not None:
+                return packer.train(samples, size=size)
         return None
 
     def _way(self, seal: str) -> tuple[_Undo, ...]:
@@ -191,14 +194,14 @@ class Pipeline:
         packed = serializer == RAW
         seal = serializer or self._serializer.name
         bound = key_bytes(key)
-        for codec in self._codecs:
-            if packed and isinstance(codec, Packer):
-                encoded = codec.pack(data, dictionary=dictionary)
+        for codec, packer in zip(self._codecs, self._packers, strict=True):
+            if packed and packer is not None:
+                encoded = packer.pack(data, dictionary=dictionary)
             else:
                 encoded = codec.encode(data, bound + steps_bytes(seal))
             if encoded is not None:
                 data, parameter = encoded
-                seal = f"{seal}|{Step(codec.name, parameter) if parameter else codec.name}"
+                seal = f"{seal}|{_step(codec.name, parameter) if parameter else codec.name}"
         _check_size(len(data), key, limit=MAX_BODY_BYTES, limit_name="max_body_bytes")
         return Sealed(data, seal)
 
@@ -241,6 +244,11 @@ def _codec(made: object, name: str) -> Codec:
         return made
     message = f"{name!r} is no codec: it does not turn bytes into bytes; leave it out of the steps"
     raise Invalid(message, code="not_a_codec", field="codecs", name=name)
+
+
+@lru_cache(maxsize=1_024)
+def _step(name: str, parameter: str) -> str:
+    return str(Step(name, parameter))
 
 
 def _body(record: Record) -> bytes:
