@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -10,15 +11,16 @@ from typing import TypeVar
 from ..domain.ports import Backend
 from .base import stop
 from .epoch import Epoch
+from .signal import Signal
 
 T = TypeVar("T")
 
 
 class Place:
-    """A backend, the numbers of its commits, and who is at work on it.
+    """A backend, the numbers of its commits, and who is at work on it, on any event loop.
 
-    `next` is the place that took over, `continues` whether it is a copy of this one; `closing`
-    the task that closes the backend once nothing runs on it any more.
+    `next` is the place that took over, `continues` whether it is a copy of this one; `left` is
+    set once the backend was closed after that, with or without trouble.
     """
 
     def __init__(self, backend: Backend, epoch: Epoch) -> None:
@@ -26,85 +28,140 @@ class Place:
         self.epoch = epoch
         self.next: Place | None = None
         self.continues = True
-        self.closing: asyncio.Task[None] | None = None
+        self.left = Signal()
+        self._lock = threading.Lock()
         self._users = 0
         self._writers = 0
+        self._refuses = False
         self._suspended: set[AsyncIterator[object]] = set()
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._quiet = Signal(is_set=True)
+        self._closing: asyncio.Task[None] | None = None
+        self._trouble: BaseException | None = None
+
+    def enter(self, *, writing: bool = False) -> bool:
+        """Keep the backend open until `leave`, and in its place if writing.
+
+        Return False where the store has moved on, or lets no write begin.
+        """
+        with self._lock:
+            if self.next is not None or (writing and self._refuses):
+                return False
+            self._users += 1
+            if writing:
+                self._writers += 1
+                self._quiet.clear()
+            return True
+
+    def leave(self, *, writing: bool = False) -> None:
+        """Be done with what `enter` began."""
+        with self._lock:
+            self._users -= 1
+            if writing:
+                self._writers -= 1
+                if not self._writers:
+                    self._quiet.set()
+        self._close_if_left()
 
     @contextmanager
-    def used(self) -> Generator[Backend]:
-        """Keep the backend open for the block."""
-        self._users += 1
+    def entered(self, *, writing: bool = False) -> Generator[Backend]:
+        """Leave behind the block, which `enter` has begun."""
         try:
             yield self.backend
         finally:
-            self._users -= 1
-            self._close_if_left()
-
-    @contextmanager
-    def written(self) -> Generator[Backend]:
-        """Keep the backend open and in its place for the block."""
-        self._writers += 1
-        self._quiet.clear()
-        try:
-            with self.used() as backend:
-                yield backend
-        finally:
-            self._writers -= 1
-            if not self._writers:
-                self._quiet.set()
+            self.leave(writing=writing)
 
     async def quiet(self) -> None:
-        """Wait until no write is running."""
+        """Let no write begin any more, and wait until none is running."""
+        with self._lock:
+            self._refuses = True
         await self._quiet.wait()
+
+    def go_on(self) -> None:
+        """Let writes begin again."""
+        with self._lock:
+            self._refuses = False
 
     async def steps(self, items: AsyncIterator[T]) -> AsyncGenerator[T]:
         """Go through what the backend gives, until it is at its end or the store has moved on."""
-        self._suspended.add(items)
+        with self._lock:
+            self._suspended.add(items)
         try:
-            while self.next is None:
-                self._suspended.discard(items)
-                self._users += 1
+            while self._resume(items):
                 try:
                     item = await anext(items)
                 except StopAsyncIteration:
                     return
                 finally:
-                    self._users -= 1
-                    self._close_if_left()
-                self._suspended.add(items)
+                    self.leave()
+                with self._lock:
+                    self._suspended.add(items)
                 yield item
         finally:
-            # Whoever takes it out of the set closes it: two at once would meet inside.
-            if items in self._suspended:
-                self._suspended.discard(items)
+            if self._resume_to_stop(items):
                 await stop(items)
 
-    def leave(self, successor: Place, *, continues: bool) -> None:
-        """Hand over to `successor`; the backend is closed as soon as nothing runs on it."""
-        self.next = successor
-        self.continues = continues
+    def _resume(self, items: AsyncIterator[object]) -> bool:
+        """Begin to work for `items`, unless the store has moved on."""
+        with self._lock:
+            if self.next is not None:
+                return False
+            self._suspended.discard(items)
+            self._users += 1
+            return True
+
+    def _resume_to_stop(self, items: AsyncIterator[object]) -> bool:
+        """Tell whether `items` are left to be closed by whoever asks."""
+        # Whoever takes it out of the set closes it: two at once would meet inside.
+        with self._lock:
+            there = items in self._suspended
+            self._suspended.discard(items)
+            return there
+
+    def hand_over(self, successor: Place, *, continues: bool) -> None:
+        """Leave the work to `successor`; the backend is closed as soon as nothing runs on it."""
+        with self._lock:
+            self.next = successor
+            self.continues = continues
         self._close_if_left()
 
-    def close(self) -> asyncio.Task[None]:
-        """Close the backend in a task of its own, which is the same at every call."""
-        if self.closing is None:
-            self.closing = asyncio.get_running_loop().create_task(self._close())
-        return self.closing
+    async def close(self) -> None:
+        """Close the backend, once, and raise what was wrong with that, to everybody who asks."""
+        self._begin_to_close()
+        await self.left.wait()
+        if self._trouble is not None:
+            raise self._trouble
+
+    def is_closing(self) -> bool:
+        """Tell whether nothing runs any more and the backend is being closed, or was."""
+        return self._closing is not None
 
     def _close_if_left(self) -> None:
         if self.next is not None and not self._users:
-            self.close()
+            self._begin_to_close()
+
+    def _begin_to_close(self) -> None:
+        with self._lock:
+            if self._closing is None or self._closing.cancelled():
+                self._trouble = None
+                self.left.clear()
+                # Held here, or nobody would keep the task alive.
+                self._closing = asyncio.get_running_loop().create_task(self._close())
 
     async def _close(self) -> None:
-        while self._suspended:
-            await stop(self._suspended.pop())
-        await self.backend.close()
+        try:
+            while self._suspended:
+                with self._lock:
+                    items = self._suspended.pop()
+                await stop(items)
+            await self.backend.close()
+        except BaseException as error:
+            self._trouble = error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self.left.set()
 
     @property
     def is_closed(self) -> bool:
         """Whether the backend was closed without trouble."""
-        task = self.closing
-        return task is not None and task.done() and not task.cancelled() and not task.exception()
+        return self.left.is_set() and self._trouble is None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 from operator import ne
@@ -24,6 +25,7 @@ from .epoch import Epoch, commits, read_epoch, recall, refuse_reserved, without_
 from .moving import Mover, refuse_less
 from .options import check_seconds
 from .place import Place
+from .signal import Signal, Turns
 
 LOGGER: Final = logging.getLogger("ropewalk.switch")
 
@@ -70,9 +72,10 @@ class SwitchLayer(Layer):
         self._patience = check_seconds(patience, field="layer.switch.patience")
         self._place = Place(below, Epoch())
         self._old: list[Place] = []
-        self._gate = asyncio.Event()
-        self._gate.set()
-        self._one_at_a_time = asyncio.Lock()
+        self._gate = Signal(is_set=True)
+        self._mover: asyncio.AbstractEventLoop | None = None
+        self._one_at_a_time = Turns()
+        self._books = threading.Lock()
         self._recent: OrderedDict[str, tuple[Key, ...]] = OrderedDict()
         self._recent_keys = 0
         self._doubtful: set[str] = set()
@@ -102,7 +105,7 @@ class SwitchLayer(Layer):
 
         Raises what closing an earlier backend raised, as nobody was told yet.
         """
-        async with self._one_at_a_time:
+        async with self._one_at_a_time.mine():
             self._is_open = False
             await self._place.backend.close()
             while self._old:
@@ -110,8 +113,8 @@ class SwitchLayer(Layer):
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` from the backend in use."""
-        with self._place.used() as backend:
-            return await backend.get(keys, bodies=bodies)
+        with self._entered() as place:
+            return await place.backend.get(keys, bodies=bodies)
 
     async def apply(self, batch: Batch) -> Applied:
         """Do every change of the batch or none; wait for the last step of a switch if need be.
@@ -119,10 +122,8 @@ class SwitchLayer(Layer):
         Raises `Denied` for records of the space that moving needs for itself.
         """
         refuse_reserved(batch)
-        while not self._gate.is_set():
-            await self._gate.wait()
-        place = self._place
-        with place.written() as backend:
+        place = await self._admitted()
+        with place.entered(writing=True) as backend:
             is_new = self._remember(batch)
             try:
                 applied = await backend.apply(batch)
@@ -137,7 +138,8 @@ class SwitchLayer(Layer):
                 return known
             self._settle(batch, applied)
         seq = place.epoch.outward(applied.seq)
-        self._highest = max(self._highest, seq)
+        with self._books:
+            self._highest = max(self._highest, seq)
         return applied if seq == applied.seq else replace(applied, seq=seq)
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
@@ -158,10 +160,9 @@ class SwitchLayer(Layer):
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
     ) -> list[Tally]:
         """Count the matching records in the backend in use."""
-        place = self._place
-        with place.used() as backend:
+        with self._entered() as place:
             seen = without_reserved(query) if place.epoch.base else query
-            return await backend.tally(seen, sums, group_by)
+            return await place.backend.tally(seen, sums, group_by)
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits, those of earlier backends first.
@@ -193,7 +194,7 @@ class SwitchLayer(Layer):
         backend is in place as it was, and the target empty again and closed. So it is for whoever
         is cancelled; only while the old backend closes the switch has happened already.
         """
-        async with self._one_at_a_time:
+        async with self._one_at_a_time.mine():
             old = self._place
             if target is old.backend:
                 message = "this store is in use already; name another one to switch to"
@@ -205,8 +206,8 @@ class SwitchLayer(Layer):
                 moved.commits,
                 moved.paused,
             )
-            if old.closing is not None:
-                await asyncio.wait({old.closing})
+            if old.is_closing():
+                await old.left.wait()
             return moved
 
     async def _taken(self, old: Place, target: Backend) -> Moved:
@@ -217,7 +218,7 @@ class SwitchLayer(Layer):
             begin = await self._stop(old)
             self._go_on(new, continues=False)
         except BaseException:
-            self._gate.set()
+            self._reopen(old)
             await target.close()
             raise
         return Moved(0, 0, monotonic() - begin)
@@ -241,7 +242,7 @@ class SwitchLayer(Layer):
             new = Place(target, epoch)
             self._go_on(new, continues=True)
         except BaseException as error:
-            self._gate.set()
+            self._reopen(old)
             await _give_back(mover, target, error)
             raise
         return Moved(mover.records, mover.commits, monotonic() - begin)
@@ -249,6 +250,7 @@ class SwitchLayer(Layer):
     async def _stop(self, place: Place) -> float:
         """Let no new write begin and the running ones end; return when that began (seconds)."""
         begin = monotonic()
+        self._mover = asyncio.get_running_loop()
         self._gate.clear()
         try:
             async with asyncio.timeout(self._patience):
@@ -261,41 +263,80 @@ class SwitchLayer(Layer):
             raise Unavailable(message, code="busy") from error
         return begin
 
+    def _reopen(self, place: Place) -> None:
+        place.go_on()
+        self._gate.set()
+
     def _go_on(self, new: Place, *, continues: bool) -> None:
         """Put `new` in place: from here on nothing is awaited, so nobody sees half of it."""
         old, self._place = self._place, new
         self._old = [place for place in self._old if not place.is_closed]
         self._old.append(old)
-        self._recent.clear()
-        self._recent_keys = 0
-        self._doubtful.clear()
-        old.leave(new, continues=continues)
+        with self._books:
+            self._recent.clear()
+            self._recent_keys = 0
+            self._doubtful.clear()
+        old.hand_over(new, continues=continues)
         self._gate.set()
 
     def _successor(self, place: Place) -> Place | None:
         """Return the place to go on at: the present one, if `place` is no longer that."""
         return None if place.next is None else self._place
 
+    @contextmanager
+    def _entered(self) -> Generator[Place]:
+        """Keep the place in use open for the block."""
+        while not (place := self._place).enter():
+            continue
+        with place.entered():
+            yield place
+
+    async def _admitted(self) -> Place:
+        """Wait until writes may begin, and begin one at the place in use then.
+
+        Whoever stands on another loop than the switch waits only so long: the switch may be
+        waiting for him, if its loop does.
+        """
+        while not (place := self._place).enter(writing=True):
+            foreign = self._mover is not asyncio.get_running_loop()
+            try:
+                async with asyncio.timeout(self._patience if foreign else None):
+                    await self._gate.wait()
+            except TimeoutError as error:
+                message = (
+                    f"the store is being moved, and {self._patience} s were not enough for it; "
+                    "try again, and do not block the event loop that moves it"
+                )
+                raise Unavailable(message, code="busy") from error
+        return place
+
     def _remember(self, batch: Batch) -> bool:
         """Keep the keys of a batch that is under way; return whether it was not known."""
-        if batch.id in self._recent:
-            return False
-        keys = tuple(change.key for change in batch.changes)
-        self._recent[batch.id] = keys
-        self._doubtful.add(batch.id)
-        self._recent_keys += len(keys)
-        while self._recent_keys > RECENT_KEYS and len(self._recent) > 1:
-            self._forget(next(iter(self._recent)))
-        return True
+        with self._books:
+            if batch.id in self._recent:
+                return False
+            keys = tuple(change.key for change in batch.changes)
+            self._recent[batch.id] = keys
+            self._doubtful.add(batch.id)
+            self._recent_keys += len(keys)
+            while self._recent_keys > RECENT_KEYS and len(self._recent) > 1:
+                self._drop(next(iter(self._recent)))
+            return True
 
     def _settle(self, batch: Batch, applied: Applied) -> None:
         """Note that a batch has its answer, and forget it if the feed tells all its keys."""
-        self._doubtful.discard(batch.id)
         all_changed = all(map(ne, applied.versions, applied.previous))
-        if all_changed and Capability.FEED in self.capabilities:
-            self._forget(batch.id)
+        told = all_changed and Capability.FEED in self.capabilities
+        with self._books:
+            self._doubtful.discard(batch.id)
+            if told:
+                self._drop(batch.id)
 
     def _forget(self, batch_id: str) -> None:
+        with self._books:
+            self._drop(batch_id)
+
+    def _drop(self, batch_id: str) -> None:
         self._recent_keys -= len(self._recent.pop(batch_id, ()))
         self._doubtful.discard(batch_id)
 
