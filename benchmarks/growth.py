@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -11,7 +10,6 @@ from .contestants import (
     APPEND,
     FRESH,
     NAMES,
-    PEER,
     PEER_NORMAL,
     SAVE,
     SAVER,
@@ -21,6 +19,7 @@ from .contestants import (
 from .race import Lane, growth, race, sizes, times
 from .scale import Scale
 from .tables import (
+    ABSENT,
     Requirement,
     Section,
     kilobytes,
@@ -30,7 +29,7 @@ from .tables import (
     ratio,
     table,
 )
-from .workloads import Event, growing, growing_objects
+from .workloads import growing, growing_objects
 
 Runs: TypeAlias = Sequence[Mapping[str, Lane]]
 
@@ -41,13 +40,19 @@ _QUADRATIC_BYTES: Final = 20_000
 
 
 async def measure(scale: Scale, folder: Path) -> Section:
-    """Run every length, and return the tables."""
-    found: dict[int, Runs] = {}
-    for length in scale.lengths:
-        found[length] = await _runs(length, found, scale.runs, folder)
-    far = await _repeat(partial(growing, scale.append_to), (APPEND,), scale.runs, folder, marks=())
-    objects = partial(growing_objects, scale.objects_to)
-    typed = await _repeat(objects, (PEER_NORMAL, SAVER), scale.runs, folder, marks=())
+    """Run every length, all of them before any again, and return the tables."""
+    found: dict[int, list[Mapping[str, Lane]]] = {length: [] for length in scale.lengths}
+    far: list[Mapping[str, Lane]] = []
+    typed: list[Mapping[str, Lane]] = []
+    for run in range(scale.runs):
+        for length, runs in found.items():
+            lanes = contestants(*(n for n in NAMES if n != FRESH or length < _THIN_FROM))
+            every = {name: _THIN for name in lanes if _is_thin(name, length, found)}
+            steps = growing(length)
+            runs.append(await race(lanes, steps, folder, run=run, marks=(length,), every=every))
+        far.append(await race(contestants(APPEND), growing(scale.append_to), folder, run=run))
+        objects = growing_objects(scale.objects_to)
+        typed.append(await race(contestants(PEER_NORMAL, SAVER), objects, folder, run=run))
     return Section(
         "growth",
         "A list of messages that grows one by one",
@@ -68,32 +73,12 @@ async def measure(scale: Scale, folder: Path) -> Section:
     )
 
 
-async def _runs(length: int, before: Mapping[int, Runs], runs: int, folder: Path) -> Runs:
-    names = [name for name in NAMES if length < _THIN_FROM or name not in {PEER, FRESH}]
-    every = {name: _THIN for name in names if length >= _THIN_FROM and _quadratic(name, before)}
-    work = partial(growing, length)
-    return await _repeat(work, names, runs, folder, marks=(length,), every=every)
-
-
-def _quadratic(name: str, before: Mapping[int, Runs]) -> bool:
-    """Tell whether a store wrote whole states in the run before: thousands of them fill disks."""
-    longest = max(before)
-    return name in before[longest][0] and growth(before[longest], name, longest) > _QUADRATIC_BYTES
-
-
-async def _repeat(
-    work: Callable[[], Iterator[Event]],
-    names: Sequence[str],
-    runs: int,
-    folder: Path,
-    *,
-    marks: Sequence[int],
-    every: Mapping[str, int] | None = None,
-) -> Runs:
-    return [
-        await race(contestants(*names), work(), folder, run=run, marks=marks, every=every)
-        for run in range(runs)
-    ]
+def _is_thin(name: str, length: int, found: Mapping[int, Runs]) -> bool:
+    """Tell whether a store wrote whole states at the length before: thousands would fill disks."""
+    if length < _THIN_FROM:
+        return False
+    before = max(each for each in found if each < length)
+    return growth(found[before], name, before) > _QUADRATIC_BYTES
 
 
 def _names(found: Mapping[int, Runs]) -> list[str]:
@@ -118,7 +103,7 @@ def _files(found: Mapping[int, Runs]) -> str:
         [
             name,
             *(
-                f"{megabytes(size)} ({number(ratio(_size(found, PEER_NORMAL, length), size))} ×)"
+                _times_smaller(size, _size(found, PEER_NORMAL, length))
                 for length in found
                 for size in [_size(found, name, length)]
             ),
@@ -126,6 +111,10 @@ def _files(found: Mapping[int, Runs]) -> str:
         for name in _names(found)
     ]
     return table(("", *(f"{length:,} steps" for length in found)), rows)
+
+
+def _times_smaller(size: float | None, peer: float | None) -> str:
+    return ABSENT if size is None else f"{megabytes(size)} ({number(ratio(peer, size))} ×)"
 
 
 def _steps(found: Mapping[int, Runs]) -> str:
@@ -138,8 +127,7 @@ def _puts(found: Mapping[int, Runs]) -> str:
         [
             name,
             *(
-                f"{milliseconds(_time(found, name, length))} / "
-                f"{milliseconds(_time(found, name, length, 0.99))}"
+                _both(_time(found, name, length), _time(found, name, length, 0.99))
                 for length in found
             ),
         ]
@@ -148,14 +136,15 @@ def _puts(found: Mapping[int, Runs]) -> str:
     return table(("", *(f"step {length:,}" for length in found)), rows)
 
 
+def _both(middle: float | None, late: float | None) -> str:
+    return ABSENT if middle is None else f"{milliseconds(middle)} / {milliseconds(late)}"
+
+
 def _far(far: Runs, length: int) -> str:
     if APPEND not in far[0]:
         return "This version has no `append`."
     steps = [length // 20, length // 4, length // 2, length]
-    cells = [
-        f"{milliseconds(times(far, APPEND, step))} / {milliseconds(times(far, APPEND, step, 0.99))}"
-        for step in steps
-    ]
+    cells = [_both(times(far, APPEND, step), times(far, APPEND, step, 0.99)) for step in steps]
     return table(
         ("", *(f"step {step:,}" for step in steps), "file, MB"),
         [[APPEND, *cells, megabytes(sizes(far, APPEND))]],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from .contestants import APPEND, FRESH, NAMES, PEER_NORMAL, SAVE, contestants
+from .contestants import APPEND, FRESH, NAMES, PEER, PEER_NORMAL, SAVE, contestants
 from .figures import median, percentile, used_bytes
 from .race import Lane, race, sizes, times
 from .scale import Scale
@@ -24,6 +25,8 @@ from .workloads import (
     with_scratchpad,
 )
 
+_LEFT_OUT: Final = {PEER, FRESH}
+"""The peer's two columns differ only in what they sync, and copies take longer than saving."""
 _FORKS: Final = 100
 _FORKING: Final = (
     "A fork is measured over {} of them, from the middle of a thread of {} steps. AsyncSqliteSaver "
@@ -31,31 +34,44 @@ _FORKING: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A workload, how many steps it has, and who can do it: `append` knows no edits."""
+
+    steps: int
+    events: Callable[[], Iterator[Event]]
+    names: tuple[str, ...]
+
+
 async def measure(scale: Scale, folder: Path) -> Section:
     """Run every workload, and return the tables."""
-    branches = partial(branching, scale.trunk, branches=scale.branches, length=scale.branch)
-    works: dict[str, tuple[int, Callable[[], Iterator[Event]]]] = {
-        f"scratchpad, {scale.scratchpad} steps": (
-            scale.scratchpad,
-            partial(with_scratchpad, scale.scratchpad),
+    names = tuple(name for name in NAMES if name not in _LEFT_OUT)
+    changing = tuple(name for name in names if name != APPEND)
+    trunk, branches, branch = scale.trunk, scale.branches, scale.branch
+    works = {
+        f"scratchpad, {scale.scratchpad} steps": _Work(
+            scale.scratchpad, partial(with_scratchpad, scale.scratchpad), names
         ),
-        f"edits and deletes, {scale.edited} steps": (scale.edited, partial(edited, scale.edited)),
-        f"{scale.branches} branches of {scale.branch} from {scale.trunk}": (
-            scale.trunk + scale.branches * scale.branch,
-            branches,
+        f"edits and deletes, {scale.edited} steps": _Work(
+            scale.edited, partial(edited, scale.edited), changing
         ),
-        f"blob of 1 MB, {scale.blob} steps": (scale.blob, partial(with_blob, scale.blob)),
+        f"{branches} branches of {branch} from {trunk}": _Work(
+            trunk + branches * branch,
+            partial(branching, trunk, branches=branches, length=branch),
+            names,
+        ),
+        f"blob of 1 MB, {scale.blob} steps": _Work(
+            scale.blob, partial(with_blob, scale.blob), names
+        ),
     }
-    # The saver's columns differ in what they sync alone; copies take time to make here.
-    names = [name for name in NAMES if name.startswith("Async") <= (name == PEER_NORMAL)]
-    names.remove(FRESH)
     runs: dict[str, list[Mapping[str, Lane]]] = {title: [] for title in works}
     for run in range(scale.runs):
-        for title, (_, work) in works.items():
-            runs[title].append(await race(contestants(*names), work(), folder, run=run))
+        for title, work in works.items():
+            lanes = contestants(*work.names)
+            runs[title].append(await race(lanes, work.events(), folder, run=run))
     blocks: list[str] = []
     smaller: dict[str, dict[str, float | None]] = {}
-    for title, (steps, _) in works.items():
+    for title, work in works.items():
         peer = sizes(runs[title], PEER_NORMAL)
         smaller[title] = {n: ratio(peer, sizes(runs[title], n)) for n in runs[title][0]}
         rows = [
@@ -63,8 +79,8 @@ async def measure(scale: Scale, folder: Path) -> Section:
                 name,
                 megabytes(sizes(runs[title], name)),
                 number(smaller[title][name]),
-                milliseconds(times(runs[title], name, steps)),
-                milliseconds(times(runs[title], name, steps, 0.99)),
+                milliseconds(times(runs[title], name, work.steps)),
+                milliseconds(times(runs[title], name, work.steps, 0.99)),
             ]
             for name in runs[title][0]
         ]
