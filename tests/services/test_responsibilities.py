@@ -1,4 +1,4 @@
-"""Who keeps what: the four modules share no kind of record, and none reaches into another's."""
+"""Who keeps what: the modules share no kind of record, and none reaches into another's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ropewalk.stores.base import EntityStore
 from ropewalk.stores.checkpoints import STATE, CheckpointStore
 from ropewalk.stores.history import HistoryStore
 from ropewalk.stores.kinds import DOORS
+from ropewalk.stores.memories import MemoryStore, VectorStore
 from ropewalk.stores.sessions import InteractionStore, SessionStore
 from ropewalk.stores.threads import BranchStore, SnapshotStore, ThreadStore
 
@@ -26,6 +27,7 @@ MODULES: dict[str, set[str]] = {
     "threads": {*ThreadStore.kinds, *BranchStore.kinds, *SnapshotStore.kinds},
     "history": set(HistoryStore.kinds),
     "checkpoints": {*CheckpointStore.kinds, STATE},
+    "memories": {*MemoryStore.kinds, *VectorStore.kinds},
 }
 
 # Which stores a service may work with: its own module's. `Lineage` belongs to the threads.
@@ -37,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "history": {"history"},
     "statistics": {"history"},
     "checkpoints": {"checkpoints"},
+    "memories": {"memories"},
     "cleanup": set(),
     "dependants": set(),
     "intake": set(),

@@ -1,4 +1,4 @@
-"""`Modules`: the four managers and the plain records, put together over one desk."""
+"""`Modules`: the managers and the plain records, put together over one desk."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .checkpoints import Checkpoints
 from .dependants import Dependants
 from .history import History
 from .lineage import Lineage
+from .memories import Memories
 from .sessions import Sessions
 from .threads import Threads
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 class Modules:
     """Everything a program works with: `sessions`, `threads`, `history`, `checkpoints`, `records`.
 
-    A store has one set, and each unit of work another one over its own view.
+    And `memories`: what is known beyond every session. A store has one set, and each unit of work
+    another one over its own view.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -30,6 +32,7 @@ class Modules:
         parts = desk.backend, desk.sealer
         lineage = Lineage(desk, ThreadStore(*parts, space=desk.space))
         self.records = RecordStore(*parts, desk.clock, space=desk.space)
+        self.memories = Memories(desk)
         self.history = History(desk, lineage)
         self.checkpoints = Checkpoints(desk, lineage)
         self.threads = Threads(

@@ -23,11 +23,13 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
         "cost": "storage.history.add_cost",
         "checkpoint": "storage.checkpoints.save",
         "state": "storage.checkpoints.save",
+        "memory": "storage.memories.write",
+        "vector": "storage.memories.write",
     }
 )
 """Kind to the method (or the module) that keeps its rules."""
 
-INNER: Final = frozenset({"state"})
+INNER: Final = frozenset({"state", "vector"})
 """Kinds that are a part of another record with the same id: seen only where named by type."""
 
 
