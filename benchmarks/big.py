@@ -26,7 +26,7 @@ from .workloads import MAIN, Put, State, conversation
 _MESSAGE_BYTES: Final = 1_322
 """The mean of a message in MessagePack; measured over 5,000 of them."""
 _TICK: Final = 0.001
-_SETTLE: Final = 0.05
+_SETTLE: Final = 0.005
 _AGAIN: Final = 100
 """How often a state of 1 MB is saved again; bigger ones less often."""
 

@@ -11,7 +11,7 @@ from .contestants import Contestant, contestants
 from .figures import file_bytes
 from .workloads import Event, Put, State, conversation
 
-_LAST: Final = 100
+_LAST: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ async def fill(names: Iterable[str], events: Iterable[Event], folder: Path) -> d
 
 
 def long_conversation(count: int) -> Iterator[Event]:
-    """Begin with all but the last 100 of `count` messages, then add one a step."""
+    """Begin with all but the last 20 of `count` messages, then add one a step."""
     written = conversation(count)
     first = max(1, count - _LAST)
     messages = written[:first]

@@ -11,13 +11,14 @@ ABSENT: Final = "–"
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A bound on a figure: at least `least`, or at most `most`; `None` was not measured."""
+    """A bound on a figure: at least `least`, or at most `most`; `absent` says why there is none."""
 
     what: str
     measured: float | None
     least: float | None = None
     most: float | None = None
     unit: str = "×"
+    absent: str = "not measured"
 
     @property
     def holds(self) -> bool | None:
@@ -31,7 +32,7 @@ class Requirement:
     def row(self) -> list[str]:
         """Return what was asked, the bound, the figure, and whether it holds."""
         bound = f"≥ {self.least:g}" if self.least is not None else f"≤ {self.most:g}"
-        verdict = {True: "yes", False: "**no**", None: "not measured"}[self.holds]
+        verdict = {True: "yes", False: "**no**", None: self.absent}[self.holds]
         measured = ABSENT if self.measured is None else f"{number(self.measured)} {self.unit}"
         return [self.what, f"{bound} {self.unit}", measured, verdict]
 
