@@ -12,7 +12,7 @@ from ..domain.memory import Memory, Name, namespace_of, path_of
 from ..domain.moment import to_micros
 from ..domain.query import Condition, Order, Query
 from ..stores.base import Find
-from ..stores.memories import NAMESPACE, MemoryStore, VectorStore
+from ..stores.memories import DIMS, NAMESPACE, MemoryStore, VectorStore
 from .manager import ATTEMPTS
 
 if TYPE_CHECKING:
@@ -89,10 +89,11 @@ class Memories:
         keys = [self._memories.key(name.id) for name in names]
         return [record is not None for record in await self._desk.backend.get(keys, bodies=False)]
 
-    async def found_by(self, names: Sequence[Name]) -> list[bool]:
-        """Tell which of these names have vectors; none is read."""
+    async def found_by(self, names: Sequence[Name], *, dims: int) -> list[bool]:
+        """Tell which of these names have vectors of so many dimensions; none is read."""
         keys = [self._vectors.key(name.id) for name in names]
-        return [record is not None for record in await self._desk.backend.get(keys, bodies=False)]
+        records = await self._desk.backend.get(keys, bodies=False)
+        return [record is not None and record.labels.get(DIMS) == dims for record in records]
 
     async def scan(
         self, prefix: Namespace = (), *, skip: int = 0, limit: int | None = None

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NAMESPACE = "namespace"
 """The label that holds the path of a memory's namespace; absent for the empty one."""
 
+DIMS = "dims"
+"""The label that holds the dimensions of vectors."""
+
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -82,6 +85,7 @@ class VectorStore(EntityStore[Vectors]):
             data={"dims": entity.dims, "floats": entity.floats},
             metadata={},
             created_at=from_micros(0),
+            labels={DIMS: entity.dims},
         )
 
     def build(self, record: Record, letter: Letter) -> Vectors:

@@ -113,7 +113,9 @@ class _Worker:
 
     def dismiss(self) -> None:
         """Let the thread end when nothing is under way any more."""
-        self.rest().add_done_callback(lambda _: self._loop.stop())
+        # This may be called in the thread that dismisses: the loop has to be woken, too.
+        stop = self._loop.stop
+        self.rest().add_done_callback(lambda _: self._loop.call_soon_threadsafe(stop))
 
     def join(self) -> None:
         """Wait until the thread has ended."""

@@ -1,0 +1,1 @@
+"""How the long-term memory of LangGraph is read, compared, embedded and swept."""
