@@ -27,6 +27,7 @@ from .workloads import Put, State, renewed
 Saver: TypeAlias = BaseCheckpointSaver[str]
 
 _HOME: Final = "ropewalk.frontends.langgraph"
+_BENEATH: Final = "ropewalk.services.states"
 
 
 class _Graph:
@@ -130,7 +131,7 @@ class OnRopewalk(_Graph):
     @staticmethod
     def is_there() -> bool:
         """Tell whether this version of Ropewalk has the saver."""
-        return find_spec(_HOME) is not None and find_spec(f"{_HOME}.saver") is not None
+        return all(find_spec(place) for place in (_HOME, f"{_HOME}.saver", _BENEATH))
 
     async def open(self, path: Path) -> None:
         """Open the store and the saver on it."""
