@@ -149,9 +149,9 @@ async def test_a_truncated_file_is_corrupt(path: Path, store: SqliteBackend) -> 
     [
         ("labels = '{\"n\": nonsense'", 7, "bad_row"),
         ("labels = '{\"n\": null}'", 7, "bad_row"),
-        ("id = cast(x'6eff' as text)", 29, "bad_text"),
+        ("id = cast(x'6eff' as text)", 7, "bad_text"),
         ("id = ''", 0, "bad_row"),
-        ("seal = cast(x'ff' as text)", 7, "bad_text"),
+        ("seal = 999", 7, "bad_name"),
     ],
 )
 async def test_a_row_of_nonsense_is_corrupt(
@@ -180,11 +180,15 @@ async def test_a_damaged_label_is_corrupt_for_a_tally(path: Path, store: SqliteB
 @pytest.mark.parametrize(
     "change",
     [
-        "keys = '[['",
-        'keys = \'[["lab", "note"]]\'',
-        "versions = '[[1], [0]]'",
-        "versions = '{}'",
-        'keys = \'[["lab", "note", ""]]\'',
+        "changes = x''",
+        "changes = x'90'",
+        "changes = x'93030100'",
+        "changes = x'94030101'",
+        "changes = x'940301c300'",
+        "changes = x'94a461626364010100'",
+        "changes = x'9403c4026162010100'",
+        "changes = x'9403a0010100'",
+        "batch = x'00000000000000000000000000000000ff'",
     ],
 )
 async def test_a_damaged_commit_is_corrupt(path: Path, store: SqliteBackend, change: str) -> None:

@@ -12,11 +12,17 @@ from typing import Final
 
 from ...domain.labels import Label
 from ...domain.limits import MAX_INT64, MIN_INT64
-from ...domain.query import LABEL, NUMBER_FIELDS, AnyOf, Condition
+from ...domain.query import LABEL, NUMBER_FIELDS, TEXT_FIELDS, AnyOf, Condition
 from . import labels
-from .fragments import NEVER, Bound, Sql, joined
+from .fragments import NEVER, Bound, Name, Sql, joined
 
 _SIGNS: Final = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+
+UPDATED: Final = "coalesce(updated_at, created_at)"
+"""When a row was last changed: the column is null where that was when it was made."""
+
+_NAMED: Final = TEXT_FIELDS - {"id"}
+"""Fields that stand in the row as numbers of names."""
 
 _INLINE: Final = 32
 """More values than this are passed as one JSON list; SQLite binds 32,766 values at most."""
@@ -30,7 +36,16 @@ def condition_sql(condition: Condition | AnyOf) -> Sql:
         return _label_condition(condition)
     if condition.field in NUMBER_FIELDS:
         return _number_condition(condition)
-    return _text_condition(condition)
+    if condition.field in _NAMED:
+        return _name_condition(condition)
+    return _text_condition(Sql(condition.field), condition)
+
+
+def one_of_names(column: str, texts: Sequence[str]) -> Sql:
+    """Return whether the name in a column is one of `texts`."""
+    if len(texts) <= _INLINE:
+        return one_of(Sql(column), tuple(map(Name, texts)))
+    return _named(column, one_of(Sql("text"), texts))
 
 
 def label_code(name: str) -> Sql:
@@ -131,8 +146,24 @@ def _ordered(subject: Sql, op: str, value: Bound) -> Sql:
     return Sql(f"{subject.text} {_SIGNS[op]} ?", (*subject.values, value))
 
 
-def _text_condition(condition: Condition) -> Sql:
-    subject = Sql(condition.field)
+def _named(column: str, condition: Sql) -> Sql:
+    """Return whether a condition holds for the text of a column that has its number."""
+    text = f"{column} in (select nr from name where {condition.text})"  # noqa: S608
+    return Sql(text, condition.values)
+
+
+def _name_condition(condition: Condition) -> Sql:
+    column = condition.field
+    found = _present(Sql(column), condition)
+    if found is not None:
+        return found
+    if condition.op == "ne":
+        texts = [value for value in _wanted(condition) if isinstance(value, str)]
+        return _not(_named(column, one_of(Sql("text"), texts)))
+    return _named(column, _text_condition(Sql("text"), condition))
+
+
+def _text_condition(subject: Sql, condition: Condition) -> Sql:
     texts = [value for value in _wanted(condition) if isinstance(value, str)]
     found = _present(subject, condition) or _compare(subject, condition, texts)
     if found is not None:
@@ -146,7 +177,7 @@ def _text_condition(condition: Condition) -> Sql:
 
 
 def _number_condition(condition: Condition) -> Sql:
-    subject = Sql(condition.field)
+    subject = Sql(UPDATED if condition.field == "updated_at" else condition.field)
     numbers = [
         int(value)
         for value in _wanted(condition)

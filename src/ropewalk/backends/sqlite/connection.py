@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeAlias, cast
 
 import apsw
 
+from .names import Names
 from .patience import Patience
 
 Value: TypeAlias = str | int | float | bytes | None
@@ -42,12 +43,13 @@ class Connection:
     first write.
     """
 
-    __slots__ = ("_apsw",)
+    __slots__ = ("_apsw", "names")
 
     def __init__(self, path: str, patience: Patience, *, create: bool = False) -> None:
         flags = _FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0)
         self._apsw = apsw.Connection(path, flags=flags, statementcachesize=_STATEMENTS)
         self._apsw.set_busy_handler(patience.handler)
+        self.names = Names(self.rows)
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> None:
         """Run a statement, or a script of several, to its end."""
@@ -70,6 +72,11 @@ class Connection:
         """Return the one integer that a statement gives."""
         ((value,),) = self.rows(statement)
         return cast("int", value)
+
+    @property
+    def page_size(self) -> int:
+        """The size of each page of the file, in bytes."""
+        return self.integer("pragma page_size")
 
     def pragma(self, name: str, value: int | str | None = None) -> object:
         """Ask for a setting or set it; return what it then is."""
@@ -104,10 +111,18 @@ class Connection:
         With `truncate`, all of it or raise `apsw.BusyError` at once, and leave the WAL empty.
         """
         if truncate:
-            self._apsw.set_busy_handler(None)
+            self.be_impatient()
             self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         else:
             self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def be_impatient(self) -> None:
+        """Wait for no lock any more."""
+        self._apsw.set_busy_handler(None)
+
+    def give_back(self, pages: int) -> None:
+        """Cut up to so many free pages off the file, in a transaction of its own."""
+        self.rows(f"pragma incremental_vacuum({pages:d})")
 
     def after_commit(self, tell: Callable[[int], None]) -> None:
         """Tell the pages in the WAL after each commit; nothing checkpoints by itself then."""

@@ -20,7 +20,7 @@ from ...domain.ports import Capability, Clock
 from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.tally import Tally, check_tally
-from . import feed, forks, options, paths, read, schema, tallies, vitals
+from . import feed, forks, options, paths, points, read, schema, tallies, vitals
 from .connection import Connection
 from .errors import speaking_of
 from .gate import Gate
@@ -166,7 +166,7 @@ class SqliteBackend:
         house = self._here()
         wanted, now = tuple(keys), self._clock.now()
         return await _read(
-            house.points, partial(read.records_by_key, keys=wanted, now=now, bodies=bodies)
+            house.points, partial(points.records_by_key, keys=wanted, now=now, bodies=bodies)
         )
 
     async def apply(self, batch: Batch) -> Applied:
@@ -231,14 +231,24 @@ class SqliteBackend:
             position = commits[-1].seq
 
     async def _pages(self, query: Query, now: int) -> AsyncGenerator[tuple[Record, ...]]:
-        """Read page after page, each behind the last record of the one before."""
+        """Read page after page, each behind the last record of the one before.
+
+        Where the first look shows that not all of the answer lies along an index, sort it.
+        """
         left = query.limit
         # Whoever says how many he wants gets them at once; others may stop after a few.
         step = _FIRST_STEP if left is None else _LONGEST_STEP
+        read_page: Callable[..., read.Stretch | None] = read.first_page
         while True:
             count = step if left is None else min(step, left)
-            page = partial(read.next_page, query=query, now=now, count=count)
+            page = partial(read_page, query=query, now=now, count=count)
             stretch = await _read(self._here().walks, page)
+            if stretch is None:
+                async with aclosing(self._sorted(query, now)) as stretches:
+                    async for records in stretches:
+                        yield records
+                return
+            read_page = read.next_page
             yield stretch.records
             if stretch.last:
                 return

@@ -6,8 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from .names import Names
+
+
+class Name(str):
+    """A text that stands in the file as a number (names.py), for which it is bound."""
+
+    __slots__ = ()
+
+
 Bound: TypeAlias = str | int | float | None
-"""What may be bound to a question mark here."""
+"""What may be bound to a question mark here; a `Name` becomes its number first."""
 
 _BRANCHES: Final = 100
 
@@ -42,3 +51,8 @@ def joined(parts: Sequence[Sql], word: Literal["and", "or"]) -> Sql:
 def gathered(parts: Iterable[Sql]) -> tuple[Bound, ...]:
     """Return the values of all parts, in order."""
     return tuple(value for part in parts for value in part.values)
+
+
+def bound(values: Sequence[Bound], names: Names) -> tuple[Bound, ...]:
+    """Return the values with the number of every `Name` in its place."""
+    return tuple(names.number(value) if isinstance(value, Name) else value for value in values)

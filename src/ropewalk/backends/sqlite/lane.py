@@ -97,8 +97,12 @@ class Hand(Protocol[E]):
         """Note the outcome of every errand; what is raised is the outcome of them all."""
         ...
 
-    def rest(self) -> None:
-        """Do what can wait until the outcomes are told."""
+    def rest(self) -> float | None:
+        """Do what can wait until the outcomes are told.
+
+        Returns in how many seconds it wants to be called again if no errand comes before, `None`
+        for not at all.
+        """
         ...
 
     def leave(self) -> None:
@@ -171,14 +175,25 @@ class Lane(Generic[E]):
         ready.set_result(None)
         _tell([ready])
         try:
-            while errands := self._next():
-                self._serve(hand, errands)
+            wait: float | None = None
+            while True:
+                try:
+                    errands = self._next(wait)
+                except Empty:
+                    wait = hand.rest()
+                    continue
+                if not errands:
+                    break
+                wait = self._serve(hand, errands)
         finally:
             hand.leave()
 
-    def _next(self) -> list[E]:
-        """Wait for errands and take what waits, in order; none means that the work is over."""
-        errand = self._queue.get()
+    def _next(self, wait: float | None) -> list[E]:
+        """Wait for errands and take what waits, in order; none means that the work is over.
+
+        Raises `Empty` where none has come after `wait` seconds.
+        """
+        errand = self._queue.get(timeout=wait)
         errands: list[E] = []
         while errand is not None:
             errands.append(errand)
@@ -193,7 +208,7 @@ class Lane(Generic[E]):
             self._queue.put(None)
         return errands
 
-    def _serve(self, hand: Hand[E], errands: list[E]) -> None:
+    def _serve(self, hand: Hand[E], errands: list[E]) -> float | None:
         wanted = [errand for errand in errands if not errand.abandoned()]
         if wanted:
             try:
@@ -205,7 +220,7 @@ class Lane(Generic[E]):
         for errand in errands:
             self.gate.leave(errand.size)
         _tell(errands)
-        hand.rest()
+        return hand.rest()
 
 
 def _tell(errands: Sequence[Anything]) -> None:

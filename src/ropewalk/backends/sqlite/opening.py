@@ -23,7 +23,10 @@ def set_up(connection: Connection, path: str, *, sync: Sync, patience: Patience)
 
     Raises `Unavailable` where the file system cannot share memory between processes.
     """
-    connection.pragma("page_size", PAGE_SIZE)
+    if connection.integer("pragma page_count") == 0:
+        connection.pragma("page_size", PAGE_SIZE)
+        # Only an empty file takes it on: from then on each page is known by who points to it.
+        connection.pragma("auto_vacuum", "incremental")
     mode = _write_ahead(connection, patience)
     if mode != "wal":
         message = (

@@ -27,8 +27,6 @@ def index_for(query: Query, *, ordered: bool) -> str | None:
         return "record_session" if query.thread_id is None else "record_thread"
     if any(map(_names_expiry, _conditions(query))):
         return "record_expiry"
-    if ordered and query.order.field == "created_at":
-        return "record_kind" if query.space is not None and len(query.kinds) == 1 else "record_time"
     if query.space is None:
         return None
     return "record_key" if ordered and query.order.field == "id" else "record_kind"
@@ -39,19 +37,21 @@ def is_walked(query: Query) -> bool:
 
     It does not where the order is no index's, or is one that a rewrite of a record changes.
     """
+    if query.space is None:
+        return False
     index = index_for(query, ordered=True)
     if query.order.field == "id":
         return index == "record_key"
-    if query.order.field != "created_at":
-        return False
-    if index in ("record_thread", "record_session"):
-        return query.space is not None
-    return index in ("record_kind", "record_time")
+    return query.order.field == "created_at" and index in (
+        "record_thread",
+        "record_session",
+        "record_kind",
+    )
 
 
 def spreads(query: Query) -> bool:
     """Tell whether the answer is a merger of several kinds' records, each kind sorted by itself."""
-    return query.space is not None and index_for(query, ordered=True) == "record_time"
+    return len(query.kinds) != 1 and index_for(query, ordered=True) == "record_kind"
 
 
 def _conditions(query: Query) -> Iterator[Condition]:

@@ -1,31 +1,42 @@
-"""Reading: records by key, pages of a scan, and rows of a scan that was sorted beforehand."""
+"""Reading: pages of a scan, and rows of a scan that was sorted beforehand."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
-from typing import Final, cast
+from heapq import merge
+from itertools import islice
+from typing import Final, TypeAlias, cast
 
 import apsw
 
 from ...domain.errors import Corrupt
 from ...domain.query import Query
-from ...domain.record import Key, Record
-from . import select
-from .connection import Connection, Row
-from .fragments import Sql
+from ...domain.record import Record
+from . import lean, select
+from .connection import Connection
+from .fragments import Sql, bound
 from .paths import spreads
 from .rows import record_of
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
 """What is read at once ends early when its bodies are bigger than this: memory stays bounded."""
 
-_DAMAGE: Final = (apsw.CorruptError, UnicodeDecodeError, Corrupt)
+DAMAGE: Final = (apsw.CorruptError, UnicodeDecodeError, Corrupt)
 
 _MOST_KINDS: Final = 64
-"""With more kinds, following all records of the store by time costs less than merging."""
+"""With more kinds, sorting all records of the space costs less than merging."""
+
+_TOGETHER: Final = 64
+"""How many rows one statement reads."""
+
+_Place: TypeAlias = tuple[int | str, str, str, str, int]
+"""What a row is sorted by, its id, kind and space, and its number."""
+
+_Found: TypeAlias = tuple[int | str, str, int, int, int]
+"""The same as it stands in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,63 +52,38 @@ class Stretch:
     last: bool
 
 
-def records_by_key(
-    connection: Connection, keys: Sequence[Key], *, now: int, bodies: bool
-) -> list[Record | None]:
-    """Return the records of `keys` that are live at `now`, `None` where absent."""
-    statement = select.point(bodies=bodies)
-    found: list[Record | None] = []
-    for key in keys:
-        try:
-            rows = connection.rows(statement, (key.space, key.id, key.kind, now))
-        except apsw.CorruptError as error:
-            message = f"{key} lies in a damaged part of the file ({error}); restore a backup"
-            raise Corrupt(message, code="damaged_file", key=key) from error
-        found.append(record_of(rows[0]) if rows else None)
-    return found
+def first_page(connection: Connection, query: Query, *, now: int, count: int) -> Stretch | None:
+    """Return the first page, `None` where not all of the answer lies along the query's index."""
+    if lean.may_answer(connection, query):
+        return None
+    if spreads(query) and len(_kinds_of(connection, query)) > _MOST_KINDS:
+        return None
+    return next_page(connection, query, now=now, count=count)
 
 
 def next_page(connection: Connection, query: Query, *, now: int, count: int) -> Stretch:
-    """Return up to `count` records of the answer behind `query.after`."""
-    if spreads(query):
-        # Before damage in the index, the slower way below hands out what can be read.
-        with suppress(*_DAMAGE):
-            kinds = query.kinds or _kinds_of(connection, query.space or "")
-            if len(kinds) <= _MOST_KINDS:
-                return _merged(connection, query, kinds, now=now, count=count)
-    records, full = _records(connection, select.page(query, now, count=count))
-    return Stretch(tuple(records), len(records), last=not full and len(records) < count)
+    """Return up to `count` records of the answer behind `query.after`.
 
-
-def _merged(
-    connection: Connection, query: Query, kinds: Sequence[str], *, now: int, count: int
-) -> Stretch:
-    """Return the next records of several kinds, of which each has its own place in the index.
-
-    Costs a look at `count` entries of each kind, however many records the space has.
+    Costs a look at so many entries of an index, of each kind where the answer has several,
+    however many there are behind.
     """
-    places: list[Row] = []
-    for kind in dict.fromkeys(kinds):
-        statement = select.places(replace(query, kinds=(kind,)), now, count=count)
-        places += connection.rows(statement.text, statement.values)
-    places.sort(reverse=query.order.descending)
-    rows = [cast("int", row) for *_, row in places[:count]]
+    parts = [query]
+    if spreads(query):
+        parts = [replace(query, kinds=(kind,)) for kind in _kinds_of(connection, query)]
+    rows: list[int] = []
+    whole = True
+    with ExitStack() as stack:
+        walks = [stack.enter_context(closing(_walk(connection, part, now=now))) for part in parts]
+        places = merge(*walks, reverse=query.order.descending)
+        try:
+            rows += (place[-1] for place in islice(places, count))
+        except DAMAGE:
+            # What lies in front of damage is handed out; whoever goes on from there meets it.
+            if not rows:
+                raise
+            whole = False
     stretch = next_rows(connection, query, rows, now=now)
-    return replace(stretch, last=stretch.steps == len(rows) < count)
-
-
-def _kinds_of(connection: Connection, space: str) -> list[str]:
-    """Return the kinds that a space has, a few more than the most that are merged at least."""
-    kinds: list[str] = []
-    while len(kinds) <= _MOST_KINDS:
-        ((kind,),) = connection.rows(
-            "select min(kind) from record indexed by record_kind where space = ? and kind > ?",
-            (space, kinds[-1] if kinds else ""),
-        )
-        if kind is None:
-            break
-        kinds.append(cast("str", kind))
-    return kinds
+    return replace(stretch, last=whole and stretch.steps == len(rows) < count)
 
 
 def sorted_rows(connection: Connection, query: Query, *, now: int, at_once: int) -> array[int]:
@@ -106,50 +92,131 @@ def sorted_rows(connection: Connection, query: Query, *, now: int, at_once: int)
     A limit counts only up to `at_once`, what is read in the same moment: of more, some may be
     gone when their turn comes, and others take their place.
     """
-    statement = select.sorted_rows(query, now)
+    among = lean.source(query) if lean.may_answer(connection, query) else None
+    statement = select.sorted_rows(query, now, lean=among)
     limited = query.limit is not None and query.limit <= at_once
-    values = (*statement.values, query.limit if limited else -1)
+    values = (*bound(statement.values, connection.names), query.limit if limited else -1)
     rows = connection.walk(statement.text, values)
-    return array("q", (cast("int", row) for (row,) in rows))
+    return array("q", (cast("int", row[0]) for row in rows))
 
 
 def next_rows(connection: Connection, query: Query, rows: Sequence[int], *, now: int) -> Stretch:
     """Return the records of `rows` that are still there and still match."""
-    statement = select.by_row(query, now)
     records: list[Record] = []
     size = 0
-    for steps, row in enumerate(rows, start=1):
-        try:
-            found, _ = _records(connection, Sql(statement.text, (*statement.values, row)))
-        except _DAMAGE:
-            if not records:
-                raise
-            return Stretch(tuple(records), steps - 1, last=False)
-        records += found
-        size += sum(len(record.body or b"") for record in found)
+    for start in range(0, len(rows), _TOGETHER):
+        some = rows[start : start + _TOGETHER]
+        found: dict[int, Record] | None = None
+        with suppress(*DAMAGE):
+            found = _together(connection, query, some, now=now)
+        if found is None:
+            # Damage among them, or bodies too big to be read all at once.
+            stretch = _one_by_one(connection, query, some, now=now, first=not records)
+            return Stretch((*records, *stretch.records), start + stretch.steps, last=False)
+        records += [found[row] for row in some if row in found]
+        size += sum(len(record.body or b"") for record in found.values())
         if size > PAGE_BYTES:
-            return Stretch(tuple(records), steps, last=False)
+            return Stretch(tuple(records), start + len(some), last=False)
     return Stretch(tuple(records), len(rows), last=False)
 
 
-def _records(connection: Connection, statement: Sql) -> tuple[list[Record], bool]:
-    """Return the records of a statement, and whether it was left early.
+def _walk(connection: Connection, query: Query, *, now: int) -> Generator[_Place]:
+    """Go along an index through the answer; put in order what the index has in none."""
+    statement = select.places(query, now)
+    texts = connection.names.texts
+    rows = connection.walk(statement.text, bound(statement.values, connection.names))
+    together: list[_Place] = []
+    damage: Exception | None = None
+    with closing(rows):
+        try:
+            for first, id, kind, space, row in cast("Iterator[_Found]", rows):
+                if together and first != together[0][0]:
+                    yield from _in_order(together, query)
+                    together = []
+                together.append((first, id, texts[kind], texts[space], row))
+        except DAMAGE as error:
+            damage = error
+    yield from _in_order(together, query)
+    if damage is not None:
+        raise damage
 
-    It is left where bodies get too big, and before damage: what lies in front of that is handed
-    out, and whoever goes on from there meets it first of all.
+
+def _in_order(places: list[_Place], query: Query) -> list[_Place]:
+    return sorted(places, reverse=query.order.descending) if len(places) > 1 else places
+
+
+def _kinds_of(connection: Connection, query: Query) -> list[str]:
+    """Return the kinds of a query, or else of its space, up to a few more than are merged."""
+    if query.kinds:
+        return list(dict.fromkeys(query.kinds))
+    names = connection.names
+    kinds: list[str] = []
+    last = 0
+    while len(kinds) <= _MOST_KINDS:
+        ((kind,),) = connection.rows(
+            "select min(kind) from record indexed by record_kind where space = ? and kind > ?",
+            (names.number(query.space or ""), last),
+        )
+        if kind is None:
+            break
+        last = cast("int", kind)
+        kinds.append(names.texts[last])
+    return kinds
+
+
+def _together(
+    connection: Connection, query: Query, rows: Sequence[int], *, now: int
+) -> dict[int, Record] | None:
+    """Return the records of some rows, `None` if they are too big to be read all at once."""
+    found: dict[int, Record] = {}
+    size = 0
+    for statement in _statements(query, rows, now=now):
+        walk = connection.walk(statement.text, bound(statement.values, connection.names))
+        with closing(walk) as answer:
+            for number, *columns in answer:
+                record = record_of(tuple(columns), connection.names)
+                found[cast("int", number)] = record
+                size += len(record.body or b"")
+                if size > PAGE_BYTES and len(rows) > 1:
+                    return None
+    return found
+
+
+def _statements(query: Query, rows: Sequence[int], *, now: int) -> Iterator[Sql]:
+    """Return what reads the ordinary rows, and what reads the lean ones."""
+    for among in ([row for row in rows if row > 0], [row for row in rows if row < 0]):
+        if not among:
+            continue
+        # Few lengths make few statements, which then are found in the cache of the connection.
+        room = 1 << (len(among) - 1).bit_length()
+        numbers = (*among, *[among[-1]] * (room - len(among)))
+        source = select.UNINDEXED
+        if among[0] < 0:
+            marks = ", ".join("?" * room)
+            own = tuple(-number for number in numbers)
+            source = lean.table(Sql(f"node.row in ({marks})", own))
+        statement = select.by_rows(query, now, source, room)
+        yield Sql(statement.text, (*statement.values, *numbers))
+
+
+def _one_by_one(
+    connection: Connection, query: Query, rows: Sequence[int], *, now: int, first: bool
+) -> Stretch:
+    """Return the records up to where they get too big, or up to damage.
+
+    Raises what is damaged if nothing lies before it, in these rows and (`first`) before them.
     """
     records: list[Record] = []
     size = 0
-    with closing(connection.walk(statement.text, statement.values)) as rows:
+    for steps, row in enumerate(rows):
         try:
-            for row in rows:
-                record = record_of(row)
-                records.append(record)
-                size += len(record.body or b"")
-                if size > PAGE_BYTES:
-                    return records, True
-        except _DAMAGE:
-            if not records:
+            found = _together(connection, query, (row,), now=now) or {}
+        except DAMAGE:
+            if first and not records:
                 raise
-            return records, True
-    return records, False
+            return Stretch(tuple(records), steps, last=False)
+        records += found.values()
+        size += sum(len(record.body or b"") for record in found.values())
+        if size > PAGE_BYTES:
+            return Stretch(tuple(records), steps + 1, last=False)
+    return Stretch(tuple(records), len(rows), last=False)

@@ -53,6 +53,8 @@ class Reader:
         """Do the reads, each with an outcome of its own."""
         with speaking_of(self._path):
             self._connection.run("begin")
+            # In what is now to be seen, a text may have got another number.
+            self._connection.names.forget()
             try:
                 for errand in errands:
                     self._one(errand)

@@ -9,30 +9,31 @@ from ...domain.errors import Corrupt
 from ...domain.record import NO_LABELS, Key, Record
 from . import labels
 from .connection import Row
+from .names import Names
 
 _Columns: TypeAlias = tuple[
-    str, str, str, int, int, int, int | None, str | None, str | None, str, str | None, bytes | None
+    int, int, str, int, int, int, int | None, int | None, int | None, int, str | None, bytes | None
 ]
 """`select.HEADER`, then the body or null."""
 
 _TYPES: Final[tuple[tuple[type, ...], ...]] = (
-    (str,),
-    (str,),
+    (int,),
+    (int,),
     (str,),
     (int,),
     (int,),
     (int,),
     (int, type(None)),
-    (str, type(None)),
-    (str, type(None)),
-    (str,),
+    (int, type(None)),
+    (int, type(None)),
+    (int,),
     (str, type(None)),
     (bytes, type(None)),
 )
 
 
-def record_of(row: Row) -> Record:
-    """Return the record of a row.
+def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
+    """Return the record of a row, with `key` where that is known already.
 
     Raises `Corrupt`, naming the key, where the row holds what was never written.
     """
@@ -42,9 +43,11 @@ def record_of(row: Row) -> Record:
     space, kind, id, version, created, updated, expires, session, thread, seal, coded, body = (
         columns
     )
+    texts = names.texts
     try:
         held = NO_LABELS if coded is None else MappingProxyType(labels.decode(coded))
-        key = Key(space, kind, id)
+        if key is None:
+            key = Key(texts[space], texts[kind], id)
     except (ValueError, RecursionError) as error:
         raise _damaged(row) from error
     return Record(
@@ -52,11 +55,11 @@ def record_of(row: Row) -> Record:
         version=version,
         created_at=created,
         updated_at=updated,
-        session_id=session,
-        thread_id=thread,
+        session_id=None if session is None else texts[session],
+        thread_id=None if thread is None else texts[thread],
         labels=held,
         body=body,
-        seal=seal,
+        seal=texts[seal],
         expires_at=expires,
     )
 

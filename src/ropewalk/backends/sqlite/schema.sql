@@ -2,43 +2,64 @@
 
 CREATE TABLE migration (number integer primary key, name text not null, checksum text not null, applied_at integer not null) strict;
 
+CREATE TABLE name (
+    nr integer primary key,
+    text text,                    -- null where nobody uses the name any more
+    space integer not null,
+    kind integer not null,
+    at integer not null,          -- what the times of a place's lean records count from
+    kept integer not null         -- 1: never forgotten; 2: nor is a kind that has families
+) strict;
+
+CREATE UNIQUE INDEX name_text on name (text, space, kind);
+
 CREATE TABLE record (
     row integer primary key,
-    space text not null,
-    kind text not null,
+    space integer not null,
+    kind integer not null,
     id text not null,
     version integer not null,
     created_at integer not null,  -- microseconds since 1970-01-01 UTC, as all times here
-    updated_at integer not null,
+    updated_at integer,           -- null where it is created_at
     expires_at integer,
-    session_id text,
-    thread_id text,
-    seal text not null,
+    session_id integer,
+    thread_id integer,
+    seal integer not null,
     labels text,                  -- JSON, see labels.py; null where there is none
     body blob not null            -- last, so that headers are read without a big body
 ) strict;
 
 CREATE UNIQUE INDEX record_key on record (space, id, kind);
 
-CREATE INDEX record_kind on record (space, kind, created_at, id);
+CREATE INDEX record_kind on record (space, kind, created_at);
 
-CREATE INDEX record_time on record (created_at, id, kind, space);
-
-CREATE INDEX record_session on record (session_id, space, created_at, id, kind)
+CREATE INDEX record_session on record (session_id, space, created_at)
     where session_id is not null;
 
-CREATE INDEX record_thread on record (thread_id, space, created_at, id, kind)
+CREATE INDEX record_thread on record (thread_id, space, created_at)
     where thread_id is not null;
 
 CREATE INDEX record_expiry on record (expires_at) where expires_at is not null;
 
-CREATE TABLE commits (
-    seq integer primary key autoincrement,  -- never given twice
-    batch_id text not null unique,
-    at integer not null,
-    actor text not null,
-    keys text not null,      -- JSON: [[space, kind, id], ...] of every change, in order
-    versions text not null   -- JSON: [[after, ...], [before, ...]], 0 for absent
+CREATE TABLE node (
+    row integer primary key,
+    place integer not null,
+    digest blob not null,
+    version integer not null,
+    at integer not null,          -- created_at, counted from the place's time
+    raised integer,               -- updated_at, counted from created_at; null where it is that
+    seal integer not null,
+    body blob not null
 ) strict;
 
-CREATE TABLE sqlite_sequence(name,seq);
+CREATE INDEX node_digest on node (place, substr(digest, -3));
+
+CREATE TABLE commits (
+    seq integer primary key,      -- no row is ever removed, so that none is given twice
+    batch blob not null,          -- the batch's id, see feed.py
+    at integer not null,          -- counted from the first day of 2026
+    actor text not null,
+    changes blob not null         -- MessagePack: of every change its key and both versions
+) strict;
+
+CREATE INDEX commits_batch on commits (substr(batch, 1, 4));

@@ -14,63 +14,89 @@ from ...domain.errors import Invalid
 from ...domain.limits import MAX_INT64, MIN_INT64
 from ...domain.query import LABEL, Query
 from . import labels
-from .conditions import condition_sql, is_float, label_code, one_of
-from .fragments import ALWAYS, NEVER, Bound, Sql, gathered, joined
+from .conditions import UPDATED, condition_sql, is_float, label_code, one_of_names
+from .fragments import ALWAYS, NEVER, Bound, Name, Sql, gathered, joined
 from .paths import index_for
 
 HEADER: Final = (
-    "space, kind, id, version, created_at, updated_at, expires_at, session_id, thread_id, seal, "
+    f"space, kind, id, version, created_at, {UPDATED}, expires_at, session_id, thread_id, seal, "
     "labels"
 )
 """The columns of a record but its body."""
 
-_NAME: Final = (Sql("id"), Sql("kind"), Sql("space"))
+UNINDEXED: Final = Sql("record not indexed")
+"""The table of records for a statement that names its rows."""
+
+
+def table(index: str | None) -> Sql:
+    """Return what stands behind `from` for the ordinary records, found along an index."""
+    return Sql(f"record indexed by {index}" if index else "record")
 
 
 def point(*, bodies: bool) -> str:
     """Return the statement that reads one live record by space, id, kind and the present time."""
     found = Sql("space = ? and id = ? and kind = ? and coalesce(expires_at > ?, 1)")
-    return chosen(_columns_read(bodies=bodies), found).text
+    return chosen(_columns_read(bodies=bodies), table("record_key"), found).text
 
 
-def page(query: Query, now: int, *, count: int) -> Sql:
-    """Return the statement that reads the next `count` records of the answer, in order."""
-    columns = _columns_read(bodies=query.bodies)
-    return _in_order(columns, query, now, Sql("limit ?", (count,)))
+def places(query: Query, now: int) -> Sql:
+    """Return the statement that walks an index of the query's order through the answer.
+
+    It tells what is sorted by, id, kind, space and row; those of one moment in any order.
+    """
+    field = query.order.field
+    columns = Sql(f"{field}, id, kind, space, row")
+    order = Sql(f"order by {field}{_direction(query)}")
+    source = table(index_for(query, ordered=True))
+    return chosen(columns, source, answering(query, now), order)
 
 
-def places(query: Query, now: int, *, count: int) -> Sql:
-    """Return the statement that finds the next `count` rows of the answer, and what sorts them."""
-    columns = Sql("created_at, id, kind, space, row")
-    return _in_order(columns, query, now, Sql("limit ?", (count,)))
+def sorted_rows(query: Query, now: int, *, lean: Sql | None) -> Sql:
+    """Return the statement that lists row numbers of the answer in order; the limit comes last.
+
+    `lean` is the table of lean rows, where some may be among the answer.
+    """
+    order = [column for column in _columns(query) if column.text != "?"]
+    columns = joined_columns((Sql("row"), *order))
+    found = answering(query, now)
+    source = table(index_for(query, ordered=lean is None))
+    parts = [chosen(columns, source, found)]
+    if lean is not None:
+        parts += [Sql("union all"), chosen(columns, lean, found)]
+    word = _direction(query)
+    listed = ", ".join(f"{number}{word}" for number in range(2, len(order) + 2))
+    parts.append(Sql(f"order by {listed} limit ?"))
+    return Sql(" ".join(part.text for part in parts), gathered(parts))
 
 
-def sorted_rows(query: Query, now: int) -> Sql:
-    """Return the statement that lists row numbers of the answer in order; the limit comes last."""
-    return _in_order(Sql("row"), query, now, Sql("limit ?"))
+def by_rows(query: Query, now: int, source: Sql, count: int) -> Sql:
+    """Return the statement that reads `count` rows if they still match, each behind its number.
+
+    The row numbers are bound last.
+    """
+    columns = joined_columns((Sql("row"), _columns_read(bodies=query.bodies)))
+    rows = Sql(f"and row in ({', '.join('?' * count)})")
+    return chosen(columns, source, matching(query, now), rows)
 
 
-def by_row(query: Query, now: int) -> Sql:
-    """Return the statement that reads a row if it still matches; the row number is bound last."""
-    found = matching(query, now)
-    return chosen(_columns_read(bodies=query.bodies), found, Sql("and row = ?"))
+def joined_columns(columns: Sequence[Sql]) -> Sql:
+    """Return a list of columns."""
+    return Sql(", ".join(column.text for column in columns), gathered(columns))
 
 
-def chosen(columns: Sql, condition: Sql, *rest: Sql, index: str | None = None) -> Sql:
-    """Return a statement on the table of records: every word of it is ours, all values bound."""
-    table = f"record indexed by {index}" if index else "record"
-    text = f"select {columns.text} from {table} where {condition.text}"  # noqa: S608
-    parts = (columns, condition, *rest)
+def chosen(columns: Sql, source: Sql, condition: Sql, *rest: Sql) -> Sql:
+    """Return a statement: every word of it is ours, all values bound."""
+    text = f"select {columns.text} from {source.text} where {condition.text}"  # noqa: S608
+    parts = (columns, source, condition, *rest)
     return Sql(" ".join((text, *(part.text for part in rest))), gathered(parts))
-
-
-def _in_order(columns: Sql, query: Query, now: int, limit: Sql) -> Sql:
-    index = index_for(query, ordered=True)
-    return chosen(columns, answering(query, now), _ordering(query), limit, index=index)
 
 
 def _columns_read(*, bodies: bool) -> Sql:
     return Sql(f"{HEADER}, {'body' if bodies else 'null'}")
+
+
+def _direction(query: Query) -> str:
+    return " desc" if query.order.descending else ""
 
 
 def matching(query: Query, now: int) -> Sql:
@@ -79,12 +105,9 @@ def matching(query: Query, now: int) -> Sql:
     for column in ("session_id", "thread_id", "space"):
         value = getattr(query, column)
         if value is not None:
-            parts.append(Sql(f"{column} = ?", (value,)))
+            parts.append(Sql(f"{column} = ?", (Name(value),)))
     if query.kinds:
-        # Without a space no index leads to a kind, and to the order of the index it is a column
-        # like others, not a constant: the plus says so.
-        kind = Sql("kind" if query.space is not None else "+kind")
-        parts.append(one_of(kind, tuple(dict.fromkeys(query.kinds))))
+        parts.append(one_of_names("kind", tuple(dict.fromkeys(query.kinds))))
     if not query.expired:
         parts.append(Sql("coalesce(expires_at > ?, 1)", (now,)))
     parts += [condition_sql(condition) for condition in query.where]
@@ -107,22 +130,29 @@ def answering(query: Query, now: int) -> Sql:
     return joined((matching(query, now), within(query)), "and")
 
 
-def _ordering(query: Query) -> Sql:
-    """Return what stands behind `order by`."""
-    word = " desc" if query.order.descending else ""
-    columns = _columns(query)
-    listed = ", ".join(column.text + word for column in columns)
-    return Sql(f"order by {listed}", gathered(columns))
-
-
 def _columns(query: Query) -> tuple[Sql, ...]:
+    """Return what the answer is sorted by; what all of it has in common is a bound text."""
     field = query.order.field
     if field == "id":
-        return _NAME
+        return _name(query)
+    if field == "updated_at":
+        return Sql(UPDATED), *_name(query)
     if not field.startswith(LABEL):
-        return Sql(field), *_NAME
+        return Sql(field), *_name(query)
     code = label_code(field[len(LABEL) :])
-    return _label_rank(code), _label_value(code), *_NAME
+    return _label_rank(code), _label_value(code), *_name(query)
+
+
+def _name(query: Query) -> tuple[Sql, Sql, Sql]:
+    """Return id, kind and space, which sort as texts and not as the numbers they stand as."""
+    kind = query.kinds[0] if len(query.kinds) == 1 else None
+    return Sql("id"), _text_of("kind", kind), _text_of("space", query.space)
+
+
+def _text_of(column: str, common: str | None) -> Sql:
+    if common is not None:
+        return Sql("?", (common,))
+    return Sql(f"(select text from name where nr = record.{column})")  # noqa: S608
 
 
 def _label_rank(code: Sql) -> Sql:

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from ...domain.cursor import rank
+from ...domain.cursor import Ranked, rank
 from ...domain.errors import Corrupt
 from ...domain.labels import Label
 from ...domain.query import LABEL, Query
 from ...domain.tally import DAY, MICROSECONDS_PER_DAY, Tally
+from . import lean
 from .conditions import is_float, label_code
 from .connection import Connection
-from .fragments import Sql, gathered
+from .fragments import Sql, bound
 from .labels import decode_value
+from .names import Names
 from .paths import index_for
-from .select import answering, chosen
+from .select import answering, chosen, joined_columns, table
+
+_NAMED: Final = frozenset({"space", "kind", "session_id", "thread_id"})
 
 
-def statement(query: Query, sums: Sequence[str], group_by: Sequence[str], *, now: int) -> Sql:
+def statement(
+    query: Query,
+    sums: Sequence[str],
+    group_by: Sequence[str],
+    *,
+    now: int,
+    source: Sql | None = None,
+) -> Sql:
     """Return the statement of a tally: the groups' columns, a count, three columns for each sum.
 
     Integers are added in two halves of 32 bits, so that no sum of theirs overflows; floats by a
-    function of ours.
+    function of ours. `source` is another table than that of ordinary records.
     """
     groups = [_group(name) for name in group_by]
     columns = [*groups, Sql("count(*)")]
@@ -37,11 +49,11 @@ def statement(query: Query, sums: Sequence[str], group_by: Sequence[str], *, now
                 (*code.values, *floating.values),
             ),
         ]
-    listed = ", ".join(column.text for column in columns)
     grouped = ", ".join(str(number + 1) for number in range(len(groups)))
     rest = (Sql(f"group by {grouped}"),) if groups else ()
-    index = index_for(query, ordered=False)
-    return chosen(Sql(listed, gathered(columns)), answering(query, now), *rest, index=index)
+    if source is None:
+        source = table(index_for(query, ordered=False))
+    return chosen(joined_columns(columns), source, answering(query, now), *rest)
 
 
 def tally(
@@ -53,10 +65,22 @@ def tally(
     now: int,
 ) -> list[Tally]:
     """Return the groups of what matches between the cursors, sorted, with counts and sums."""
-    select = statement(query, sums, group_by, now=now)
-    rows = connection.rows(select.text, select.values)
-    answer = [_tally(row, group_by, len(sums)) for row in rows]
-    return sorted(answer, key=lambda tally: [rank(value) for value in tally.group])
+    sources = [None, lean.source(query)] if lean.may_answer(connection, query) else [None]
+    answer: dict[tuple[Ranked, ...], Tally] = {}
+    for source in sources:
+        select = statement(query, sums, group_by, now=now, source=source)
+        values = bound(select.values, connection.names)
+        for row in connection.rows(select.text, values):
+            found = _tally(row, group_by, len(sums), connection.names)
+            place = tuple(rank(value) for value in found.group)
+            answer[place] = _together(answer[place], found) if place in answer else found
+    return [tally for _, tally in sorted(answer.items(), key=lambda item: item[0])]
+
+
+def _together(one: Tally, other: Tally) -> Tally:
+    """Return what two tables have of one group."""
+    sums = tuple(a + b for a, b in zip(one.sums, other.sums, strict=True))
+    return Tally(one.group, one.count + other.count, sums)
 
 
 def _group(name: str) -> Sql:
@@ -74,18 +98,18 @@ def _group(name: str) -> Sql:
     )
 
 
-def _tally(row: Sequence[object], group_by: Sequence[str], width: int) -> Tally:
-    values = [_value(name, value) for name, value in zip(group_by, row, strict=False)]
+def _tally(row: Sequence[object], group_by: Sequence[str], width: int, names: Names) -> Tally:
+    values = [_value(name, value, names) for name, value in zip(group_by, row, strict=False)]
     count, *parts = row[len(group_by) :]
     sums = [_sum(*parts[3 * index : 3 * index + 3]) for index in range(width)]
     return Tally(tuple(values), _integer(count), tuple(sums))
 
 
-def _value(name: str, value: object) -> Label | None:
+def _value(name: str, value: object, names: Names) -> Label | None:
     if value is None:
         return None
     if not name.startswith(LABEL):
-        return value if isinstance(value, str) else _integer(value)
+        return names.texts[_integer(value)] if name in _NAMED else _integer(value)
     try:
         label = decode_value(value)
     except ValueError as error:

@@ -1,0 +1,199 @@
+"""The two tables of records as the writer uses them: find a key's row, write it, remove it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from ...domain.change import ABSENT, Change, Delete, Effect, Ensure, Stamp
+from ...domain.labels import Label
+from ...domain.record import Key, Record
+from . import labels, lean
+from .connection import Connection
+from .names import Place
+
+_FIND: Final = (
+    "select row, version, created_at, expires_at, session_id, thread_id from record "
+    "where space = ? and id = ? and kind = ?"
+)
+_INSERT: Final = (
+    "insert into record (version, updated_at, expires_at, seal, labels, body, "
+    "created_at, session_id, thread_id, space, kind, id) "
+    "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# Naming a column in an update rewrites its indexes even where the value stays: most writes of a
+# record that is there leave its place alone.
+_REWRITE: Final = (
+    "update record set version = ?, updated_at = ?, expires_at = ?, seal = ?, labels = ?, body = ? "
+    "where row = ?"
+)
+_MOVE: Final = (
+    "update record set version = ?, updated_at = ?, expires_at = ?, seal = ?, labels = ?, body = ?,"
+    " created_at = ?, session_id = ?, thread_id = ? where row = ?"
+)
+_RAISE: Final = "update record set version = ?, updated_at = nullif(?, created_at) where row = ?"
+_DELETE: Final = "delete from record where row = ?"
+
+_FIND_LEAN: Final = f"select row, version, at from {lean.FOUND} = ? and digest = ?"  # noqa: S608
+_INSERT_LEAN: Final = (
+    "insert into node (place, digest, version, at, seal, body) values (?, ?, ?, ?, ?, ?)"
+)
+_RAISE_LEAN: Final = "update node set version = ?, raised = nullif(?, 0) where row = ?"
+_DELETE_LEAN: Final = "delete from node where row = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A key in the terms of the file: its place, `None` where nothing was written there yet.
+
+    `digest` is that of an id which is a family and a digest, else `None`.
+    """
+
+    key: Key
+    family: str
+    digest: bytes | None
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The row of a key as it is now, whether it is live or has expired; parents are numbers."""
+
+    row: int
+    version: int
+    created_at: int
+    expires_at: int | None = None
+    session_id: int | None = None
+    thread_id: int | None = None
+    is_lean: bool = False
+
+    def stamp(self, now: int) -> Stamp | None:
+        """Return what `decide` needs to know, `None` where the record has expired."""
+        live = self.expires_at is None or self.expires_at > now
+        return Stamp(self.version, self.created_at) if live else None
+
+
+class Tables:
+    """Rows of the file, on the connection that writes; `removed` counts those that are gone."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._names = connection.names
+        self._loose: set[int] = set()
+        self.removed = 0
+
+    def address(self, key: Key) -> Address:
+        """Return where a key lies."""
+        family, digest = lean.split(key.id) or ("", None)
+        return Address(key, family, digest, self._names.place(key.space, key.kind, family))
+
+    def find(self, address: Address) -> Row | None:
+        """Return the row of a key, `None` where there is none."""
+        key, digest, place = address.key, address.digest, address.place
+        if digest is not None:
+            if place is None:
+                # No id of the family was ever written here, in either table.
+                return None
+            rows = self._connection.rows(_FIND_LEAN, (place.number, lean.spot(digest), digest))
+            if rows:
+                row, version, at = cast("tuple[int, int, int]", rows[0])
+                return Row(row, version, place.at + at, is_lean=True)
+        if place is None:
+            return None
+        rows = self._connection.rows(_FIND, (place.space, key.id, place.kind))
+        if not rows:
+            return None
+        return Row(*cast("tuple[int, int, int, int | None, int | None, int | None]", rows[0]))
+
+    def settle(self, address: Address, now: int) -> Place:
+        """Return the place of a key, made if it is new."""
+        key = address.key
+        return address.place or self._names.enter_place(key.space, key.kind, address.family, at=now)
+
+    def perform(
+        self,
+        change: Change,
+        address: Address,
+        row: Row | None,
+        effect: Effect,
+        *,
+        held: Mapping[str, Label],
+        now: int,
+    ) -> None:
+        """Do what was decided about a change; `held` are the labels of a record to be written."""
+        if effect.record is not None:
+            place = self.settle(address, now)
+            if row is None and isinstance(change, Ensure) and address.digest is not None:
+                self._insert_lean(place, address.digest, effect.record)
+            else:
+                self._write(place, row, effect.record, held)
+        elif row is not None and effect.action == "raise":
+            if row.is_lean:
+                values = (effect.version, now - row.created_at, row.row)
+                self._connection.run(_RAISE_LEAN, values)
+            else:
+                self._connection.run(_RAISE, (effect.version, now, row.row))
+        elif row is not None and (effect.action == "delete" or _is_late(change, effect)):
+            self._remove(row)
+
+    def _insert_lean(self, place: Place, digest: bytes, record: Record) -> None:
+        seal = self._names.enter_kept(record.seal)
+        at = record.created_at - place.at
+        values = (place.number, digest, record.version, at, seal, record.body)
+        self._connection.run(_INSERT_LEAN, values)
+
+    def _write(
+        self, place: Place, row: Row | None, record: Record, held: Mapping[str, Label]
+    ) -> None:
+        run = self._connection.run
+        created, updated = record.created_at, record.updated_at
+        letter = (
+            record.version,
+            None if updated == created else updated,
+            record.expires_at,
+            self._names.enter_kept(record.seal),
+            labels.encode(held),
+            record.body,
+        )
+        session, thread = self._parent(record.session_id), self._parent(record.thread_id)
+        spot = (created, session, thread)
+        if row is not None and row.is_lean:
+            # A lean row cannot hold what was put: the record moves.
+            self._remove(row)
+            row = None
+        if row is None:
+            run(_INSERT, (*letter, *spot, place.space, place.kind, record.key.id))
+        elif spot == (row.created_at, row.session_id, row.thread_id):
+            run(_REWRITE, (*letter, row.row))
+        else:
+            self._leave(row)
+            run(_MOVE, (*letter, *spot, row.row))
+
+    def _parent(self, id: str | None) -> int | None:
+        return None if id is None else self._names.enter(id)
+
+    def _remove(self, row: Row) -> None:
+        self._leave(row)
+        self.removed += 1
+        self._connection.run(_DELETE_LEAN if row.is_lean else _DELETE, (row.row,))
+
+    def _leave(self, row: Row) -> None:
+        """Note that a row leaves its parents, which may then be nobody's."""
+        self._loose.update(n for n in (row.session_id, row.thread_id) if n is not None)
+
+    def release_names(self) -> None:
+        """Let go of the names of parents that no row has any more."""
+        if self._loose:
+            self._names.release(self._loose)
+            self._loose.clear()
+
+    def undo(self) -> None:
+        """Forget what was learnt since: the batch was rolled back."""
+        self._loose.clear()
+        self._names.undo()
+
+
+def _is_late(change: Change, effect: Effect) -> bool:
+    """Tell whether a delete came to an expired record, which then goes without a commit."""
+    return isinstance(change, Delete) and effect.previous == ABSENT

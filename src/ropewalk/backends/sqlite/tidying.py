@@ -1,0 +1,127 @@
+"""What the writer does while nobody waits: move the WAL into the file, give free pages back."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Final
+
+import apsw
+
+from .connection import Connection
+
+_CHECKPOINT_PAGES: Final = 1_000
+"""How many more pages in the WAL call for a checkpoint."""
+
+IDLE: Final = 0.2
+"""Seconds without a batch before pages are given back: whoever writes on may want them himself."""
+
+_AGAIN: Final = 1.0
+"""Seconds until the next try, where another process is writing."""
+
+_STEP: Final = 256
+"""Pages that one step gives back: a batch that comes meanwhile waits some milliseconds."""
+
+_FEW: Final = 32
+_SHARE: Final = 8
+"""So many free pages, or one in so many of the file, may stay for what is written next."""
+
+_LEAVING: Final = 2.0
+"""Seconds that closing may spend on giving pages back."""
+
+_MANY: Final = 100
+"""Removed rows that make it worth while to look how full the pages are."""
+
+_SMALL: Final = 64 * 1024 * 1024
+"""Bytes of the biggest file that is packed anew at closing."""
+
+
+class Tidying:
+    """Keep WAL and file small, in short steps between batches.
+
+    `removed` is told how many rows have been removed in all: where there were none since the
+    last look, there is nothing to give back.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._wal_pages = 0
+        self._checkpoint_at = _CHECKPOINT_PAGES
+        self._removed = 0
+        self._giving = False
+        connection.after_commit(self._count_pages)
+
+    @property
+    def is_giving(self) -> bool:
+        """Whether pages are being given back, with more to come."""
+        return self._giving
+
+    def checkpoint(self) -> None:
+        """Move the WAL into the file if it has grown enough; may raise errors of apsw."""
+        pages = self._wal_pages
+        if pages < self._checkpoint_at:
+            # The WAL began anew since the last checkpoint, or has not grown enough.
+            self._checkpoint_at = min(self._checkpoint_at, pages + _CHECKPOINT_PAGES)
+            return
+        self._checkpoint_at = pages + _CHECKPOINT_PAGES
+        self._copy()
+
+    def has_work(self, removed: int) -> bool:
+        """Tell whether there may be pages to give back."""
+        return self._giving or removed > self._removed
+
+    def give_back(self, removed: int) -> float | None:
+        """Do one step; return how many seconds to wait for the next, `None` after the last.
+
+        May raise errors of apsw.
+        """
+        if not self._giving:
+            free, pages = self._pages()
+            self._removed = removed
+            if free < _FEW or free * _SHARE < pages:
+                return None
+            self._giving = True
+        try:
+            self._connection.give_back(_STEP)
+        except apsw.BusyError:
+            return _AGAIN
+        if self._pages()[0]:
+            self.checkpoint()
+            return 0.0
+        self._giving = False
+        # The file ends where it should as soon as all of the WAL is in it.
+        self._copy()
+        return None
+
+    def leave(self, removed: int) -> None:
+        """Give back all that is free, within a few seconds; may raise errors of apsw."""
+        self._connection.be_impatient()
+        if removed >= _MANY:
+            self._pack()
+        if removed:
+            end = time.monotonic() + _LEAVING
+            while self._pages()[0] and time.monotonic() < end:
+                self._connection.give_back(_STEP)
+        self._connection.checkpoint(truncate=True)
+
+    def _pack(self) -> None:
+        """Write a small file anew if most of its used pages are empty."""
+        _, pages = self._pages()
+        if pages * self._connection.page_size > _SMALL:
+            return
+        empty = "select coalesce(sum(unused) * 2 > sum(pgsize), 0) from dbstat"
+        if self._connection.integer(empty):
+            self._connection.run("vacuum")
+
+    def _pages(self) -> tuple[int, int]:
+        """Return how many pages of the file are free, and how many there are."""
+        connection = self._connection
+        return connection.integer("pragma freelist_count"), connection.integer("pragma page_count")
+
+    def _copy(self) -> None:
+        # Another process may be at it.
+        with suppress(apsw.BusyError):
+            self._connection.checkpoint()
+
+    def _count_pages(self, pages: int) -> None:
+        self._wal_pages = pages

@@ -1,0 +1,152 @@
+"""Lean rows: to whoever asks they are records like others, in every verb and every order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import pytest
+
+from ropewalk.backends.memory import MemoryBackend
+from ropewalk.backends.sqlite import SqliteBackend, lean
+from ropewalk.domain.change import Batch, Change, Check, Delete, Ensure, Put
+from ropewalk.domain.clock import FrozenClock
+from ropewalk.domain.errors import Conflict
+from ropewalk.domain.ports import Backend
+from ropewalk.domain.query import NEWEST_FIRST, AnyOf, Condition, Order, Query
+from ropewalk.domain.record import Key
+from ropewalk.testing.samples import commits, everything
+
+FAMILIES: Final = ("f", "f.g", "f.g.h", "gé\0x", "." * 3)
+DIGITS: Final = tuple(f"{n * 7919:032x}" for n in range(8))
+IDS: Final = tuple(f"{family}.{digits}" for family in FAMILIES for digits in DIGITS)
+PLAIN: Final = ("f", "f.", "g", "z", f"f.{DIGITS[1].upper()}x", DIGITS[1], "." + DIGITS[1])
+
+QUERIES: Final = (
+    Query(space=None),
+    Query(space="a"),
+    Query(space="a", order=NEWEST_FIRST, limit=7),
+    Query(space="a", kinds=("node",)),
+    Query(space="a", kinds=("node",), bodies=False, order=Order("id")),
+    Query(space="a", kinds=("node", "note"), order=Order("updated_at", descending=True)),
+    Query(space="a", kinds=("note",)),
+    Query(space=None, kinds=("node",), order=Order("labels.n")),
+    Query(space="a", where=(Condition("id", "prefix", "f."),)),
+    Query(space="a", where=(Condition("id", "prefix", "f.g"),)),
+    Query(space="a", where=(Condition("id", "prefix", f"f.{DIGITS[3][:30]}"),)),
+    Query(space="a", where=(Condition("id", "prefix", f"f.g.{DIGITS[3][:30]}"),)),
+    Query(space="a", kinds=("node",), where=(Condition("id", "in", (IDS[1], IDS[9], "f")),)),
+    Query(space=None, where=(Condition("id", "eq", IDS[20]),)),
+    Query(space="a", where=(Condition("labels.n", "exists", value=False),)),
+    Query(space="a", where=(Condition("labels.n", "gt", 1),)),
+    Query(space="a", where=(Condition("session_id", "eq", None), Condition("version", "ge", 3))),
+    Query(space="a", where=(Condition("kind", "ne", "note"), Condition("id", "gt", "f.g"))),
+    Query(space=None, where=(AnyOf((Condition("space", "eq", "b"), Condition("id", "eq", "f"))),)),
+    Query(space="a", thread_id="t"),
+    Query(space="nowhere", kinds=("node",)),
+)
+
+
+_Both: TypeAlias = tuple[tuple[Backend, Backend], tuple[FrozenClock, FrozenClock]]
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[_Both]:
+    """Open a store in memory, which has one kind of row, and one on a file; and their clocks."""
+    clocks = FrozenClock(tick=0), FrozenClock(tick=0)
+    plain = MemoryBackend(clock=clocks[0])
+    file = SqliteBackend(tmp_path / "store.db", clock=clocks[1])
+    await plain.open()
+    await file.open()
+    yield (plain, file), clocks
+    await plain.close()
+    await file.close()
+
+
+def _change(chance: random.Random, space: str) -> Change:
+    kind = chance.choice(("node", "node", "node", "note"))
+    key = Key(space, kind, chance.choice(IDS * 3 + PLAIN))
+    what = chance.randrange(10)
+    if what < 6:
+        seal = chance.choice(("", "raw", "zstd"))
+        return Ensure(key=key, stamp=chance.randint(1, 5), body=key.id.encode(), seal=seal)
+    if what < 8:
+        return Delete(key=key, at_most=chance.choice((None, 3)))
+    if what == 8:
+        return Check(key=key, expect=chance.choice((0, 0, 1)))
+    labels = chance.choice(({}, {"n": chance.randint(0, 3)}))
+    thread = chance.choice((None, "t"))
+    expiry = chance.choice((None, 1))
+    return Put(key=key, body=b"put", labels=labels, thread_id=thread, expires_at=expiry)
+
+
+async def _same(one: Backend, other: Backend) -> None:
+    """Check that two stores answer alike, whatever they are asked."""
+    for query in QUERIES:
+        assert await everything(one, query) == await everything(other, query), query
+        groups = ("space", "kind", "thread_id", "created_day", "labels.n")
+        for by in ((), groups):
+            expected = await one.tally(query, ("n",), by)
+            assert expected == await other.tally(query, ("n",), by), query
+        whole = await everything(one, query)
+        for first, last in ((len(whole) // 3, len(whole) // 2), (0, -1)):
+            if whole:
+                after, until = query.cursor(whole[first]), query.cursor(whole[last])
+                part = replace(query, where=(), after=after, until=until)
+                assert await everything(one, part) == await everything(other, part), part
+    keys = [Key(s, k, id) for s in "ab" for k in ("node", "note") for id in (*IDS, *PLAIN)]
+    for bodies in (True, False):
+        expected_records = await one.get(keys, bodies=bodies)
+        assert expected_records == await other.get(keys, bodies=bodies)
+    assert await commits(one) == await commits(other)
+
+
+@pytest.mark.seed("1.3", "2.2")
+@pytest.mark.parametrize("seed", range(4))
+async def test_lean_rows_are_records(both: _Both, seed: int) -> None:
+    """Written, raised, put over, deleted, made anew: in any mixture both stores are the same."""
+    backends, clocks = both
+    chance = random.Random(seed)
+    for round in range(60):
+        step = chance.choice((0, 1, 90_000_000_000))
+        for clock in clocks:
+            clock.advance(step)
+        changes: dict[Key, Change] = {}
+        for _ in range(chance.randint(1, 12)):
+            change = _change(chance, chance.choice("aab"))
+            changes[change.key] = change
+        batch = Batch(tuple(changes.values()), actor=f"round {round}")
+        answers = [await _answer(backend, batch) for backend in backends]
+        assert answers[0] == answers[1]
+        again = [await _answer(backend, batch) for backend in backends]
+        assert again[0] == again[1]
+    await _same(*backends)
+
+
+async def _answer(backend: Backend, batch: Batch) -> object:
+    try:
+        return await backend.apply(batch)
+    except Conflict as error:
+        return error.code, error.facts
+
+
+@pytest.mark.parametrize(
+    ("id", "parts"),
+    [
+        ("f." + "0a" * 16, ("f", b"\n" * 16)),
+        ("a.b." + "00" * 16, ("a.b", bytes(16))),
+        ("." + "00" * 16, None),
+        ("f." + "0A" * 16, None),
+        ("f." + "0 " * 16, None),
+        ("f:" + "00" * 16, None),
+        ("f." + "00" * 15, None),
+        ("f." + "0g" * 16, None),
+        ("", None),
+    ],
+)
+def test_the_form_of_an_id(id: str, parts: tuple[str, bytes] | None) -> None:
+    """Only a family, a dot and 32 small hexadecimal digits come back as they were."""
+    assert parts == lean.split(id)
