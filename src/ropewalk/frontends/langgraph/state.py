@@ -1,0 +1,133 @@
+"""A checkpoint of LangGraph as a state of ours: its channels on top, all else under one key."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final, cast
+
+from langgraph.checkpoint.base import Checkpoint
+
+from ...domain.errors import Corrupt, Invalid
+from .values import SerdeValues
+
+CHECKPOINT: Final = "~checkpoint"
+"""The key under which everything of a checkpoint stands but the values of its channels."""
+
+METADATA: Final = "~metadata"
+"""The key under which the metadata stand that fit into no header."""
+
+_MARK: Final = "~"
+_CHANNELS: Final = "channel_values"
+
+
+def channel_key(channel: str) -> str:
+    """Return the key of a channel; a name that begins like a key of ours gets one more mark."""
+    return _MARK + channel if channel.startswith(_MARK) else channel
+
+
+def channels_of(keys: Collection[str]) -> tuple[str, ...]:
+    """Return the names of the channels among the keys of a state."""
+    return tuple(_channel(key) for key in keys if _is_channel(key))
+
+
+def to_state(
+    checkpoint: Checkpoint, rest: Mapping[str, object], values: SerdeValues
+) -> dict[str, object]:
+    """Lay out a checkpoint, and the metadata that no header can hold, as a state.
+
+    The id is left out, as the checkpoint is found by it. Raises `Invalid` naming the path of a
+    value that the serializer cannot write as a whole.
+    """
+    named = cast("Mapping[str, object]", checkpoint)
+    channels = cast("Mapping[str, object]", named.get(_CHANNELS) or {})
+    about = {name: value for name, value in named.items() if name not in ("id", _CHANNELS)}
+    state = {channel_key(channel): value for channel, value in channels.items()}
+    state[CHECKPOINT] = about
+    if rest:
+        state[METADATA] = dict(rest)
+    for key, value in state.items():
+        try:
+            state[key] = values.prepared(value)
+        except Invalid as error:
+            raise _unserializable(key, value, values) from error
+    return state
+
+
+def to_checkpoint(id: str, state: Mapping[str, Any]) -> Checkpoint:
+    """Put a checkpoint together again from its state."""
+    about = state.get(CHECKPOINT)
+    if not isinstance(about, Mapping):
+        message = f"the state of checkpoint {id!r} was not written by this adapter, or is damaged"
+        raise Corrupt(message, code="bad_state", id=id)
+    values = {_channel(key): value for key, value in state.items() if _is_channel(key)}
+    whole = {**cast("Mapping[str, object]", about), "id": id, _CHANNELS: values}
+    return cast("Checkpoint", whole)
+
+
+def made_at(checkpoint: Checkpoint) -> datetime | None:
+    """Return when a checkpoint was made, as far as it says so."""
+    try:
+        at = datetime.fromisoformat(checkpoint["ts"])
+    except (KeyError, TypeError, ValueError):  # it says nothing, or nothing that is a time
+        return None
+    return None if at.tzinfo is None else at
+
+
+def located(error: Invalid, values: SerdeValues, parts: Mapping[str, object]) -> Invalid:
+    """Return an error about a value that cannot be written with the path to it."""
+    if error.code != "unserializable" or "path" in error.facts:
+        return error
+    for name, value in parts.items():
+        if not _writable(values, value):
+            return _unserializable(name, value, values)
+    return error
+
+
+def _unserializable(name: str, value: object, values: SerdeValues) -> Invalid:
+    path, inner = name, value
+    found = True
+    while found:
+        found = False
+        for step, child in _children(inner):
+            if not _writable(values, child):
+                path, inner, found = path + step, child, True
+                break
+    kind = type(inner).__qualname__
+    message = (
+        f"{path} is a {kind}, which the serializer cannot write: keep something plain there, or "
+        "give the saver a serializer that knows the type"
+    )
+    return Invalid(message, code="unserializable", path=path, type=kind)
+
+
+def _writable(values: SerdeValues, value: object) -> bool:
+    try:
+        values.dumps(values.prepared(value))
+    except Invalid:
+        return False
+    return True
+
+
+def _children(value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, Mapping):
+        for key, item in cast("Mapping[object, object]", value).items():
+            yield f".{key}", item
+    elif isinstance(value, list | tuple | set | frozenset):
+        for place, item in enumerate(cast("Collection[object]", value)):
+            yield f"[{place}]", item
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield f".{field.name}", getattr(value, field.name)
+    elif hasattr(value, "__dict__"):
+        for name, item in vars(value).items():
+            yield f".{name}", item
+
+
+def _is_channel(key: str) -> bool:
+    return not key.startswith(_MARK) or key.startswith(_MARK * 2)
+
+
+def _channel(key: str) -> str:
+    return key.removeprefix(_MARK)

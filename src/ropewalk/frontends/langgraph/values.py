@@ -1,0 +1,232 @@
+"""`SerdeValues`: values in the form that LangGraph's serializer gives them, open to the tree."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+import ormsgpack
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from ...domain.errors import Corrupt, Invalid
+from ...domain.ports import Opened
+
+TYPED: Final = 31
+"""The extension that holds what the serializer gave in another form than MessagePack.
+
+In it stands the name of the form and then the bytes. LangGraph's own codes begin at 0, those of
+Ropewalk's values at 32 and those of its trees at 100.
+"""
+
+_MSGPACK: Final = "msgpack"
+_NIL: Final = b"\xc0"
+_SNAPSHOT: Final = 7
+_EXTENSIONS: Final = {0xC7: 1, 0xC8: 2, 0xC9: 4}
+"""The first byte of an extension of any length, and in how many bytes its length follows."""
+_FIXED_EXTENSIONS: Final = range(0xD4, 0xD9)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Typed:
+    """What a serializer made of a whole value: the name of its form, and the bytes."""
+
+    form: str
+    data: bytes
+
+
+class SerdeValues:
+    """Write values as a serializer of LangGraph does, so that it reads back what it wrote.
+
+    A value in the serializer's MessagePack stays what it is, byte for byte: MessagePack composes,
+    so whoever keeps the items of a list apart can put together what the serializer would have
+    made of the list. Everything else (a bytearray, a pickle, what was encrypted, the work of
+    another serializer) is kept whole, as `Typed`.
+    """
+
+    name: str = "langgraph"
+
+    def __init__(self, serde: SerializerProtocol) -> None:
+        """Write and read with `serde`."""
+        self._serde = serde
+        self._composes = composes(serde)
+
+    def prepared(self, value: object) -> object:
+        """Return the value of one channel as `dumps` has to be given it.
+
+        Raises `Invalid` for what a serializer that has to see the whole cannot write.
+        """
+        if not self._composes:
+            return Typed(*self._dumped(value))
+        if isinstance(value, bytes) and type(value) is not bytes:
+            return bytes(value)
+        if isinstance(value, bytearray) or getattr(self._serde, "pickle_fallback", False):
+            form, data = self._dumped(value)
+            return Typed(form, data) if form in ("bytearray", "pickle") else value
+        return value
+
+    def dumps(self, value: object) -> bytes:
+        """Write `value`; raise `Invalid` for what the serializer cannot write."""
+        if type(value) is Typed:
+            inner = ormsgpack.packb([value.form, value.data])
+            return ormsgpack.packb(ormsgpack.Ext(TYPED, inner))
+        if value is None:
+            return _NIL
+        if isinstance(value, bytes | bytearray):
+            return ormsgpack.packb(bytes(value))
+        form, data = self._dumped(value)
+        if form != _MSGPACK:
+            raise _refused(value, f"it would have to become {form}")
+        return data
+
+    def loads(self, data: bytes) -> object:
+        """Read what `dumps` wrote, as the serializer reads it.
+
+        Raises `Corrupt` where the serializer cannot read it, and `Invalid` for a form that it is
+        not set up to read, such as a pickle.
+        """
+        form, payload = _MSGPACK, data
+        extension = extension_of(data)
+        if extension is not None and extension[0] == TYPED:
+            form, payload = _typed(extension[1])
+        try:
+            return self._serde.loads_typed((form, payload))
+        except NotImplementedError as error:
+            message = (
+                f"the value was kept as {form}, which this serializer does not read: pass the "
+                "saver the serializer that wrote it (for pickles with pickle_fallback=True)"
+            )
+            raise Invalid(message, code="unknown_form", form=form) from error
+        except Exception as error:
+            message = (
+                f"the serializer cannot read a value of form {form} ({type(error).__name__}): it "
+                "needs the key and the settings with which it was written, or the value is damaged"
+            )
+            raise Corrupt(message, code="bad_value", form=form) from error
+
+    def open(self, value: object) -> Opened | None:
+        """Take a typed value apart as the serializer writes it, where that can be done.
+
+        The form is compared with what the serializer writes: where they differ, the value is
+        kept in one piece.
+        """
+        if type(value) is Typed:
+            head = ormsgpack.packb([value.form, b""])[:-2]
+            return Opened(TYPED, head, value.data)
+        if not self._composes:
+            return None
+        extension = extension_of(self.dumps(value))
+        inside = None if extension is None else _inside(value)
+        if extension is None or inside is None:
+            return None
+        code, payload = extension
+        same = self._in_one_piece(inside) == payload
+        return Opened(code, b"", inside) if same else None
+
+    def _dumped(self, value: object) -> tuple[str, bytes]:
+        try:
+            form, data = self._serde.dumps_typed(value)
+        except Exception as error:
+            raise _refused(value, str(error)) from error
+        return form, bytes(data)
+
+    def _in_one_piece(self, value: object) -> bytes | None:
+        try:
+            return self.dumps(value)
+        except Invalid:  # then the parts are not what the serializer writes
+            return None
+
+
+def composes(serde: SerializerProtocol) -> bool:
+    """Tell whether a list that `serde` writes is made of its items as `serde` writes them."""
+    kind = type(serde)
+    return (
+        isinstance(serde, JsonPlusSerializer)
+        and kind.dumps_typed is JsonPlusSerializer.dumps_typed
+        and kind.loads_typed is JsonPlusSerializer.loads_typed
+    )
+
+
+def _refused(value: object, reason: str) -> Invalid:
+    kind = type(value).__qualname__
+    message = f"a {kind} cannot be written by the serializer: {reason}"
+    return Invalid(message, code="unserializable", type=kind)
+
+
+def extension_of(data: bytes) -> tuple[int, bytes] | None:
+    """Return code and payload of an item of MessagePack that is an extension, or `None`."""
+    first = data[0] if data else 0
+    if first in _FIXED_EXTENSIONS:
+        return data[1], data[2:]
+    width = _EXTENSIONS.get(first)
+    return None if width is None else (data[width + 1], data[width + 2 :])
+
+
+def _typed(payload: bytes) -> tuple[str, bytes]:
+    try:
+        form, data = cast("tuple[object, object]", ormsgpack.unpackb(payload))
+    except (TypeError, ValueError) as error:
+        message = "a value that stands for itself is damaged; restore it from a backup"
+        raise Corrupt(message, code="bad_value") from error
+    if isinstance(form, str) and isinstance(data, bytes):
+        return form, data
+    message = "a value that stands for itself has no form; restore it from a backup"
+    raise Corrupt(message, code="bad_value")
+
+
+def _inside(value: object) -> object | None:
+    """Return what LangGraph writes into the extension of a typed value, or `None`."""
+    for tells, parts in _PARTS:
+        if tells(value):
+            return parts(value)
+    return None
+
+
+def is_snapshot(value: object) -> bool:
+    """Tell whether a value is what LangGraph stores of a delta channel now and then."""
+    kind = type(value)
+    return (kind.__module__, kind.__name__) == (
+        "langgraph.checkpoint.serde.types",
+        "_DeltaSnapshot",
+    )
+
+
+def _named(value: object) -> list[object]:
+    kind = type(value)
+    return [kind.__module__, kind.__name__]
+
+
+def _has(name: str) -> Callable[[object], bool]:
+    return lambda value: callable(getattr(value, name, None))
+
+
+def _is_record(value: object) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _sent(send: Any) -> list[object]:  # noqa: ANN401 (a type of LangGraph's core)
+    timeout = [] if send.timeout is None else [send.timeout]
+    return [*_named(send), [send.node, send.arg, *timeout]]
+
+
+def _array(array: Any) -> list[object]:  # noqa: ANN401 (of numpy, which may be missing)
+    by_columns = array.flags.f_contiguous and not array.flags.c_contiguous
+    order = "F" if by_columns else "C"
+    return [array.dtype.str, list(array.shape), order, array.tobytes(order="A")]
+
+
+# In LangGraph's own order, as some values are of several kinds.
+_PARTS: Final[Sequence[tuple[Callable[[object], bool], Callable[[Any], object]]]] = (
+    (is_snapshot, lambda value: value.value),
+    (_has("model_dump"), lambda value: [*_named(value), value.model_dump(), "model_validate_json"]),
+    (_has("_asdict"), lambda value: [*_named(value), value._asdict()]),
+    (lambda v: isinstance(v, set | frozenset | deque), lambda v: [*_named(v), list(v)]),
+    (lambda value: _named(value) == ["langgraph.types", "Send"], _sent),
+    (
+        _is_record,
+        lambda v: [*_named(v), {f.name: getattr(v, f.name) for f in dataclasses.fields(v)}],
+    ),
+    (lambda value: _named(value) == ["numpy", "ndarray"], _array),
+)
