@@ -11,22 +11,26 @@ import pytest
 
 import ropewalk
 from ropewalk.stores.base import EntityStore
-from ropewalk.stores.checkpoints import STATE, CheckpointStore
+from ropewalk.stores.checkpoints import CheckpointStore
 from ropewalk.stores.history import HistoryStore
 from ropewalk.stores.kinds import DOORS
 from ropewalk.stores.memories import MemoryStore, VectorStore
 from ropewalk.stores.sessions import InteractionStore, SessionStore
 from ropewalk.stores.threads import BranchStore, SnapshotStore, ThreadStore
+from ropewalk.stores.writes import WriteStore
 
 pytestmark = pytest.mark.seed("3.5")
 
 SOURCE = Path(ropewalk.__file__).parent
 
+# Of what states consist, which no store of entities keeps.
+TREES = {"node", "family", "head", "dictionary", "secret"}
+
 MODULES: dict[str, set[str]] = {
     "sessions": {*SessionStore.kinds, *InteractionStore.kinds},
     "threads": {*ThreadStore.kinds, *BranchStore.kinds, *SnapshotStore.kinds},
     "history": set(HistoryStore.kinds),
-    "checkpoints": {*CheckpointStore.kinds, STATE},
+    "checkpoints": {*CheckpointStore.kinds, *WriteStore.kinds, *TREES},
     "memories": {*MemoryStore.kinds, *VectorStore.kinds},
 }
 
@@ -41,6 +45,16 @@ ALLOWED: dict[str, set[str]] = {
     "checkpoints": {"checkpoints"},
     "memories": {"memories"},
     "cleanup": set(),
+    "forest": set(),
+    "grove": {"checkpoints", "writes"},
+    "collector": {"writes"},
+    "pending": {"writes"},
+    "states": set(),
+    "growth": set(),
+    "planter": set(),
+    "saver": set(),
+    "schemas": set(),
+    "training": set(),
     "dependants": set(),
     "intake": set(),
 }
@@ -62,7 +76,7 @@ def test_every_store_is_counted() -> None:
     stores = cast("list[type[EntityStore[object]]]", EntityStore.__subclasses__())
     kinds = {kind for store in stores for kind in store.kinds}
 
-    assert kinds | {STATE} == set().union(*MODULES.values())
+    assert kinds | TREES == set().union(*MODULES.values())
 
 
 @pytest.mark.parametrize("service", sorted(ALLOWED))

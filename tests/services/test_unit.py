@@ -24,7 +24,7 @@ async def test_all_modules_commit_together(storage: Storage) -> None:
         assert {} == await storage.kinds()
 
     [commit] = [commit async for commit in storage.feed()]
-    assert 8 == len(commit.changes)
+    assert 10 == len(commit.changes)
     assert ["hi"] == [m.content for m in await storage.history.messages("f")]
 
 

@@ -205,7 +205,7 @@ async def test_the_state_of_a_checkpoint_is_seen_only_by_name(
     records: RecordStore, backend: Backend, sealer: Sealer
 ) -> None:
     """A part of another record with the same id is in nobody's way."""
-    for kind in ("checkpoint", "state"):
+    for kind in ("checkpoint", "write"):
         await put_raw(backend, sealer, kind, "cp")
     loaded = await records.load("cp")
     assert loaded is not None
@@ -214,8 +214,8 @@ async def test_the_state_of_a_checkpoint_is_seen_only_by_name(
         await records.count(),
         [row["type"] for row in await records.list()],
     )
-    assert {"from": "state"} == (await records.load("cp", type="state") or {})["data"]
-    assert 1 == await records.count({"type": "state"})
+    assert {"from": "write"} == (await records.load("cp", type="write") or {})["data"]
+    assert 1 == await records.count({"type": "write"})
 
 
 async def test_an_update_merges(records: RecordStore) -> None:

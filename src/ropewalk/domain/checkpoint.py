@@ -10,11 +10,26 @@ from typing import Any
 from .errors import Invalid
 
 
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """Where the tree of a state begins: its root, and the family whose nodes it shares.
+
+    `mac` is the keyed hash of the root and of the checkpoint that it belongs to.
+    """
+
+    family: str
+    root: bytes
+    mac: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointHeader:
     """Everything about a checkpoint but its state: what lists show.
 
-    `parent_id` is the checkpoint it continues; `size` the sealed state in bytes.
+    `parent_id` is the checkpoint it continues; `size` the bytes that it added to the store: what
+    it shares with others is not counted twice. `namespace` tells apart several lines of states in
+    one thread (a graph and its subgraphs). `tags` are names that people gave it; a pinned or a
+    tagged checkpoint is never cleaned away. `trunk` is where its state begins.
     """
 
     id: str
@@ -27,6 +42,10 @@ class CheckpointHeader:
     created_at: datetime
     updated_at: datetime
     version: int = 1
+    namespace: str = ""
+    tags: tuple[str, ...] = ()
+    pinned: bool = False
+    trunk: Trunk | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +53,21 @@ class Checkpoint(CheckpointHeader):
     """A checkpoint with its state, which is the caller's own copy."""
 
     state: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One value that a task wrote at a checkpoint, to be part of the next one.
+
+    `task_path` and `task_id` say who wrote it, `index` is its place among what that task wrote,
+    `channel` where it is meant to go.
+    """
+
+    task_id: str
+    index: int
+    channel: str
+    value: Any
+    task_path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +103,25 @@ class CleanupReport:
     kept: Mapping[str, str]
     freed_bytes: int
     dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What a collection of garbage did: families looked through, nodes kept and removed.
+
+    `freed_bytes` are the sealed bodies of the removed nodes.
+    """
+
+    families: int = 0
+    kept: int = 0
+    removed: int = 0
+    freed_bytes: int = 0
+
+    def __add__(self, other: Collected) -> Collected:
+        """Add up two collections."""
+        return Collected(
+            families=self.families + other.families,
+            kept=self.kept + other.kept,
+            removed=self.removed + other.removed,
+            freed_bytes=self.freed_bytes + other.freed_bytes,
+        )

@@ -161,6 +161,10 @@ class Sealer(Protocol):
         """How objects are written inside the bodies."""
         ...
 
+    def foreign(self, name: str) -> Values:
+        """Return how another program's values are shown: as they are stored, byte for byte."""
+        ...
+
     async def seal(self, value: object, key: Key) -> Sealed:
         """Close `value` for `key`.
 

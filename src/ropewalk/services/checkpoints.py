@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ..domain.checkpoint import Checkpoint, CheckpointHeader, CleanupPolicy, CleanupReport
+from ..domain.checkpoint import (
+    Checkpoint,
+    CheckpointHeader,
+    CleanupPolicy,
+    CleanupReport,
+    Collected,
+)
 from ..domain.errors import Conflict
 from ..domain.query import NEWEST_FIRST, Condition
 from ..domain.thread import Position, Segment
 from ..stores.base import Find, check_metadata, has_metadata, metadata_conditions
-from ..stores.checkpoints import STATE, CheckpointStore
+from ..stores.checkpoints import check_delta, check_tag, with_tag
 from .cleanup import Keep, judge
-from .lineage import Lineage, along, page_along, stretches
-from .manager import change, get, missing
+from .collector import Collector
+from .lineage import Lineage, along, page_along
+from .manager import change, get
+from .saver import Saver
+from .schemas import Schemas
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -24,8 +33,10 @@ if TYPE_CHECKING:
     from ..domain.change import Change
     from ..domain.page import Page
     from .desk import Desk
+    from .grove import Grove
 
 _WHAT: Final = "checkpoint"
+_FIELDS: Final = tuple(field.name for field in fields(CheckpointHeader))
 _DELETE_AT_ONCE: Final = 500
 
 
@@ -36,11 +47,16 @@ class Checkpoints:
     workflow's, and where a line comes from is the threads'.
     """
 
-    def __init__(self, desk: Desk, lineage: Lineage) -> None:
-        """Work at `desk`, asking `lineage` for a thread's line."""
+    def __init__(self, desk: Desk, lineage: Lineage, grove: Grove) -> None:
+        """Work at `desk`, asking `lineage` for a thread's line, with the trees of `grove`."""
         self._desk = desk
         self._lineage = lineage
-        self._store = CheckpointStore(desk.backend, desk.sealer, space=desk.space)
+        self._store = grove.store
+        self._grove = grove
+        self._planter = grove.planter(desk.sealer.values)
+        self._saver = Saver(desk, lineage, grove, self._planter, newest=self.newest_of)
+        self._collector = Collector(desk, grove)
+        self._schemas = Schemas()
 
     async def save(
         self,
@@ -52,57 +68,87 @@ class Checkpoints:
         parent_id: str | None = None,
         id: str | None = None,
         created_at: datetime | None = None,
+        trust_identity: bool = False,
     ) -> CheckpointHeader:
         """Keep `state` as the newest checkpoint of a thread, and return its header.
 
-        The state is taken as it is at the call. The parent is the newest checkpoint on the
-        thread's line unless `parent_id` names another. Raises `NotFound` for an unknown thread
-        or parent, `Invalid` naming the path of a value that has no registered type, and
-        `Conflict` where `id` is taken.
+        The state is taken as it is at the call; one that takes longer than a few milliseconds to
+        read is read in slices, and must not be changed until this returns. What it shares with
+        the checkpoint before is not written again; with `trust_identity` the caller vouches that
+        an object that was in the last state and is in this one has not been changed in place.
+
+        The parent is the newest checkpoint on the thread's line unless `parent_id` names another.
+        Raises `NotFound` for an unknown thread or parent, `Invalid` naming the path of a value
+        that has no registered type, and `Conflict` where `id` is taken.
         """
-        checked = check_metadata(metadata)
-        header = CheckpointHeader(
+        header = self._header(thread_id, workflow_id, metadata, id, created_at)
+        return await self._saver.save(
+            replace(header, parent_id=parent_id),
+            state,
+            schema=self._schemas.newest,
+            by_identity=trust_identity,
+        )
+
+    async def append(
+        self,
+        thread_id: str,
+        delta: Mapping[str, Any],
+        *,
+        workflow_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        id: str | None = None,
+        created_at: datetime | None = None,
+    ) -> CheckpointHeader:
+        """Keep the newest state with `delta` on top of it as the thread's newest checkpoint.
+
+        A list in `delta` is put behind the list that stands under its key; any other value takes
+        the place of the old one. Costs what `delta` costs, however long the lists have become.
+        Where the thread has no checkpoint yet, `delta` is the whole state. Raises as `save` does,
+        and `Invalid` where the newest state is no dictionary with text keys.
+        """
+        header = self._header(thread_id, workflow_id, metadata, id, created_at)
+        return await self._saver.append(header, check_delta(delta), schema=self._schemas.newest)
+
+    def _header(
+        self,
+        thread_id: str,
+        workflow_id: str | None,
+        metadata: Mapping[str, Any] | None,
+        id: str | None,
+        created_at: datetime | None,
+    ) -> CheckpointHeader:
+        return CheckpointHeader(
             id=id or self._desk.clock.new_id(),
             thread_id=thread_id,
             workflow_id=workflow_id,
-            metadata=checked,
+            metadata=check_metadata(metadata),
             created_at=self._desk.moment(created_at),
             updated_at=self._desk.now(),
         )
-        # Sealed before the first read: a caller may change its state while we wait.
-        body = await self._store.put_state(header, state)
-        line = await self._lineage.ancestors(thread_id)
-        thread = line[-1]
-        if parent_id is None:
-            parent = await self.newest_of(stretches(line))
-            parent_id = parent.id if parent else None
-        elif not await self._store.exists(parent_id):
-            raise missing(_WHAT, parent_id, space=self._desk.space)
-        header = replace(
-            header, session_id=thread.session_id, parent_id=parent_id, size=len(body.body)
-        )
-        put = await self._store.put(header, expect=0)
-        await self._desk.commit([put, replace(body, session_id=thread.session_id)])
-        return header
+
+    def upcast(self, schema: int, function: Callable[[Any], Any]) -> None:
+        """Read states of version `schema` through `function`, which makes the next version of it.
+
+        States are saved with the version behind the last such function, 0 where there is none;
+        each that is older goes through all functions from its own version on when it is read.
+        """
+        self._schemas.add(schema, function)
 
     async def adopt(self, *checkpoints: Checkpoint) -> None:
         """Write checkpoints that were made elsewhere, with their own ids, times and parents.
 
         All or none; raises `Conflict` where one of the ids is taken.
         """
-        changes: list[Change] = []
-        for checkpoint in checkpoints:
-            body = await self._store.put_state(checkpoint, checkpoint.state)
-            changes += [
-                await self._store.put(replace(checkpoint, size=len(body.body)), expect=0),
-                body,
-            ]
-        if changes:
-            await self._desk.commit(changes)
+        await self._saver.adopt(checkpoints)
 
     async def load(self, checkpoint_id: str) -> Checkpoint:
         """Return a checkpoint with its state; raise `NotFound` where there is none."""
         return await self._open(await self.get(checkpoint_id))
+
+    async def load_many(self, checkpoint_ids: Sequence[str]) -> tuple[Checkpoint | None, ...]:
+        """Return checkpoints with their states in the order asked, `None` where there is none."""
+        headers = await self._store.find_many(checkpoint_ids)
+        return tuple([await self._open(header) if header else None for header in headers])
 
     async def get(self, checkpoint_id: str) -> CheckpointHeader:
         """Return a checkpoint without its state; raise `NotFound` where there is none."""
@@ -186,8 +232,8 @@ class Checkpoints:
         return await self._store.count(Find(session_id=session_id))
 
     async def detach_of(self, session_id: str) -> AsyncIterator[Change]:
-        """Make the changes that take the checkpoints of a session, and their states, out of it."""
-        async for put in self._store.detach(session_id, kinds=("checkpoint", STATE)):
+        """Make the changes that take the checkpoints of a session out of it."""
+        async for put in self._store.detach(session_id):
             yield put
 
     async def count(self, thread_id: str, *, workflow_id: str | None = None) -> int:
@@ -214,10 +260,44 @@ class Checkpoints:
         )
 
     async def copy(self, checkpoint_id: str, *, to: str) -> CheckpointHeader:
-        """Save the state of a checkpoint as the newest of thread `to`; return the new header."""
-        source = await self.load(checkpoint_id)
-        return await self.save(
-            to, source.state, workflow_id=source.workflow_id, metadata=source.metadata
+        """Save the state of a checkpoint as the newest of thread `to`; return the new header.
+
+        Within a family of forked threads nothing but the header is written.
+        """
+        source = await self.get(checkpoint_id)
+        header = self._header(to, source.workflow_id, source.metadata, None, None)
+        return await self._saver.copy(source, header)
+
+    async def tag(self, checkpoint_id: str, name: str, *, remove: bool = False) -> CheckpointHeader:
+        """Give a checkpoint a name, or take it off; a tagged one is never cleaned away.
+
+        The same name may stand on several checkpoints. Raises `NotFound` for an unknown one, and
+        `Invalid` for a name that is empty or too long for a label.
+        """
+        check_tag(name)
+
+        def edit(old: CheckpointHeader) -> CheckpointHeader:
+            kept = {tag for tag in old.tags if tag != name}
+            return replace(old, tags=tuple(sorted(kept if remove else {*kept, name})))
+
+        return await self._change(checkpoint_id, edit)
+
+    async def tagged(
+        self, name: str | None = None, *, thread_id: str | None = None
+    ) -> tuple[CheckpointHeader, ...]:
+        """Return the checkpoints that have this tag, or any, newest first."""
+        find = Find(thread_id=thread_id, where=with_tag(name), order=NEWEST_FIRST)
+        return tuple([h async for h in self._store.scan(find) if h.tags])
+
+    async def pin(self, checkpoint_id: str, *, pinned: bool = True) -> CheckpointHeader:
+        """Keep a checkpoint from ever being cleaned away, or no longer."""
+        return await self._change(checkpoint_id, lambda old: replace(old, pinned=pinned))
+
+    async def _change(
+        self, checkpoint_id: str, edit: Callable[[CheckpointHeader], CheckpointHeader]
+    ) -> CheckpointHeader:
+        return await change(
+            self._desk, self._store, _WHAT, checkpoint_id, edit, expected_version=None
         )
 
     async def delete(self, checkpoint_id: str) -> None:
@@ -232,7 +312,8 @@ class Checkpoints:
                 "begins; delete that thread first"
             )
             raise Conflict(message, code="fork_point", id=checkpoint_id)
-        await self._desk.commit(self._store.remove_all(checkpoint_id))
+        removal = self._store.remove(checkpoint_id, expect=header.version)
+        await self._desk.commit([removal, self._saver.touch(header.thread_id)])
 
     async def cleanup(
         self, thread_id: str, policy: CleanupPolicy, *, dry_run: bool = False
@@ -261,16 +342,26 @@ class Checkpoints:
             await self._delete(removed)
         return CleanupReport(removed=tuple(removed), kept=kept, freed_bytes=freed, dry_run=dry_run)
 
+    async def collect(self, *, progress: Callable[[Collected], None] | None = None) -> Collected:
+        """Give back the space of everything that no checkpoint needs any more; report what went.
+
+        Right beside writers, in small batches, and may be stopped and begun again at any time.
+        `progress` is told after each batch.
+        """
+        return await self._collector.collect(progress=progress)
+
     async def delete_of(self, thread_id: str) -> AsyncIterator[Change]:
         """Make the changes that delete every checkpoint of a thread, forks or not."""
         async for record in self._store.headers(Find(thread_id=thread_id)):
-            for removal in self._store.remove_all(record.key.id):
-                yield removal
+            yield self._store.remove(record.key.id)
+        async for record in self._grove.writes.headers(Find(thread_id=thread_id)):
+            yield self._grove.writes.remove(record.key.id)
+        yield self._grove.forget_head(thread_id)
 
     async def _delete(self, ids: Sequence[str]) -> None:
         for start in range(0, len(ids), _DELETE_AT_ONCE):
             batch = ids[start : start + _DELETE_AT_ONCE]
-            await self._desk.commit(c for id_ in batch for c in self._store.remove_all(id_))
+            await self._desk.commit(self._store.remove(id_) for id_ in batch)
 
     async def _fork_points(self, thread_id: str) -> set[str]:
         points: set[str] = set()
@@ -286,8 +377,9 @@ class Checkpoints:
         return points
 
     async def _open(self, header: CheckpointHeader) -> Checkpoint:
-        known = {f.name: getattr(header, f.name) for f in fields(CheckpointHeader)}
-        return Checkpoint(**known, state=await self._store.state(header))
+        known = {name: getattr(header, name) for name in _FIELDS}
+        schema, state = await self._planter.state(header)
+        return Checkpoint(**known, state=self._schemas.raised(state, schema, header.id))
 
 
 def _of_workflow(workflow_id: str | None) -> tuple[Condition, ...]:

@@ -353,9 +353,9 @@ class History(Statistics):
         async for record in self._store.headers(Find(thread_id=thread_id)):
             yield self._store.remove(record.key.id, kind=record.key.kind)
 
-    async def count(self, *, session_id: str) -> int:
-        """Count the entries of a session in the engine."""
-        return await self._store.count(Find(session_id=session_id))
+    async def count(self, *, session_id: str | None = None, thread_id: str | None = None) -> int:
+        """Count the entries of a session, or a thread's own, in the engine."""
+        return await self._store.count(Find(session_id=session_id, thread_id=thread_id))
 
     async def detach_of(self, session_id: str) -> AsyncIterator[Change]:
         """Make the changes that take the entries of a session out of it."""

@@ -18,7 +18,7 @@ from .manager import missing
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ..domain.record import Record
+    from ..domain.record import Key, Record
     from ..stores.base import EntityStore
     from ..stores.threads import ThreadStore
     from .desk import Desk
@@ -43,6 +43,14 @@ class Lineage:
         if found is None:
             raise missing("thread", thread_id, space=self._desk.space)
         return found
+
+    async def find(self, thread_id: str) -> Thread | None:
+        """Return a thread, or `None`."""
+        return await self._threads.find(thread_id)
+
+    def key(self, thread_id: str) -> Key:
+        """Name the record of a thread."""
+        return self._threads.key(thread_id)
 
     async def session_of(self, thread_id: str | None, session_id: str | None) -> str | None:
         """Return the session that something in `thread_id` belongs to.

@@ -10,10 +10,12 @@ from ..stores.threads import ThreadStore
 from .branching import Branching
 from .checkpoints import Checkpoints
 from .dependants import Dependants
+from .grove import Grove
 from .history import History
 from .lineage import Lineage
 from .memories import Memories
 from .sessions import Sessions
+from .states import States
 from .threads import Threads
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ class Modules:
         self.records = RecordStore(*parts, desk.clock, space=desk.space)
         self.memories = Memories(desk)
         self.history = History(desk, lineage)
-        self.checkpoints = Checkpoints(desk, lineage)
+        grove = Grove(desk)
+        self.checkpoints = Checkpoints(desk, lineage, grove)
         self.threads = Threads(
             desk,
             lineage,
@@ -43,6 +46,7 @@ class Modules:
             checkpoints=self.checkpoints,
             session_exists=SessionStore(*parts, space=desk.space).exists,
         )
+        self.states = States(desk, grove, lineage, self.threads, desk.sealer.values)
         self.sessions = Sessions(
             desk,
             Dependants(threads=self.threads, history=self.history, checkpoints=self.checkpoints),

@@ -105,6 +105,16 @@ class Threads:
         """Return a thread, or `None`."""
         return await self._store.find(thread_id)
 
+    async def ensure(self, thread_id: str) -> Thread:
+        """Return a thread, which is begun where there is none."""
+        found = await self._store.find(thread_id)
+        if found is not None:
+            return found
+        try:
+            return await self.create(id=thread_id)
+        except Conflict:
+            return await self.get(thread_id)
+
     async def update(
         self,
         thread_id: str,
@@ -319,6 +329,19 @@ class Threads:
         # A branch is met from both of its threads.
         changes = {change.key: change async for change in self.delete_of(doomed)}
         await self._desk.commit_in_parts(tuple(changes.values()))
+
+    async def delete_if_empty(self, thread_id: str) -> bool:
+        """Delete a thread that is there and has nothing on it; tell whether it was deleted."""
+        thread = await self._store.find(thread_id)
+        if thread is None:
+            return False
+        own = await self._history.count(thread_id=thread_id)
+        own += await self._checkpoints.count(thread_id)
+        own += len(await self.snapshots(thread_id)) + len(await self.branches(thread_id))
+        if own or thread.title or thread.session_id or thread.origin:
+            return False
+        await self.delete(thread_id)
+        return True
 
     async def detach_of(self, session_id: str) -> AsyncIterator[Change]:
         """Make the changes that take the threads of a session, and their relations, out of it."""

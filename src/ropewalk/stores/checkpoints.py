@@ -1,38 +1,53 @@
-"""`CheckpointStore`: a checkpoint's header in one record and its state in another."""
+"""`CheckpointStore`: a checkpoint's header with the root of its state, in one record."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
-from ..domain.change import Change, Put
-from ..domain.checkpoint import CheckpointHeader
-from ..domain.errors import Corrupt
-from ..domain.moment import from_micros, to_micros
+from ..domain.checkpoint import CheckpointHeader, Trunk
+from ..domain.errors import Corrupt, Invalid
+from ..domain.limits import MAX_LABEL_NAME_BYTES, check_text
+from ..domain.moment import from_micros
+from ..domain.query import Condition
 from .base import Draft, EntityStore
-from .letter import Letter, open_letter
 
 if TYPE_CHECKING:
     from ..domain.labels import Label
     from ..domain.record import Record
+    from .letter import Letter
 
-STATE = "state"
-"""The kind of the record that holds a state, under the id of its checkpoint."""
+TAG = "tag."
+"""Prefix of the labels that say which tags a checkpoint has."""
 
 
 class CheckpointStore(EntityStore[CheckpointHeader]):
-    """Keep checkpoints so that lists never touch a state."""
+    """Keep checkpoints so that lists never touch a state: of it there is the root alone."""
 
     kinds = ("checkpoint",)
 
     def draft(self, entity: CheckpointHeader) -> Draft:
-        """Take a header apart: its workflow can be searched, its size summed."""
+        """Take a header apart; what is as usual is left out, since there are so many of them."""
         labels: dict[str, Label] = {"size": entity.size}
         if entity.workflow_id is not None:
             labels["workflow_id"] = entity.workflow_id
+        if entity.namespace:
+            labels["namespace"] = entity.namespace
+        if entity.pinned:
+            labels["pinned"] = True
+        labels |= {f"{TAG}{tag}": True for tag in entity.tags}
+        data: dict[str, Any] = {}
+        if entity.parent_id is not None:
+            data["parent_id"] = _short(entity.parent_id)
+        if entity.trunk is not None:
+            data |= {"root": entity.trunk.root, "mac": entity.trunk.mac}
+            if entity.trunk.family != entity.thread_id:
+                data["family"] = entity.trunk.family
         return Draft(
             kind="checkpoint",
             id=entity.id,
-            data={"parent_id": entity.parent_id, "workflow_id": entity.workflow_id},
+            data=data,
             metadata=entity.metadata,
             created_at=entity.created_at,
             updated_at=entity.updated_at,
@@ -43,44 +58,67 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
 
     def build(self, record: Record, letter: Letter) -> CheckpointHeader:
         """Put a header together again."""
-        size = record.labels.get("size", 0)
+        labels, data = record.labels, letter.data
+        size, workflow_id = labels.get("size", 0), labels.get("workflow_id")
+        parent_id = data.get("parent_id")
+        thread_id = record.thread_id or ""
         return CheckpointHeader(
             id=record.key.id,
-            thread_id=record.thread_id or "",
+            thread_id=thread_id,
             session_id=record.session_id,
-            parent_id=letter.data["parent_id"],
-            workflow_id=letter.data["workflow_id"],
+            parent_id=None if parent_id is None else str(parent_id),
+            workflow_id=None if workflow_id is None else str(workflow_id),
             metadata=letter.metadata,
             size=size if isinstance(size, int) else 0,
             created_at=from_micros(record.created_at),
             updated_at=from_micros(record.updated_at),
             version=record.version,
+            namespace=str(labels.get("namespace", "")),
+            tags=tuple(name.removeprefix(TAG) for name in sorted(labels) if name.startswith(TAG)),
+            pinned=labels.get("pinned") is True,
+            trunk=_trunk(record, data, thread_id) if "root" in data else None,
         )
 
-    async def put_state(self, header: CheckpointHeader, state: object) -> Put:
-        """Make the change that writes the state of a new checkpoint."""
-        key = self.key(header.id, STATE)
-        sealed = await Letter({"state": state}, {}).seal(self._sealer, key)
-        return Put(
-            key=key,
-            body=sealed.body,
-            seal=sealed.seal,
-            session_id=header.session_id,
-            thread_id=header.thread_id,
-            created_at=to_micros(header.created_at, field="created_at"),
-            expect=0,
-        )
 
-    async def state(self, header: CheckpointHeader) -> Any:  # noqa: ANN401 (a user's state)
-        """Return the state of a checkpoint; raise `Corrupt` where it is missing or damaged."""
-        key = self.key(header.id, STATE)
-        [record] = await self._backend.get([key])
-        if record is None:
-            message = f"the state of checkpoint {header.id} is missing; restore it from a backup"
-            raise Corrupt(message, code="missing_state", key=key)
-        letter = await open_letter(self._sealer, record)
-        return letter.data.get("state")
+def check_tag(name: str) -> str:
+    """Return a tag if it may be one; raise `Invalid` otherwise."""
+    return check_text(
+        name,
+        field="name",
+        limit=MAX_LABEL_NAME_BYTES - len(TAG),
+        limit_name="max_label_name_bytes",
+    )
 
-    def remove_all(self, id: str) -> tuple[Change, ...]:
-        """Make the changes that remove a checkpoint with its state."""
-        return self.remove(id), self.remove(id, kind=STATE)
+
+def with_tag(name: str | None) -> tuple[Condition, ...]:
+    """Say in header terms: has this tag; nothing where any will do."""
+    return () if name is None else (Condition(f"labels.{TAG}{check_tag(name)}", "eq", value=True),)
+
+
+def check_delta(delta: object) -> Mapping[str, Any]:
+    """Return what is to be appended; raise `Invalid` unless it is a dict with text keys."""
+    if not isinstance(delta, Mapping):
+        message = f"delta must be a dict of what changed, not {type(delta).__name__}"
+        raise Invalid(message, code="bad_type", field="delta")
+    for name in cast("Mapping[object, Any]", delta):
+        if not isinstance(name, str):
+            message = f"the keys of delta must be text, not {type(name).__name__} {name!r}"
+            raise Invalid(message, code="bad_type", field="delta")
+    return cast("Mapping[str, Any]", delta)
+
+
+def _trunk(record: Record, data: Any, thread_id: str) -> Trunk:  # noqa: ANN401 (a letter's data)
+    root, mac, family = data["root"], data.get("mac"), data.get("family", thread_id)
+    if isinstance(root, bytes) and isinstance(mac, bytes) and isinstance(family, str):
+        return Trunk(family, root, mac)
+    message = f"{record.key} does not say where its state begins; restore it from a backup"
+    raise Corrupt(message, code="bad_root", key=record.key)
+
+
+def _short(id: str) -> str | UUID:
+    """Return an id as it is kept in a body: a UUID takes less than half of its text."""
+    try:
+        short = UUID(id)
+    except ValueError:
+        return id
+    return short if str(short) == id else id

@@ -22,15 +22,20 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
         "token_usage": "storage.history.add_token_usage",
         "cost": "storage.history.add_cost",
         "checkpoint": "storage.checkpoints.save",
-        "state": "storage.checkpoints.save",
+        "node": "storage.checkpoints.save",
+        "family": "storage.checkpoints.save",
+        "head": "storage.checkpoints.save",
+        "dictionary": "storage.checkpoints.save",
+        "secret": "storage.checkpoints.save",
+        "write": "storage.states.put_writes",
         "memory": "storage.memories.write",
         "vector": "storage.memories.write",
     }
 )
 """Kind to the method (or the module) that keeps its rules."""
 
-INNER: Final = frozenset({"state", "vector"})
-"""Kinds that are a part of another record with the same id: seen only where named by type."""
+INNER: Final = frozenset({"node", "family", "head", "dictionary", "secret", "write", "vector"})
+"""Kinds that are parts of others: seen only where named by type."""
 
 
 def check_writable(kind: str, doors: Mapping[str, str]) -> None:

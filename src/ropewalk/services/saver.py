@@ -1,0 +1,295 @@
+"""`Saver`: write checkpoints at the end of a thread's line, one behind the other."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from ..domain.change import Change, Check, Put
+from ..domain.checkpoint import Checkpoint, CheckpointHeader
+from ..domain.errors import Conflict, Invalid
+from ..trees.weigh import is_light
+from .lineage import stretches
+from .manager import ATTEMPTS, missing
+from .planter import dressed
+
+if TYPE_CHECKING:
+    from ..domain.thread import Segment
+    from .desk import Desk
+    from .grove import Grove
+    from .growth import Growth
+    from .lineage import Lineage
+    from .planter import Plant, Planter
+
+_WHAT: Final = "checkpoint"
+_MOST_TIPS: Final = 1_024
+_PATIENCE: Final = 0.002
+"""Seconds to wait after a conflict, times the attempts and a chance."""
+
+Newest = Callable[["tuple[Segment, ...]"], Awaitable["CheckpointHeader | None"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The end of a thread's line as it was when somebody looked: what a save goes on from.
+
+    `thread` and `head` are versions: while they are so, the newest checkpoint is `parent`.
+    """
+
+    thread_id: str
+    session_id: str | None
+    family: str
+    thread: int
+    head: int
+    parent: CheckpointHeader | None
+
+
+class Saver:
+    """Save states, whole or by what changed, so that two writers never overwrite each other.
+
+    Every save expects the end of the line to be where it was looked for last. If somebody was
+    quicker, the checkpoint is put behind theirs.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        lineage: Lineage,
+        grove: Grove,
+        planter: Planter,
+        *,
+        newest: Newest,
+    ) -> None:
+        """Write with `planter` into `grove`; `newest` finds the end of a line."""
+        self._desk = desk
+        self._lineage = lineage
+        self._store = grove.store
+        self._forest = grove.forest
+        self._training = grove.training
+        self._planter = planter
+        self._newest = newest
+        self._tips: OrderedDict[str, Tip] = OrderedDict()
+        self._lock = threading.Lock()
+
+    async def save(
+        self,
+        header: CheckpointHeader,
+        state: object,
+        *,
+        schema: int,
+        by_identity: bool,
+    ) -> CheckpointHeader:
+        """Keep a whole state under a header, behind the newest unless it names a parent."""
+        tip = self._tip_at_hand(header.thread_id)
+        if tip is None:
+            # While the end of the line is looked for, the caller may change its state.
+            state = self._copied(state)
+            tip = await self._tip(header.thread_id)
+        parent = await self._parent(header, tip)
+        plant = await self._planter.plant(
+            state,
+            family=tip.family,
+            parent=parent,
+            schema=schema,
+            by_identity=by_identity,
+        )
+        return await self._write(header, plant, tip, parent)
+
+    async def append(
+        self, header: CheckpointHeader, delta: Mapping[str, object], *, schema: int
+    ) -> CheckpointHeader:
+        """Keep the newest state with `delta` on top of it: lists extended, other values replaced.
+
+        Raises `Conflict` where another writer was quicker: the state is not the one meant.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            tip = self._tip_at_hand(header.thread_id) or await self._tip(header.thread_id)
+            parent = tip.parent
+            if parent is None:
+                return await self.save(header, dict(delta), schema=schema, by_identity=False)
+            if parent.trunk is None or parent.trunk.family != tip.family:
+                _, state = await self._planter.state(parent)
+                plant = await self._planter.plant(
+                    _joined(state, delta, parent), family=tip.family, parent=None, schema=schema
+                )
+            else:
+                plant = await self._planter.extend(delta, family=tip.family, parent=parent)
+            try:
+                return await self._once(header, plant, tip, parent)
+            except Conflict as error:
+                self._check(error, header, attempt)
+                await wait_after(attempt)
+        message = f"thread {header.thread_id!r} is written to by too many at once; try again"
+        raise Conflict(message, code="busy", thread_id=header.thread_id)
+
+    async def adopt(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Write checkpoints that were made elsewhere, as they are: all or none."""
+        growths: dict[str, Growth] = {}
+        puts: list[Change] = []
+        before: dict[str, CheckpointHeader] = {}
+        for checkpoint in checkpoints:
+            family = await self._family(checkpoint.thread_id)
+            parent = before.get(checkpoint.parent_id or "")
+            plant = await self._planter.plant(
+                checkpoint.state,
+                family=family,
+                parent=parent,
+                growth=growths.get(family),
+            )
+            growths[family] = plant.growth
+            header = dressed(checkpoint, plant, self._planter)
+            puts.append(await self._store.put(header, expect=0))
+            self._planter.remember(header, plant.memo)
+            before[header.id] = header
+        if not puts:
+            return
+        *others, last = growths.values()
+        for growth in others:
+            puts += await growth.release()
+        await last.finish(puts)
+
+    async def copy(self, source: CheckpointHeader, header: CheckpointHeader) -> CheckpointHeader:
+        """Keep the state of another checkpoint under a header: no node is written in a family."""
+        for attempt in range(1, ATTEMPTS + 1):
+            tip = self._tip_at_hand(header.thread_id) or await self._tip(header.thread_id)
+            if source.trunk is None or source.trunk.family != tip.family:
+                schema, state = await self._planter.state(source)
+                return await self.save(header, state, schema=schema, by_identity=False)
+            plant = await self._planter.again(source)
+            try:
+                return await self._once(header, plant, tip, tip.parent, source)
+            except Conflict as error:
+                self._check(error, header, attempt)
+                await wait_after(attempt)
+        message = f"thread {header.thread_id!r} is written to by too many at once; try again"
+        raise Conflict(message, code="busy", thread_id=header.thread_id)
+
+    def touch(self, thread_id: str) -> Change:
+        """Make the change that tells every writer to look for the end of a thread's line anew."""
+        return Put(key=self._forest.head_key(thread_id))
+
+    async def _write(
+        self,
+        header: CheckpointHeader,
+        plant: Plant,
+        tip: Tip,
+        parent: CheckpointHeader | None,
+    ) -> CheckpointHeader:
+        source = parent
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._once(header, plant, tip, parent, source)
+            except Conflict as error:
+                self._check(error, header, attempt)
+                await wait_after(attempt)
+            tip = await self._tip(header.thread_id)
+            if header.parent_id is None:
+                parent = tip.parent
+        message = f"thread {header.thread_id!r} is written to by too many at once; try again"
+        raise Conflict(message, code="busy", thread_id=header.thread_id)
+
+    async def _once(
+        self,
+        header: CheckpointHeader,
+        plant: Plant,
+        tip: Tip,
+        parent: CheckpointHeader | None,
+        source: CheckpointHeader | None = None,
+    ) -> CheckpointHeader:
+        """Write a checkpoint if all is still as `tip` says.
+
+        Nodes were left out that `source` has: it must still be there.
+        """
+        header = replace(header, session_id=tip.session_id, parent_id=parent.id if parent else None)
+        header = dressed(header, plant, self._planter)
+        changes: list[Change] = [
+            Check(key=self._lineage.key(tip.thread_id), expect=tip.thread),
+            Put(key=self._forest.head_key(tip.thread_id), expect=tip.head),
+            await self._store.put(header, expect=0),
+        ]
+        # The newest cannot go without the head noticing; any other can.
+        if source is not None and source is not tip.parent:
+            changes.append(Check(key=self._store.key(source.id), expect=source.version))
+        await plant.growth.finish(changes)
+        self._planter.remember(header, plant.memo)
+        self._keep_tip(replace(tip, head=tip.head + 1, parent=header))
+        await self._training.offer(plant.growth.samples)
+        return header
+
+    def _check(self, error: Conflict, header: CheckpointHeader, attempt: int) -> None:
+        """Raise the conflict unless it is about the end of the line, which is looked for anew."""
+        if error.facts.get("key") == self._store.key(header.id) or attempt == ATTEMPTS:
+            raise error
+
+    async def _parent(self, header: CheckpointHeader, tip: Tip) -> CheckpointHeader | None:
+        if header.parent_id is None:
+            return tip.parent
+        parent = await self._store.find(header.parent_id)
+        if parent is None:
+            raise missing(_WHAT, header.parent_id, space=self._desk.space)
+        return parent
+
+    def _copied(self, state: object) -> object:
+        """Return a copy of a light state; a heavy one is read piece by piece as it is."""
+        if not is_light(state):
+            return state
+        values = self._planter.values
+        try:
+            return values.loads(values.dumps(state))
+        except Invalid as error:
+            message = f"the state cannot be kept: {error.message}"
+            raise Invalid(message, code=error.code, **error.facts) from error
+
+    def _tip_at_hand(self, thread_id: str) -> Tip | None:
+        with self._lock:
+            return self._tips.pop(thread_id, None)
+
+    def _keep_tip(self, tip: Tip) -> None:
+        with self._lock:
+            self._tips[tip.thread_id] = tip
+            if len(self._tips) > _MOST_TIPS:
+                self._tips.popitem(last=False)
+
+    async def _tip(self, thread_id: str) -> Tip:
+        """Look for the end of a thread's line; raise `NotFound` for an unknown thread."""
+        # The head comes first: whoever writes behind this look raises it.
+        [head] = await self._desk.backend.get([self._forest.head_key(thread_id)], bodies=False)
+        line = await self._lineage.ancestors(thread_id)
+        thread = line[-1]
+        return Tip(
+            thread_id=thread_id,
+            session_id=thread.session_id,
+            family=thread.root_id,
+            thread=thread.version,
+            head=head.version if head else 0,
+            parent=await self._newest(stretches(line)),
+        )
+
+    async def _family(self, thread_id: str) -> str:
+        thread = await self._lineage.find(thread_id)
+        return thread_id if thread is None else thread.root_id
+
+
+def _joined(state: object, delta: Mapping[str, object], parent: CheckpointHeader) -> object:
+    if not isinstance(state, dict):
+        message = (
+            f"the state of checkpoint {parent.id} is no dictionary with text keys, so nothing "
+            "can be appended to it; save a whole state"
+        )
+        raise Invalid(message, code="not_a_dict", field="delta", id=parent.id)
+    joined: dict[Any, Any] = {**state}
+    for name, value in delta.items():
+        before = joined.get(name)
+        both = isinstance(value, list) and isinstance(before, list)
+        joined[name] = [*before, *value] if both else value  # type: ignore[misc]
+    return joined
+
+
+async def wait_after(attempt: int) -> None:
+    """Wait a little after a conflict, so that those who met do not meet again at once."""
+    await asyncio.sleep(_PATIENCE * attempt * random.random())  # noqa: S311
