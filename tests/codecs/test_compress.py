@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import random
-import sys
 
 import pytest
+from zstandard import ZstdCompressor, compress
 
 from ropewalk.codecs.compress import MIN_BYTES, Zstd
+from ropewalk.codecs.dictionaries import named
 from ropewalk.codecs.recipe import Codec
 from ropewalk.domain.errors import Corrupt, Invalid
 from ropewalk.domain.limits import MAX_OPENED_BYTES
+from ropewalk.domain.ports import Dictionary
 from ropewalk.testing.codec import CodecContract
-
-if sys.version_info >= (3, 14):
-    from compression.zstd import CompressionParameter, ZstdCompressor, compress
-else:
-    from backports.zstd import CompressionParameter, ZstdCompressor, compress
 
 TEXT = b"to be or not to be, that is the question; " * 100
 
@@ -94,9 +91,16 @@ def test_a_negative_size_is_refused() -> None:
         compress(TEXT)[:-1],
         compress(TEXT) + b"\0",
         compress(TEXT) + compress(b"a second frame"),
-        compress(TEXT, options={CompressionParameter.content_size_flag: 0}),
+        ZstdCompressor(write_content_size=False).compress(TEXT),
+        compress(b""),
+        compress(b"") + b"more",
+        bytes.fromhex("502a4d1804000000") + b"more",
+        bytes.fromhex("502a4d1804000000") + b"more" + compress(TEXT),
     ],
-    ids=["empty", "text", "cut", "more", "two frames", "no size"],
+    ids=[
+        *("empty", "text", "cut", "more", "two frames", "no size"),
+        *("nothing", "more behind nothing", "to be skipped", "skipped before a frame"),
+    ],
 )
 def test_anything_but_one_whole_frame_is_damage(data: bytes) -> None:
     """What is not exactly one frame that states its size does not open."""
@@ -106,12 +110,11 @@ def test_anything_but_one_whole_frame_is_damage(data: bytes) -> None:
 
 def test_a_bomb_does_not_go_off() -> None:
     """A frame that would inflate beyond the limit is refused before it takes any memory."""
-    compressor = ZstdCompressor(level=1)
     size = MAX_OPENED_BYTES + 1
-    compressor.set_pledged_input_size(size)
+    stream = ZstdCompressor(level=1).compressobj(size=size)
     piece = b"\0" * (1 << 20)
-    frame = [compressor.compress(piece) for _ in range(size // len(piece))]
-    frame += [compressor.compress(b"\0", mode=ZstdCompressor.FLUSH_FRAME)]
+    frame = [stream.compress(piece) for _ in range(size // len(piece))]
+    frame += [stream.compress(b"\0"), stream.flush()]
     bomb = b"".join(frame)
     assert len(bomb) < 100_000
     with pytest.raises(Corrupt, match="max_opened_bytes") as caught:
@@ -119,11 +122,46 @@ def test_a_bomb_does_not_go_off() -> None:
     assert {"size": size, "limit": "max_opened_bytes"} == caught.value.facts
 
 
-def test_a_frame_that_lies_about_its_size_is_damage() -> None:
-    """A frame that holds more than it says is found out one byte behind what it said."""
+@pytest.mark.parametrize("said", [299, 301, 256, 65_791])
+def test_a_frame_that_lies_about_its_size_is_damage(said: int) -> None:
+    """A frame that holds more or less than it says is found out."""
     frame = bytearray(compress(b"\0" * 300))
     # The header: 4 bytes of magic, descriptor 0x60 (one segment, size in 2 bytes), size - 256.
     assert (0x60, 300 - 256) == (frame[4], int.from_bytes(frame[5:7], "little"))
-    frame[5:7] = (299 - 256).to_bytes(2, "little")
+    frame[5:7] = (said - 256).to_bytes(2, "little")
     with pytest.raises(Corrupt):
         _opened(bytes(frame))
+
+
+@pytest.mark.seed("8.2")
+def test_a_damaged_frame_keeps_no_memory() -> None:
+    """What a cut frame made a decompressor take is given back, and the next frame opens."""
+    codec = Zstd()
+    engines = codec._local  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    little = engines.decompressor.memory_size()
+    big = ZstdCompressor(level=19).compress(random.Random(3).randbytes(1 << 20) * 9)
+    for _ in range(3):
+        with pytest.raises(Corrupt):
+            codec.decode(big[:-1], b"", parameter="")
+        assert little == engines.decompressor.memory_size()
+    assert 9 << 20 == len(codec.decode(big, b"", parameter=""))
+    assert little == engines.decompressor.memory_size()
+
+
+@pytest.mark.parametrize("size", [64, 500, 20_000])
+def test_a_thread_keeps_few_dictionaries(size: int) -> None:
+    """However many are used, a thread keeps some compressors and decompressors, and all open."""
+    codec = Zstd()
+    engines = codec._local  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    body = TEXT[:size] * 6
+    for n in range(40):
+        dictionary = named(TEXT[:999] + bytes([n]))
+        packed = codec.pack(body, dictionary=dictionary)
+        assert packed is not None
+        assert body == codec.unpack(packed.data, dictionary=dictionary)
+        other = Dictionary(dictionary.name, TEXT)
+        with pytest.raises(Corrupt, match="not the one of its name"):
+            codec.unpack(packed.data, dictionary=other)
+        with pytest.raises(Corrupt, match="not the one of its name"):
+            codec.pack(body, dictionary=other)
+    assert (8, 16) == engines.kept

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
+
+from zstandard import (
+    MAX_COMPRESSION_LEVEL,
+    ZstdCompressor,
+    ZstdDecompressor,
+    ZstdError,
+    frame_content_size,
+)
 
 from ..domain.errors import Corrupt, Invalid
 from ..domain.limits import MAX_OPENED_BYTES
 from ..domain.ports import Dictionary
-from .dictionaries import DIGESTS
+from .digests import DIGESTS
 from .recipe import Encoded
 from .training import packer, train
-
-if sys.version_info >= (3, 14):
-    from compression.zstd import (
-        CompressionParameter,
-        ZstdCompressor,
-        ZstdDecompressor,
-        ZstdDict,
-        ZstdError,
-        get_frame_info,
-    )
-else:
-    from backports.zstd import (
-        CompressionParameter,
-        ZstdCompressor,
-        ZstdDecompressor,
-        ZstdDict,
-        ZstdError,
-        get_frame_info,
-    )
 
 DEFAULT_LEVEL: Final = 1
 """On states of agents, level 3 takes 20 to 45 % more time and saves 2 to 7 % of the bytes."""
@@ -58,34 +46,64 @@ PACK_SAVES: Final = 8
 """Bytes that a packed body must lose by compression."""
 
 _MOST_PACKERS: Final = 8
-"""Compressors for packed bodies that each thread keeps, about 150 kB each."""
+"""Compressors for packed bodies that each thread keeps, up to 650 kB each."""
+
+_MOST_OPENERS: Final = 16
+"""Decompressors with a dictionary that each thread keeps, about 100 kB each."""
 
 
-class _Compressors(threading.local):
-    """One compressor for each thread: reusing it is quick, sharing it is not allowed."""
+class _Engines(threading.local):
+    """What one thread works with: reusing it is quick, sharing it is not allowed."""
 
     def __init__(self, level: int, pack_level: int) -> None:
         self.compressor = ZstdCompressor(level=level)
+        self.decompressor = ZstdDecompressor()
         self._pack_level = pack_level
-        self._packers: OrderedDict[tuple[str, int], ZstdCompressor] = OrderedDict()
+        self._packers: OrderedDict[tuple[str, int], tuple[bytes, ZstdCompressor]] = OrderedDict()
+        self._openers: OrderedDict[str, tuple[bytes, ZstdDecompressor]] = OrderedDict()
 
-    def find(self, dictionary: Dictionary | None, *, size: int) -> ZstdCompressor:
-        """Return the one for packed bodies of this size with this dictionary.
-
-        Those used last are kept.
-        """
-        big = size > PACK_BIG_BYTES
-        level = min(self._pack_level, QUICK_LEVEL) if big else self._pack_level
-        name = "" if dictionary is None else dictionary.name, level
+    def packer(self, dictionary: Dictionary | None, *, size: int) -> ZstdCompressor:
+        """Return the one for packed bodies of this size with this dictionary."""
+        level = self._pack_level
+        if size > PACK_BIG_BYTES and level > QUICK_LEVEL:
+            level = QUICK_LEVEL
+        # No dictionary is empty, and none goes by an empty name.
+        name, content = ("", b"") if dictionary is None else (dictionary.name, dictionary.content)
+        kept = self._packers.get((name, level))
+        if kept is not None and (kept[0] is content or kept[0] == content):
+            self._packers.move_to_end((name, level))
+            return kept[1]
         digest = None if dictionary is None else DIGESTS.find(dictionary)
-        found = self._packers.get(name)
-        if found is None:
-            found = packer(level, digest)
-            self._packers[name] = found
-            if len(self._packers) > _MOST_PACKERS:
-                self._packers.popitem(last=False)
-        self._packers.move_to_end(name)
-        return found
+        made = packer(level, digest)
+        self._packers[name, level] = content, made
+        if len(self._packers) > _MOST_PACKERS:
+            self._packers.popitem(last=False)
+        return made
+
+    def opener(self, dictionary: Dictionary | None) -> ZstdDecompressor:
+        """Return the one that leans on this dictionary."""
+        if dictionary is None:
+            return self.decompressor
+        name, content = dictionary.name, dictionary.content
+        kept = self._openers.get(name)
+        if kept is not None and (kept[0] is content or kept[0] == content):
+            self._openers.move_to_end(name)
+            return kept[1]
+        made = ZstdDecompressor(dict_data=DIGESTS.find(dictionary))
+        self._openers[name] = content, made
+        if len(self._openers) > _MOST_OPENERS:
+            self._openers.popitem(last=False)
+        return made
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """Return how many compressors and decompressors are kept for packed bodies."""
+        return len(self._packers), len(self._openers)
+
+    def forget_openers(self) -> None:
+        """Give back the memory of decompressors: one keeps all that a damaged frame asked for."""
+        self.decompressor = ZstdDecompressor()
+        self._openers.clear()
 
 
 class Zstd:
@@ -116,13 +134,13 @@ class Zstd:
             raise Invalid(message, code="bad_limit", field="min_bytes")
         self._min_bytes = min_bytes
         self._pack_level = pack_level
-        self._local = _Compressors(level, pack_level)
+        self._local = _Engines(level, pack_level)
 
     def encode(self, data: bytes, aad: bytes) -> Encoded | None:  # noqa: ARG002 (protects nothing)
         """Return the frame, or `None` where it would not be worth opening."""
         if len(data) < self._min_bytes:
             return None
-        frame = self._local.compressor.compress(data, mode=ZstdCompressor.FLUSH_FRAME)
+        frame = self._local.compressor.compress(data)
         if len(frame) > len(data) - len(data) // _SAVES_ONE_IN:
             return None
         return Encoded(frame)
@@ -132,55 +150,58 @@ class Zstd:
         if parameter:
             message = f"zstd has no parameter {parameter!r}"
             raise Corrupt(message, code="bad_seal", parameter=parameter)
-        return _inflated(data, None)
+        return self._inflated(data, None)
 
     def pack(self, data: bytes, *, dictionary: Dictionary | None) -> Encoded | None:
         """Return the frame and the name of its dictionary, or `None` where it saves too little."""
         if len(data) < PACK_MIN_BYTES:
             return None
+        compressor = self._local.packer(dictionary, size=len(data))
         try:
-            compressor = self._local.find(dictionary, size=len(data))
+            frame = compressor.compress(data)
         except ZstdError as error:
             message = f"the dictionary is none of Zstandard: {error}"
             raise Corrupt(message, code="bad_dictionary") from error
-        frame = compressor.compress(data, mode=ZstdCompressor.FLUSH_FRAME)
         if len(frame) > len(data) - PACK_SAVES:
             return None
         return Encoded(frame, "" if dictionary is None else dictionary.name)
 
     def unpack(self, data: bytes, *, dictionary: Dictionary | None) -> bytes:
         """Return what the frame holds; raise `Corrupt` as `decode`, and for a bad dictionary."""
-        return _inflated(data, None if dictionary is None else DIGESTS.find(dictionary))
+        return self._inflated(data, dictionary)
 
     def train(self, samples: Sequence[bytes], *, size: int) -> Dictionary | None:
         """Make a dictionary out of samples, as `training.train` does."""
         return train(samples, size=size, level=self._pack_level)
 
+    def _inflated(self, data: bytes, dictionary: Dictionary | None) -> bytes:
+        engine = self._local.opener(dictionary)
+        try:
+            size = frame_content_size(data)
+            if not 0 < size <= MAX_OPENED_BYTES:
+                raise _bad_size(size)
+            # Memory is taken for what the frame states; holding more or less, it fails, and so
+            # it does where anything follows. Named arguments would double the time.
+            return engine.decompress(data, 0, False, False)  # noqa: FBT003
+        except ZstdError as error:
+            self._local.forget_openers()
+            message = f"the compressed bytes are not one whole Zstandard frame: {error}"
+            raise Corrupt(message, code="bad_frame", size=len(data)) from error
+
 
 def _check_level(level: int, *, field: str) -> None:
-    _, most = CompressionParameter.compression_level.bounds()
-    if not 1 <= level <= most:
-        message = f"{field} must be 1 to {most}, not {level}"
+    if not 1 <= level <= MAX_COMPRESSION_LEVEL:
+        message = f"{field} must be 1 to {MAX_COMPRESSION_LEVEL}, not {level}"
         raise Invalid(message, code="bad_level", field=field)
 
 
-def _inflated(data: bytes, digest: ZstdDict | None) -> bytes:
-    try:
-        # The stubs leave out that a frame need not state its size.
-        size = cast("int | None", get_frame_info(data).decompressed_size)
-        if size is None or size > MAX_OPENED_BYTES:
-            message = (
-                f"the compressed bytes claim to hold {size} bytes; "
-                f"max_opened_bytes is {MAX_OPENED_BYTES}"
-            )
-            raise Corrupt(message, code="too_big", size=size, limit="max_opened_bytes")
-        # One byte more than promised is asked for, so that a longer content shows itself.
-        frame = ZstdDecompressor(zstd_dict=digest)
-        opened = frame.decompress(data, max_length=size + 1)
-    except ZstdError as error:
-        message = f"the compressed bytes are no Zstandard frame: {error}"
-        raise Corrupt(message, code="bad_frame", size=len(data)) from error
-    if not frame.eof or frame.unused_data or len(opened) != size:
-        message = "the compressed bytes are not one whole Zstandard frame"
-        raise Corrupt(message, code="bad_frame", size=len(data))
-    return opened
+def _bad_size(size: int) -> Corrupt:
+    if size > MAX_OPENED_BYTES:
+        message = (
+            f"the compressed bytes claim to hold {size} bytes; "
+            f"max_opened_bytes is {MAX_OPENED_BYTES}"
+        )
+        return Corrupt(message, code="too_big", size=size, limit="max_opened_bytes")
+    # Nothing is never compressed, and a decompressor would not look behind a frame of nothing.
+    message = "the compressed bytes do not say how many bytes they hold, or hold none"
+    return Corrupt(message, code="bad_frame", size=size)

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
+
+from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdError, train_dictionary
 
 from ..domain.errors import Invalid
 from ..domain.ports import Dictionary
 from .dictionaries import MAGIC, MIN_BYTES, named
-
-if sys.version_info >= (3, 14):
-    from compression.zstd import (
-        CompressionParameter,
-        ZstdCompressor,
-        ZstdDict,
-        ZstdError,
-        finalize_dict,
-        train_dict,
-    )
-else:
-    from backports.zstd import (
-        CompressionParameter,
-        ZstdCompressor,
-        ZstdDict,
-        ZstdError,
-        finalize_dict,
-        train_dict,
-    )
 
 MIN_SAMPLES: Final = 8
 """Fewer say nothing about the bodies to come."""
@@ -40,12 +22,25 @@ _HELD_OUT_ONE_IN: Final = 4
 _GAIN_ONE_IN: Final = 20
 """A dictionary must save this part of the compressed bytes, 5 %."""
 
+_SHORT: Final = 200
+_LONG: Final = 1_000
+"""Lengths of segments, in bytes: libzstd tries 50 to 2,000, and refuses few samples.
+
+On 8 to 400 messages, the best of short ones, long ones and halves of the dictionary is 0 to 6 %
+better than the last messages with statistics of all."""
+
+_MATCH: Final = 8
+"""Bytes that count as a repetition."""
+
+_TABLE_LOG: Final = 18
+"""Repetitions are counted in a table of two to this power, a megabyte."""
+
 
 def train(samples: Sequence[bytes], *, size: int, level: int) -> Dictionary | None:
     """Return the dictionary of at most `size` bytes that makes the held-out samples smallest.
 
-    Tried are: what the samples have in common (fast COVER, as libzstd trains), the last samples
-    as they are, and these with statistics of all (RFC 8878, 5). Each fourth sample is held out
+    Tried are: what the samples have in common, as libzstd finds it by itself (fast COVER) and in
+    segments of several lengths, and the last samples as they are. Each fourth sample is held out
     while they are compared; the best is made anew out of all. Returns `None` for fewer than
     `MIN_SAMPLES`, and where the held-out samples would not lose a twentieth of their compressed
     size. Takes some 100 ms for 100 kB; other threads go on meanwhile.
@@ -71,11 +66,37 @@ def train(samples: Sequence[bytes], *, size: int, level: int) -> Dictionary | No
 
 
 def _common(samples: Sequence[bytes], size: int, level: int) -> bytes | None:
-    del level
+    del level  # with any parameter, libzstd would not choose the others itself
     try:
-        return train_dict(samples, size).dict_content
+        return train_dictionary(size, list(samples)).as_bytes()
     except ZstdError:  # too few samples to find what they share: the other ways need fewer
         return None
+
+
+def _in_segments(samples: Sequence[bytes], size: int, level: int, *, segment: int) -> bytes | None:
+    size = min(size, sum(map(len, samples)))
+    if segment > size:
+        return None
+    try:
+        made = train_dictionary(
+            size, list(samples), k=segment, d=_MATCH, f=_TABLE_LOG, split_point=1.0, level=level
+        )
+    except ZstdError:  # nothing repeats, so there are no statistics
+        return None
+    return made.as_bytes()
+
+
+def _in_short_segments(samples: Sequence[bytes], size: int, level: int) -> bytes | None:
+    return _in_segments(samples, size, level, segment=_SHORT)
+
+
+def _in_long_segments(samples: Sequence[bytes], size: int, level: int) -> bytes | None:
+    return _in_segments(samples, size, level, segment=_LONG)
+
+
+def _in_halves(samples: Sequence[bytes], size: int, level: int) -> bytes | None:
+    half = min(size, sum(map(len, samples))) // 2
+    return _in_segments(samples, size, level, segment=half)
 
 
 def _last(samples: Sequence[bytes], size: int, level: int) -> bytes | None:
@@ -87,33 +108,15 @@ def _last(samples: Sequence[bytes], size: int, level: int) -> bytes | None:
     return content if len(content) >= MIN_BYTES else None
 
 
-def _last_with_statistics(samples: Sequence[bytes], size: int, level: int) -> bytes | None:
-    content = _last(samples, size, level)
-    if content is None:
-        return None
-    try:
-        made = finalize_dict(ZstdDict(content, is_raw=True), samples, size, level)
-    except ZstdError:  # nothing repeats, so there are no statistics
-        return None
-    return made.dict_content
+_WAYS: Final = (_common, _in_short_segments, _in_long_segments, _in_halves, _last)
 
 
-_WAYS: Final = (_common, _last_with_statistics, _last)
-
-
-def packer(level: int, digest: ZstdDict | None) -> ZstdCompressor:
+def packer(level: int, digest: ZstdCompressionDict | None) -> ZstdCompressor:
     """Return a compressor for packed bodies; their seal names the dictionary, not their frame."""
-    options: Mapping[int, int] = {
-        CompressionParameter.compression_level: level,
-        CompressionParameter.dict_id_flag: 0,
-    }
-    return ZstdCompressor(
-        options=options, zstd_dict=None if digest is None else digest.as_digested_dict
-    )
+    return ZstdCompressor(level=level, dict_data=digest, write_dict_id=False)
 
 
 def _total(samples: Sequence[bytes], content: bytes | None, level: int) -> int:
     """Return the bytes of all samples, each compressed by itself where that makes it smaller."""
-    compressor = packer(level, None if content is None else ZstdDict(content, is_raw=True))
-    frames = (compressor.compress(each, mode=ZstdCompressor.FLUSH_FRAME) for each in samples)
-    return sum(min(map(len, pair)) for pair in zip(samples, frames, strict=True))
+    compressor = packer(level, None if content is None else ZstdCompressionDict(content))
+    return sum(min(len(sample), len(compressor.compress(sample))) for sample in samples)
