@@ -63,7 +63,6 @@ class Pipeline:
         """Choose the steps for writing, and what else can be read."""
         self._serializer = serializer
         self._readers: Mapping[str, Values] = {Step(serializer.name).name: serializer}
-        self._codecs = codecs
         if serializer.name == RAW:
             message = (
                 f"no serializer can be called {RAW!r}: that says in a seal that there was none"
@@ -76,7 +75,7 @@ class Pipeline:
             raise Invalid(message, code="duplicate", field="codecs")
         self._openers: Mapping[str, Codec] = {codec.name: codec for codec in opens} | own
         # Asked once, for the answer takes its time.
-        self._packers = [codec if isinstance(codec, Packer) else None for codec in codecs]
+        self._steps = [(codec, codec if isinstance(codec, Packer) else None) for codec in codecs]
         self._ways: dict[str, tuple[_Undo, ...]] = {}
 
     @property
@@ -113,7 +112,8 @@ class Pipeline:
         with the key, where the bytes are beyond a limit, and `Corrupt` for a dictionary whose
         content has not its name.
         """
-        _check_size(len(data), key, limit=MAX_OPENED_BYTES, limit_name="max_opened_bytes")
+        if len(data) > MAX_OPENED_BYTES:
+            raise _too_big(len(data), key, limit=MAX_OPENED_BYTES, limit_name="max_opened_bytes")
         return self._close(data, key, serializer=RAW, dictionary=dictionary)
 
     def unpack(
@@ -148,7 +148,7 @@ class Pipeline:
         Returns `None` where nothing is gained by one, where the samples are too few, and where no
         codec of this pipeline leans on dictionaries.
         """
-        for packer in self._packers:
+        for _, packer in self._steps:
             if packer is not None:
                 return packer.train(samples, size=size)
         return None
@@ -180,7 +180,8 @@ class Pipeline:
         except Invalid as error:
             message = f"{key} cannot be kept: {error.message}"
             raise Invalid(message, code=error.code, **{**error.facts, "key": key}) from error
-        _check_size(len(data), key, limit=MAX_OPENED_BYTES, limit_name="max_opened_bytes")
+        if len(data) > MAX_OPENED_BYTES:
+            raise _too_big(len(data), key, limit=MAX_OPENED_BYTES, limit_name="max_opened_bytes")
         return data
 
     def _close(
@@ -194,15 +195,16 @@ class Pipeline:
         packed = serializer == RAW
         seal = serializer or self._serializer.name
         bound = key_bytes(key)
-        for codec, packer in zip(self._codecs, self._packers, strict=True):
+        for codec, packer in self._steps:
             if packed and packer is not None:
                 encoded = packer.pack(data, dictionary=dictionary)
             else:
                 encoded = codec.encode(data, bound + steps_bytes(seal))
             if encoded is not None:
                 data, parameter = encoded
-                seal = f"{seal}|{_step(codec.name, parameter) if parameter else codec.name}"
-        _check_size(len(data), key, limit=MAX_BODY_BYTES, limit_name="max_body_bytes")
+                seal = _and_step(seal, codec.name, parameter)
+        if len(data) > MAX_BODY_BYTES:
+            raise _too_big(len(data), key, limit=MAX_BODY_BYTES, limit_name="max_body_bytes")
         return Sealed(data, seal)
 
     def _open(self, data: bytes, seal: str, key: Key) -> object:
@@ -247,8 +249,8 @@ def _codec(made: object, name: str) -> Codec:
 
 
 @lru_cache(maxsize=1_024)
-def _step(name: str, parameter: str) -> str:
-    return str(Step(name, parameter))
+def _and_step(before: str, name: str, parameter: str) -> str:
+    return f"{before}|{Step(name, parameter)}"
 
 
 def _body(record: Record) -> bytes:
@@ -290,10 +292,9 @@ def _known(name: str, known: Mapping[str, T], *, what: str) -> T:
     return found
 
 
-def _check_size(size: int, key: Key, *, limit: int, limit_name: str) -> None:
-    if size > limit:
-        message = (
-            f"the body of {key} is {size} bytes; {limit_name} is {limit}: "
-            "split it over several records"
-        )
-        raise Invalid(message, code="too_big", field="body", limit=limit_name, size=size, key=key)
+def _too_big(size: int, key: Key, *, limit: int, limit_name: str) -> Invalid:
+    message = (
+        f"the body of {key} is {size} bytes; {limit_name} is {limit}: "
+        "split it over several records"
+    )
+    return Invalid(message, code="too_big", field="body", limit=limit_name, size=size, key=key)
