@@ -35,6 +35,14 @@ DICT: Final = 1
 TEXT: Final = 2
 BYTES: Final = 3
 
+_PER_ITEM: Final = {LIST: 1, DICT: 2, TEXT: 1, BYTES: 1}
+"""How many slots make up one item."""
+
+_MOST_HEIGHT: Final = 64
+"""So high is no tree that can be stored: its nodes have more than two branches on average."""
+
+_CODES: Final = range(-128, 128)
+
 
 class Ref(NamedTuple):
     """The name of a node; `deep` where that node holds references of its own."""
@@ -125,9 +133,7 @@ def read_map(data: bytes) -> dict[str, Slot]:
     slots = _unpacked(data)
     if isinstance(slots, dict):
         return {
-            key: _checked(slot)
-            for key, slot in cast("dict[object, object]", slots).items()
-            if isinstance(key, str)
+            _text(key): _checked(slot) for key, slot in cast("dict[object, object]", slots).items()
         }
     raise _damaged()
 
@@ -199,23 +205,43 @@ def refs_in(slots: Sequence[Slot]) -> list[Ref]:
 def _unpacked(data: bytes) -> object:
     try:
         return unpackb(data, ext_hook=_extension)
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise _damaged() from error
 
 
 def _extension(code: int, data: bytes) -> object:
     if code in (_PLAIN, _DEEP) and len(data) == DIGEST_BYTES:
         return Ref(data, code == _DEEP)
-    if code == _ROW:
-        kind, count, height, tops, tail = cast(
-            "tuple[int, int, int, object, list[object]]", unpackb(data, ext_hook=_extension)
-        )
-        return Row(kind, count, height, _tops(tops), tuple(map(_checked, tail)))
-    if code == _WRAP:
-        form, prefix, inner = cast("tuple[int, bytes, object]", unpackb(data, ext_hook=_extension))
-        return Wrap(form, prefix, _checked(inner))
+    parts = _unpacked(data) if code in (_ROW, _WRAP) else None
+    if isinstance(parts, list):
+        fields = cast("list[object]", parts)
+        return _row(*fields) if code == _ROW else _wrap(*fields)
     message = f"{code} is no form of a slot"
     raise ValueError(message)
+
+
+def _row(kind: object, total: object, height: object, tops: object, tail: object) -> Row:
+    """Make a row that fits together; raise `Corrupt` where it does not."""
+    branches = _tops(tops)
+    if not (isinstance(kind, int) and isinstance(total, int) and isinstance(height, int)):
+        raise _damaged()
+    if kind not in _PER_ITEM or not isinstance(tail, list):
+        raise _damaged()
+    slots = tuple(map(_checked, cast("list[object]", tail)))
+    own, left_over = divmod(len(slots), _PER_ITEM[kind])
+    if left_over or total != sum(branch.total for branch in branches) + own:
+        raise _damaged()
+    if slots and kind not in (LIST, DICT):
+        raise _damaged()
+    if height not in range(1, _MOST_HEIGHT) if branches else height != 0:
+        raise _damaged()
+    return Row(kind, total, height, branches, slots)
+
+
+def _wrap(code: object, prefix: object, inner: object) -> Wrap:
+    if isinstance(code, int) and code in _CODES and isinstance(prefix, bytes):
+        return Wrap(code, prefix, _checked(inner))
+    raise _damaged()
 
 
 def _tops(flat: object) -> tuple[Branch, ...]:
@@ -229,8 +255,14 @@ def _tops(flat: object) -> tuple[Branch, ...]:
 
 
 def _branch(ref: object, count: object) -> Branch:
-    if isinstance(ref, Ref) and isinstance(count, int):
+    if isinstance(ref, Ref) and type(count) is int and count >= 0:
         return Branch(ref, count)
+    raise _damaged()
+
+
+def _text(key: object) -> str:
+    if isinstance(key, str):
+        return key
     raise _damaged()
 
 

@@ -255,7 +255,7 @@ class _Rewriter:
         splitter.known |= memo.edge.closed | memo.edge.open
         row = _ListWriter(splitter)
         row.reuse(leaves[:first])
-        yield from self._add(row, at, end, subs=self._subs(first, last))
+        yield from self._add(row, at, end, subs=self._subs(first, last, with_tail=not kept_tail))
         # Leaves end where content says so: behind the first common end all is as it was.
         while last < len(leaves) and not row.is_aligned:
             leaf = leaves[last]
@@ -275,14 +275,17 @@ class _Rewriter:
             setattr(memo, name, getattr(grown, name))
         return memo.row
 
-    def _subs(self, first: int, last: int) -> dict[int, Memo]:
-        """Return the memos of the items in these leaves and the tail, by their place from there."""
+    def _subs(self, first: int, last: int, *, with_tail: bool) -> dict[int, Memo]:
+        """Return the memos of the items in these leaves and the tail, by their place from there.
+
+        A memo changes with what is written from it, so no two items may have the same.
+        """
         found: dict[int, Memo] = {}
         at = 0
         for leaf in self._leaves[first:last]:
             found |= {at + place: memo for place, memo in leaf.subs.items()}
             at += leaf.branch.total
-        if last == len(self._leaves):
+        if with_tail:
             found |= {at + place: memo for place, memo in self._memo.tail_subs.items()}
         return found
 

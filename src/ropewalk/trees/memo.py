@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from .edge import Edge
 from .form import Branch, Row, Slot, Wrap
+
+UNSEEN: Final = object()
+"""Stands for a value that was not kept: no value is this one."""
 
 
 @dataclass(slots=True)
@@ -49,7 +52,7 @@ class Entry:
     slot: Slot
     chance: int
     memo: Memo | None = None
-    value: object = None
+    value: object = UNSEEN
 
 
 @dataclass(slots=True)
@@ -74,7 +77,19 @@ class WrapMemo:
     inner: Memo | None
 
 
-Memo: TypeAlias = ListMemo | DictMemo | WrapMemo
+@dataclass(slots=True)
+class ChunksMemo:
+    """A long text or long bytes as they were written, and the names of all chunks and inner nodes.
+
+    `value` is the object itself, which nobody can change.
+    """
+
+    row: Row
+    nodes: set[bytes]
+    value: object = UNSEEN
+
+
+Memo: TypeAlias = ListMemo | DictMemo | WrapMemo | ChunksMemo
 
 
 @dataclass(slots=True)

@@ -64,12 +64,12 @@ class TreeReader:
         return self._values.loads(slot)
 
     def _row(self, row: Row) -> Reads[object]:
-        if row.kind == LIST:
-            return (yield from self._items(row))
-        if row.kind == DICT:
+        if row.kind in (LIST, DICT):
             items = yield from self._items(row)
-            return dict(zip(items[::2], items[1::2], strict=True))
+            _check(row, len(items))
+            return items if row.kind == LIST else _paired(items)
         data = b"".join((yield from self._chunks(row)))
+        _check(row, len(data))
         if row.kind == TEXT:
             return _text(data)
         if row.kind == BYTES:
@@ -124,8 +124,10 @@ class TreeReader:
             return slot
         if slot.kind in (TEXT, BYTES):
             data = b"".join((yield from self._chunks(slot)))
+            _check(slot, len(data))
             return (text_head if slot.kind == TEXT else bytes_head)(len(data)) + data
         slots = yield from all_slots(slot)
+        _check(slot, len(slots))
         forms: list[bytes] = []
         for item in slots:
             form = yield from self.form(item)
@@ -203,6 +205,24 @@ def unknown_row(row: Row) -> Corrupt:
     """Make the error for a row of a kind that there is none of."""
     message = f"a row says that it is of kind {row.kind}, and there is none"
     return Corrupt(message, code="bad_node")
+
+
+def _check(row: Row, found: int) -> None:
+    """Raise `Corrupt` unless a row has as many slots, or bytes, as it says."""
+    if found != (2 * row.total if row.kind == DICT else row.total):
+        message = "a list, dictionary or text is longer or shorter than it says"
+        raise Corrupt(message, code="bad_node")
+
+
+def _paired(items: Sequence[Any]) -> dict[str, object]:
+    """Make a dictionary of keys and values in turn."""
+    keys = items[::2]
+    if all(type(key) is str for key in keys):
+        made = dict(zip(keys, items[1::2], strict=True))
+        if len(made) == len(keys):
+            return made
+    message = "the keys of a dictionary are not those that were written"
+    raise Corrupt(message, code="bad_node")
 
 
 def _form_at_hand(slot: Slot, bodies: Mapping[bytes, bytes]) -> bytes | None:

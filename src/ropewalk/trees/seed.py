@@ -7,8 +7,22 @@ from typing import TYPE_CHECKING
 from ..domain.errors import Corrupt
 from .cut import toss
 from .edge import Edge
-from .form import DICT, LIST, Branch, Ref, Row, Slot, read_inner, read_leaf, read_value
-from .memo import ChunksMemo, DictMemo, Entry, Leaf, ListMemo, Memo
+from .form import (
+    DICT,
+    LIST,
+    SLOT,
+    Branch,
+    Ref,
+    Row,
+    Slot,
+    Wrap,
+    read_inner,
+    read_leaf,
+    read_slot,
+    read_value,
+)
+from .memo import ChunksMemo, DictMemo, Entry, Leaf, ListMemo, Memo, WrapMemo
+from .read import together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +37,15 @@ def remember(slot: Slot, values: Values, keys: TreeKeys) -> Reads[Memo | None]:
 
     Reads the nodes of names alone: no item and no value, but keys that are long.
     """
+    if isinstance(slot, Ref):
+        if not slot.deep:
+            return None
+        body = (yield [slot])[slot.digest]
+        slot = read_slot(body[1:]) if body[:1] == SLOT else b""
+    if isinstance(slot, Wrap):
+        return WrapMemo(slot, (yield from remember(slot.inner, values, keys)))
     if isinstance(slot, Row) and slot.kind == LIST:
-        return (yield from _list(slot, keys))
+        return (yield from _list(slot, values, keys))
     if isinstance(slot, Row) and slot.kind == DICT:
         return (yield from _dict(slot, values, keys))
     if isinstance(slot, Row):
@@ -49,14 +70,33 @@ def edge_of(row: Row, keys: TreeKeys) -> Reads[ListMemo]:
     return ListMemo(row=row, edge=edge, filled=_filled(row, keys), tail=list(row.tail), leaves=None)
 
 
-def _list(row: Row, keys: TreeKeys) -> Reads[ListMemo]:
+def _apart(slots: Sequence[Slot], values: Values, keys: TreeKeys) -> Reads[dict[int, Memo]]:
+    """Return the memos of those slots that are trees of their own, by their place."""
+    works = {
+        place: remember(slot, values, keys)
+        for place, slot in enumerate(slots)
+        if isinstance(slot, Row | Wrap) or (isinstance(slot, Ref) and slot.deep)
+    }
+    found = (yield from together(works)) if works else {}
+    return {place: memo for place, memo in found.items() if memo is not None}
+
+
+def _list(row: Row, values: Values, keys: TreeKeys) -> Reads[ListMemo]:
     branches, _ = yield from _leaves(row)
     bodies = (yield [branch.ref for branch in branches]) if branches else {}
     leaves = [Leaf(branch, tuple(read_leaf(bodies[branch.ref.digest]))) for branch in branches]
+    for leaf in leaves:
+        leaf.subs = yield from _apart(leaf.slots, values, keys)
+    tail_subs = yield from _apart(row.tail, values, keys)
     edge = Edge(branches, keys.digest)
     edge.fold(keys.digest)
     return ListMemo(
-        row=row, edge=edge, filled=_filled(row, keys), tail=list(row.tail), leaves=leaves
+        row=row,
+        edge=edge,
+        filled=_filled(row, keys),
+        tail=list(row.tail),
+        leaves=leaves,
+        tail_subs=tail_subs,
     )
 
 
@@ -70,8 +110,9 @@ def _dict(row: Row, values: Values, keys: TreeKeys) -> Reads[DictMemo]:
     slots += row.tail
     long = [slot for slot in slots[::2] if isinstance(slot, Ref)]
     named = (yield long) if long else {}
+    memos = yield from _apart(slots[1::2], values, keys)
     entries: dict[str, Entry] = {}
-    for key_slot, slot in zip(slots[::2], slots[1::2], strict=True):
+    for place, (key_slot, slot) in enumerate(zip(slots[::2], slots[1::2], strict=True)):
         if isinstance(key_slot, Ref):
             form = read_value(named[key_slot.digest])
         elif isinstance(key_slot, bytes):
@@ -79,7 +120,9 @@ def _dict(row: Row, values: Values, keys: TreeKeys) -> Reads[DictMemo]:
         else:
             message = "a key of a dictionary is no text"
             raise Corrupt(message, code="bad_node")
-        entries[str(values.loads(form))] = Entry(key_slot, slot, keys.chance(form))
+        entries[str(values.loads(form))] = Entry(
+            key_slot, slot, keys.chance(form), memos.get(place)
+        )
     return DictMemo(row, entries, nodes)
 
 

@@ -27,7 +27,7 @@ from .form import (
 )
 from .keys import TreeKeys
 from .lists import write_list
-from .memo import Memo, WrapMemo
+from .memo import ChunksMemo, Memo, WrapMemo
 from .pieces import Pauses
 from .weigh import is_light
 
@@ -127,9 +127,9 @@ class Splitter:
         if kind is dict and all(map(_is_text, value)):
             return (yield from write_dict(self, cast("dict[str, object]", value), memo, limit))
         if kind in (str, bytes) and len(value) > LONG_BYTES:
-            row = yield from self._long(value)
-            if row is not None:
-                return row, None
+            long = yield from self._long(value, memo)
+            if long is not None:
+                return long.row, long
         return (yield from self._typed(value, memo))
 
     def _typed(self, value: object, memo: Memo | None) -> Pauses[tuple[Slot, Memo | None]]:
@@ -141,8 +141,12 @@ class Splitter:
         wrap = Wrap(opened.code, opened.prefix, slot)
         return wrap, WrapMemo(wrap, inner)
 
-    def _long(self, value: str | bytes) -> Pauses[Row | None]:
+    def _long(self, value: str | bytes, memo: Memo | None) -> Pauses[ChunksMemo | None]:
         """Write a long text or long bytes in chunks; nothing for a text that is no Unicode."""
+        if isinstance(memo, ChunksMemo):
+            if memo.value is value:
+                return memo
+            self.known |= memo.nodes
         count = 0
         branches: list[Branch] = []
         try:
@@ -153,8 +157,11 @@ class Splitter:
                 yield
         except UnicodeEncodeError:
             return None
-        height, tops = Edge(branches, self.node).fold(self.node)
-        return Row(TEXT if isinstance(value, str) else BYTES, count, height, tops, ())
+        edge = Edge(branches, self.node)
+        height, tops = edge.fold(self.node)
+        row = Row(TEXT if isinstance(value, str) else BYTES, count, height, tops, ())
+        nodes = {branch.ref.digest for branch in branches} | edge.closed | edge.open
+        return ChunksMemo(row, nodes, value)
 
     @cached_property
     def _boundary(self) -> re.Pattern[bytes]:

@@ -1,0 +1,180 @@
+"""A value is split the same way whatever was known of it, and nothing that it needs is missing."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ropewalk.codecs.allowlist import TypeRegistry
+from ropewalk.codecs.serialize import MsgPack
+from ropewalk.domain.errors import Invalid
+from ropewalk.testing.values import same
+from ropewalk.trees.form import LIST, Row, pack_slot, read_slot
+from ropewalk.trees.memo import ListMemo
+
+from .growing import EDITS, STATES, Edit, Step, Value, edited, small_trees
+from .shelf import Shelf
+
+TYPES = TypeRegistry()
+TYPES.register(Step)
+TYPED = MsgPack(TYPES)
+
+MANY = settings(
+    max_examples=50, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def sized(*, small: bool) -> AbstractContextManager[None]:
+    """Let nodes be as small as can be, or as they are."""
+    return small_trees() if small else nullcontext()
+
+
+def check_steps(value: Value, edits: list[Edit], ways: list[int], trust: list[bool]) -> None:
+    """Write a value and what becomes of it, each time forgetting all but the one before.
+
+    `ways` say how each step is gone on from: with the memo, with one read from the nodes, or with
+    none; `trust` whether the same objects are taken for unchanged.
+    """
+    shelf = Shelf(TYPED)
+    slot, memo = shelf.write(value, by_identity=trust[-1])
+    for edit, way, by_identity in zip(edits, ways, trust, strict=True):
+        value = edited(value, edit)
+        before = slot
+        # This is what the collector may take as soon as the state before is the newest.
+        shelf.collect(before)
+        if way == 1:
+            memo = shelf.seeded(before)
+        elif way == 2:
+            memo = None
+        slot, memo = shelf.write(value, memo, before=before, by_identity=by_identity)
+        assert shelf.scratch(value) == slot
+        shelf.reachable([slot])
+        assert TYPED.dumps(value) == shelf.form(slot)
+        assert same(value, shelf.value(slot))
+        assert slot == read_slot(pack_slot(slot))
+
+
+TIMES = 4
+WAYS = st.lists(st.sampled_from([0, 0, 0, 1, 2]), min_size=TIMES, max_size=TIMES)
+STEPS = st.lists(EDITS, min_size=TIMES, max_size=TIMES)
+TRUST = st.lists(st.booleans(), min_size=TIMES, max_size=TIMES)
+
+
+@pytest.mark.seed("3.4")
+@pytest.mark.parametrize("small", [True, False])
+@given(value=STATES, edits=STEPS, ways=WAYS, trust=TRUST)
+@MANY
+def test_going_on_gives_what_splitting_anew_gives(
+    small: bool, value: Value, edits: list[Edit], ways: list[int], trust: list[bool]
+) -> None:
+    """The same slots, the same form, the same value, and no node missing after a collection."""
+    with sized(small=small):
+        check_steps(value, edits, ways, trust)
+
+
+ITEMS = st.lists(STATES | st.integers(0, 999), max_size=4)
+
+
+@pytest.mark.seed("3.4")
+@given(value=ITEMS, more=st.lists(ITEMS, min_size=4, max_size=4), ways=WAYS)
+@MANY
+def test_appending_gives_what_splitting_anew_gives(
+    value: list[Value], more: list[list[Value]], ways: list[int]
+) -> None:
+    """So a list may be grown by its right edge alone, from memory or from the nodes."""
+    shelf = Shelf(TYPED)
+    with small_trees():
+        value = [*value, *range(40)]
+        row, memo = shelf.write(value)
+        for items, way in zip(more, ways, strict=True):
+            assert isinstance(row, Row)
+            shelf.collect(row)
+            if way == 1:
+                memo = shelf.seeded(row)
+            elif way == 2:
+                memo = shelf.edge(row)
+            assert isinstance(memo, ListMemo)
+            value = [*value, *items]
+            row = shelf.extend(memo, items)
+            assert shelf.scratch(value) == row
+            shelf.reachable([row])
+            assert same(value, shelf.value(row))
+        if isinstance(memo, ListMemo) and memo.leaves is not None:
+            value = [*value[:3], "new", *value[3:]]
+            before = row
+            row, _ = shelf.write(value, memo, before=before)
+            assert shelf.scratch(value) == row
+
+
+def test_every_value_may_become_none_after_objects_were_not_kept() -> None:
+    """Whoever vouches for objects vouches for none where none were kept."""
+    shelf = Shelf()
+    numbers: dict[str, object] = {f"k{n}": n for n in range(300)}
+    slot, memo = shelf.write(numbers)
+    nothing: dict[str, object] = dict.fromkeys(numbers)
+    slot, _ = shelf.write(nothing, memo, before=slot, by_identity=True)
+    assert nothing == shelf.value(slot)
+
+
+def test_the_same_object_is_unchanged_where_the_caller_vouches_for_it() -> None:
+    """Without that, a change in place is seen."""
+    shelf = Shelf()
+    rows = [[n] * 900 for n in range(9)]
+    slot, memo = shelf.write(rows, by_identity=True)
+    rows[4].append(-1)
+    again, memo = shelf.write(rows, memo, before=slot, by_identity=True)
+    assert slot == again
+    again, memo = shelf.write(rows, memo, before=slot)
+    assert rows == shelf.value(again)
+
+
+def test_what_nests_without_an_end_is_refused() -> None:
+    """A list that holds itself is an error, and no hang."""
+    rows: list[object] = [1]
+    rows.append(rows)
+    pairs: dict[str, object] = {"a": 1}
+    pairs["b"] = [pairs] * 9
+    for value in (rows, pairs):
+        with pytest.raises(Invalid):
+            Shelf().write(value)
+
+
+def test_deep_values_come_back() -> None:
+    """Deeper than trees go, what is left is kept in one piece."""
+    value: object = "x" * 9000
+    for at in range(120):
+        value = [value, at] if at % 2 else {"in": value}
+    shelf = Shelf()
+    slot, memo = shelf.write(value)
+    assert value == shelf.value(slot)
+    again, _ = shelf.write(value, memo, before=slot)
+    assert slot == again
+
+
+@pytest.mark.seed("6.4")
+def test_equal_states_of_two_families_have_no_node_in_common() -> None:
+    """A name says nothing about what others have."""
+    one, other = Shelf(family="one"), Shelf(family="other")
+    value = [{"role": "user", "content": f"text {n}" * 30} for n in range(100)]
+    slots = [shelf.write(value)[0] for shelf in (one, other)]
+    assert value == one.value(slots[0])
+    assert value == other.value(slots[1])
+    assert not one.bodies.keys() & other.bodies.keys()
+
+
+def test_a_row_says_how_many_items_it_has() -> None:
+    """Totals are of items, of pairs, of UTF-8 bytes and of bytes."""
+    values: list[tuple[object, int]] = [
+        (list(range(1000)), 1000),
+        ({f"k{n}": n for n in range(500)}, 500),
+        ("ß" * 9000, 18000),
+        (b"ab" * 9000, 18000),
+    ]
+    for kind, (value, total) in enumerate(values):
+        slot, _ = Shelf().write(value)
+        assert isinstance(slot, Row)
+        assert (kind, total) == (slot.kind, slot.total)
+    assert LIST == 0
