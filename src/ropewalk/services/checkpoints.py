@@ -117,13 +117,14 @@ class Checkpoints:
         id: str | None,
         created_at: datetime | None,
     ) -> CheckpointHeader:
+        now = self._desk.now()
         return CheckpointHeader(
             id=id or self._desk.clock.new_id(),
             thread_id=thread_id,
             workflow_id=workflow_id,
             metadata=check_metadata(metadata),
-            created_at=self._desk.moment(created_at),
-            updated_at=self._desk.now(),
+            created_at=now if created_at is None else self._desk.moment(created_at),
+            updated_at=now,
         )
 
     def upcast(self, schema: int, function: Callable[[Any], Any]) -> None:

@@ -79,6 +79,7 @@ class States:
         Makes the thread where there is none. The parent need not exist; what the state has in
         common with it costs nothing.
         """
+        now = self._desk.now()
         header = CheckpointHeader(
             id=id,
             thread_id=thread_id,
@@ -86,8 +87,8 @@ class States:
             parent_id=parent_id,
             workflow_id=workflow_id,
             metadata=check_metadata(metadata),
-            created_at=self._desk.moment(created_at),
-            updated_at=self._desk.now(),
+            created_at=now if created_at is None else self._desk.moment(created_at),
+            updated_at=now,
         )
         for attempt in range(1, ATTEMPTS + 1):
             thread = await self._thread(thread_id)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..domain.ports import Dictionary, Sealer
     from .forest import Forest
 
-_STAGES: Final = ((24, 8 * 1024), (192, 16 * 1024), (1_200, 32 * 1024))
+_STAGES: Final = ((16, 8 * 1024), (128, 24 * 1024), (1_200, 64 * 1024))
 """After so many nodes of content, a dictionary of so many bytes; each is kept with the store."""
 
 _MOST_SAMPLE: Final = 8 * 1024

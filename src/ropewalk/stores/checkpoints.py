@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..domain.record import Record
     from .letter import Letter
 
+MAC_BYTES = 16
+
 TAG = "tag."
 """Prefix of the labels that say which tags a checkpoint has."""
 
@@ -39,9 +41,9 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
         labels |= {f"{TAG}{tag}": True for tag in entity.tags}
         data: dict[str, Any] = {}
         if entity.parent_id is not None:
-            data["parent_id"] = _short(entity.parent_id)
+            data["parent"] = _short(entity.parent_id)
         if entity.trunk is not None:
-            data |= {"root": entity.trunk.root, "mac": entity.trunk.mac}
+            data["tree"] = entity.trunk.mac + entity.trunk.root
             if entity.trunk.family != entity.thread_id:
                 data["family"] = entity.trunk.family
         return Draft(
@@ -60,13 +62,12 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
         """Put a header together again."""
         labels, data = record.labels, letter.data
         size, workflow_id = labels.get("size", 0), labels.get("workflow_id")
-        parent_id = data.get("parent_id")
         thread_id = record.thread_id or ""
         return CheckpointHeader(
             id=record.key.id,
             thread_id=thread_id,
             session_id=record.session_id,
-            parent_id=None if parent_id is None else str(parent_id),
+            parent_id=_long(data.get("parent")),
             workflow_id=None if workflow_id is None else str(workflow_id),
             metadata=letter.metadata,
             size=size if isinstance(size, int) else 0,
@@ -76,7 +77,7 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
             namespace=str(labels.get("namespace", "")),
             tags=tuple(name.removeprefix(TAG) for name in sorted(labels) if name.startswith(TAG)),
             pinned=labels.get("pinned") is True,
-            trunk=_trunk(record, data, thread_id) if "root" in data else None,
+            trunk=_trunk(record, data, thread_id) if "tree" in data else None,
         )
 
 
@@ -108,17 +109,25 @@ def check_delta(delta: object) -> Mapping[str, Any]:
 
 
 def _trunk(record: Record, data: Any, thread_id: str) -> Trunk:  # noqa: ANN401 (a letter's data)
-    root, mac, family = data["root"], data.get("mac"), data.get("family", thread_id)
-    if isinstance(root, bytes) and isinstance(mac, bytes) and isinstance(family, str):
-        return Trunk(family, root, mac)
+    tree, family = data["tree"], data.get("family", thread_id)
+    if isinstance(tree, bytes) and isinstance(family, str) and len(tree) > MAC_BYTES:
+        return Trunk(family, tree[MAC_BYTES:], tree[:MAC_BYTES])
     message = f"{record.key} does not say where its state begins; restore it from a backup"
     raise Corrupt(message, code="bad_root", key=record.key)
 
 
-def _short(id: str) -> str | UUID:
-    """Return an id as it is kept in a body: a UUID takes less than half of its text."""
+def _short(id: str) -> str | bytes | UUID:
+    """Return an id as it is kept in a body: a UUID, in either spelling, takes half of its text."""
     try:
         short = UUID(id)
     except ValueError:
         return id
-    return short if str(short) == id else id
+    if str(short) == id:
+        return short
+    return short.bytes if short.hex == id else id
+
+
+def _long(id: object) -> str | None:
+    if id is None:
+        return None
+    return id.hex() if isinstance(id, bytes) else str(id)

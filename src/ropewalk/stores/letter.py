@@ -26,7 +26,10 @@ class Letter:
 
     async def seal(self, sealer: Sealer, key: Key) -> Sealed:
         """Close the letter for `key`; raise `Invalid` naming the path of what cannot be kept."""
-        return await sealer.seal({"data": self.data, "metadata": self.metadata}, key)
+        letter = {"data": self.data}
+        if self.metadata:
+            letter["metadata"] = self.metadata
+        return await sealer.seal(letter, key)
 
 
 async def open_letter(sealer: Sealer, record: Record) -> Letter:
@@ -34,7 +37,7 @@ async def open_letter(sealer: Sealer, record: Record) -> Letter:
     value = await sealer.unseal(record)
     if isinstance(value, dict):
         parts = cast("dict[object, object]", value)
-        data, metadata = parts.get("data"), parts.get("metadata")
+        data, metadata = parts.get("data"), parts.get("metadata", {})
         if isinstance(data, dict) and isinstance(metadata, dict):
             return Letter(cast("dict[str, Any]", data), cast("dict[str, Any]", metadata))
     message = f"the body of {record.key} holds no data and metadata; restore it from a backup"

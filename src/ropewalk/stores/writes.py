@@ -9,6 +9,7 @@ from ..domain.checkpoint import Trunk
 from ..domain.errors import Corrupt
 from ..domain.moment import from_micros
 from .base import Draft, EntityStore
+from .checkpoints import MAC_BYTES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,8 +62,7 @@ class WriteStore(EntityStore[StoredWrite]):
         data: dict[str, Any] = {
             "at": entity.checkpoint_id,
             "channel": entity.channel,
-            "root": entity.trunk.root,
-            "mac": entity.trunk.mac,
+            "tree": entity.trunk.mac + entity.trunk.root,
         }
         if entity.task_path:
             data["path"] = entity.task_path
@@ -83,6 +83,7 @@ class WriteStore(EntityStore[StoredWrite]):
         try:
             checkpoint_id = str(data["at"])
             task_id, _, place = record.key.id[len(checkpoint_id) + 1 :].rpartition(_SEPARATOR)
+            tree, family = data["tree"], str(data.get("family", thread_id))
             return StoredWrite(
                 checkpoint_id=checkpoint_id,
                 thread_id=thread_id,
@@ -90,7 +91,7 @@ class WriteStore(EntityStore[StoredWrite]):
                 index=int(place) - _SHIFT,
                 channel=str(data["channel"]),
                 task_path=str(data.get("path", "")),
-                trunk=Trunk(str(data.get("family", thread_id)), data["root"], data["mac"]),
+                trunk=Trunk(family, tree[MAC_BYTES:], tree[:MAC_BYTES]),
                 created_at=from_micros(record.created_at),
                 version=record.version,
             )

@@ -6,11 +6,11 @@ from operator import is_
 from typing import TYPE_CHECKING, Final
 
 from .cut import LEAF_TARGET, REF_BYTES, Cutter
-from .edge import Edge
+from .edge import MANY, Edge
 from .form import DICT, Branch, Ref, Row, Slot, leaf_body, pack_slot, refs_in
 from .heads import dict_head
 from .lists import is_short
-from .memo import DictMemo, Entry, Memo
+from .memo import UNSEEN, DictMemo, Entry, Memo
 from .pieces import Pauses, Pieces
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _is_same(splitter: Pieces, value: dict[str, object], before: DictMemo) -> bo
 def _entry(
     splitter: Pieces, key: str, item: object, before: DictMemo | None
 ) -> Pauses[tuple[Entry, bytes]]:
-    kept = item if splitter.by_identity else None
+    kept = item if splitter.by_identity else UNSEEN
     known = None if before is None else before.entries.get(key)
     if known is None:
         key_form = splitter.values.dumps(key)
@@ -107,7 +107,7 @@ def _cut(
             ref = Ref(digest, deep=bool(refs_in(slots)))
             edge.add(Branch(ref, len(slots) // 2), splitter.node)
             slots = []
-    height, tops = edge.fold(splitter.node)
+    height, tops = edge.fold(splitter.node, most=MANY)
     count = sum(branch.total for branch in tops) + len(slots) // 2
     return Row(DICT, count, height, tops, tuple(slots)), nodes | edge.closed | edge.open
 

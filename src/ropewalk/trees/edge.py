@@ -8,8 +8,11 @@ from typing import Final, TypeAlias
 from .cut import INNER_TARGET, Cutter
 from .form import Branch, Ref, inner_body
 
-MOST_TOPS: Final = 4
+FEW: Final = 2
 """So many branches may stand in a row itself, instead of an inner node that holds them."""
+
+MANY: Final = 8
+"""So many for a dictionary, of which any leaf may change next: the inner node would each time."""
 
 _WEIGHT: Final = 21
 """What a branch takes, roughly; the same for all, so that boundaries depend on names alone."""
@@ -73,14 +76,14 @@ class Edge:
             self._levels[at] = []
             at += 1
 
-    def fold(self, emit: Emit) -> tuple[int, tuple[Branch, ...]]:
-        """Return the height of the tree and the branches at its top."""
+    def fold(self, emit: Emit, *, most: int = FEW) -> tuple[int, tuple[Branch, ...]]:
+        """Return the height of the tree and the branches at its top, `most` at the most."""
         carried: list[Branch] = []
         self.open = set()
         top = len(self._levels) - 1
         for at, level in enumerate(self._levels):
             branches = level + carried
-            if at == top and len(branches) <= MOST_TOPS:
+            if at == top and len(branches) <= most:
                 return (at + 1 if branches else 0), tuple(branches)
             carried = [_inner(branches, emit)] if branches else []
             self.open.update(branch.ref.digest for branch in carried)
