@@ -198,3 +198,21 @@ async def test_concurrent_transfers_keep_the_sum(storage: Storage) -> None:
 
     sums = {row["id"]: row["data"]["sum"] for row in await storage.records.list()}
     assert {"a": 80, "b": 100, "c": 120} == sums
+
+
+@pytest.mark.seed("3.4")
+async def test_a_unit_expects_the_checkpoint_it_read_and_not_its_nodes(storage: Storage) -> None:
+    """A long state read in a unit is one expectation, however many nodes it consists of."""
+    await storage.threads.create(id="t")
+    state = {"messages": [{"n": n, "text": "word " * 40} for n in range(300)]}
+    saved = await storage.checkpoints.save("t", state)
+
+    async with storage.unit() as unit:
+        assert state == (await unit.checkpoints.load(saved.id)).state
+        await unit.checkpoints.append("t", {"messages": [{"n": 300}]})
+
+    [*_, commit] = [commit async for commit in storage.feed()]
+    assert {"checkpoint", "head", "node"} >= {change.key.kind for change in commit.changes}
+    latest = await storage.checkpoints.latest("t")
+    assert latest is not None
+    assert [*state["messages"], {"n": 300}] == latest.state["messages"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from ..domain.change import (
     ABSENT,
@@ -23,6 +23,7 @@ from ..domain.change import (
 )
 from ..domain.errors import Conflict
 from ..domain.tally import Tally, check_tally, tally_records
+from .forest import DICTIONARY, NODE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from ..domain.ports import Backend, Capability, Clock
     from ..domain.query import Query
     from ..domain.record import Key, Record
+
+_TIMELESS: Final = frozenset({NODE, DICTIONARY})
+"""Kinds whose ids say what the records hold: a unit that read one need not expect anything."""
 
 
 @dataclass(slots=True)
@@ -98,6 +102,9 @@ class Overlay:
 
     def _remember(self, key: Key, record: Record | None) -> None:
         known = self._read.get(key, record)
+        if key.kind in _TIMELESS:
+            self._read[key] = record
+            return
         if (known and known.version) != (record and record.version):
             message = f"{key} was changed by somebody else during this unit of work; run it again"
             actual = record.version if record else ABSENT
@@ -215,7 +222,7 @@ class Overlay:
         if not changes:
             return None
         for key, record in self._read.items():
-            if key not in self._pending:
+            if key not in self._pending and key.kind not in _TIMELESS:
                 changes.append(Check(key=key, expect=record.version if record else ABSENT))
         return await self._base.apply(Batch(tuple(changes), id=id, actor=actor))
 

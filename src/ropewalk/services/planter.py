@@ -107,7 +107,8 @@ class Planter:
             grown = await self._drive(_write(splitter, state, memo), growth)
         except Invalid as error:
             raise self._with_path(error, state) from error
-        return self._plant(grown, growth, keys, schema)
+        grown.schema = schema
+        return self._plant(grown, growth, keys)
 
     async def extend(
         self, delta: Mapping[str, object], *, family: str, parent: CheckpointHeader
@@ -116,9 +117,9 @@ class Planter:
         memo, keys = self._at_hand(family, parent)
         if keys is None:
             keys = await self._forest.keys(family)
-        root = self.root(parent)
         if memo is None:
-            memo = StateMemo(dict(root.slots), {}, is_dict=root.is_dict)
+            root = self.root(parent)
+            memo = StateMemo(dict(root.slots), {}, is_dict=root.is_dict, schema=root.schema)
         if not memo.is_dict:
             message = (
                 f"the state of checkpoint {parent.id} is no dictionary with text keys, so nothing "
@@ -135,7 +136,7 @@ class Planter:
                 f"{len(memo.slots)}; put what there are many of into a dictionary of its own"
             )
             raise Invalid(message, code="too_many", field="delta")
-        return self._plant(memo, growth, keys, root.schema)
+        return self._plant(memo, growth, keys)
 
     async def _extend(
         self,
@@ -210,7 +211,7 @@ class Planter:
             raise no_state(source)
         root = self.root(source)
         keys = await self._forest.keys(source.trunk.family)
-        memo = StateMemo(dict(root.slots), {}, is_dict=root.is_dict)
+        memo = StateMemo(dict(root.slots), {}, is_dict=root.is_dict, schema=root.schema)
         return Plant(source.trunk.root, self._growth(keys.family), memo, keys)
 
     async def transplanted(
@@ -295,8 +296,8 @@ class Planter:
         except StopIteration as end:
             return end.value
 
-    def _plant(self, memo: StateMemo, growth: Growth, keys: TreeKeys, schema: int) -> Plant:
-        root = pack_root(Root(self._name, schema, memo.is_dict, memo.slots))
+    def _plant(self, memo: StateMemo, growth: Growth, keys: TreeKeys) -> Plant:
+        root = pack_root(Root(self._name, memo.schema, memo.is_dict, memo.slots))
         return Plant(root, growth, memo, keys)
 
     def _with_path(self, error: Invalid, state: object) -> Invalid:

@@ -102,3 +102,4 @@ class StateMemo:
     slots: dict[str, Slot]
     memos: dict[str, Memo]
     is_dict: bool
+    schema: int = 0
