@@ -43,12 +43,13 @@ class Connection:
     first write.
     """
 
-    __slots__ = ("_apsw", "names")
+    __slots__ = ("_apsw", "_handler", "names")
 
     def __init__(self, path: str, patience: Patience, *, create: bool = False) -> None:
         flags = _FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0)
         self._apsw = apsw.Connection(path, flags=flags, statementcachesize=_STATEMENTS)
-        self._apsw.set_busy_handler(patience.handler)
+        self._handler: Callable[[int], bool] | None = patience.handler
+        self._apsw.set_busy_handler(self._handler)
         self.names = Names(self.rows)
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> None:
@@ -111,13 +112,17 @@ class Connection:
         With `truncate`, all of it or raise `apsw.BusyError` at once, and leave the WAL empty.
         """
         if truncate:
-            self.be_impatient()
-            self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._apsw.set_busy_handler(None)
+            try:
+                self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            finally:
+                self._apsw.set_busy_handler(self._handler)
         else:
             self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def be_impatient(self) -> None:
         """Wait for no lock any more."""
+        self._handler = None
         self._apsw.set_busy_handler(None)
 
     def give_back(self, pages: int) -> None:

@@ -133,7 +133,8 @@ def _changes(seq: int, packed: bytes, names: Names) -> list[tuple[Key, int, int]
 def _array(packed: bytes) -> list[object]:
     told: object = ormsgpack.unpackb(packed)
     if not isinstance(told, list) or not told:
-        raise TypeError(type(told).__name__)
+        message = "no array of changes"
+        raise TypeError(message)
     return cast("list[object]", told)
 
 

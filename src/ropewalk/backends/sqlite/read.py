@@ -173,9 +173,9 @@ def _together(
     for statement in _statements(query, rows, now=now):
         walk = connection.walk(statement.text, bound(statement.values, connection.names))
         with closing(walk) as answer:
-            for number, *columns in answer:
-                record = record_of(tuple(columns), connection.names)
-                found[cast("int", number)] = record
+            for row in answer:
+                record = record_of(row, connection.names)
+                found[cast("int", row[-1])] = record
                 size += len(record.body or b"")
                 if size > PAGE_BYTES and len(rows) > 1:
                     return None
@@ -189,14 +189,12 @@ def _statements(query: Query, rows: Sequence[int], *, now: int) -> Iterator[Sql]
             continue
         # Few lengths make few statements, which then are found in the cache of the connection.
         room = 1 << (len(among) - 1).bit_length()
-        numbers = (*among, *[among[-1]] * (room - len(among)))
-        source = select.UNINDEXED
+        numbers = tuple(map(abs, (*among, *[among[-1]] * (room - len(among)))))
+        listed = Sql(f"row in ({', '.join('?' * room)})", numbers)
         if among[0] < 0:
-            marks = ", ".join("?" * room)
-            own = tuple(-number for number in numbers)
-            source = lean.table(Sql(f"node.row in ({marks})", own))
-        statement = select.by_rows(query, now, source, room)
-        yield Sql(statement.text, (*statement.values, *numbers))
+            yield select.by_rows(query, now, lean.table(Sql(f"node.{listed.text}", numbers)))
+        else:
+            yield select.by_rows(query, now, select.UNINDEXED, listed)
 
 
 def _one_by_one(

@@ -12,9 +12,21 @@ from .connection import Row
 from .names import Names
 
 _Columns: TypeAlias = tuple[
-    int, int, str, int, int, int, int | None, int | None, int | None, int, str | None, bytes | None
+    int,
+    int,
+    str,
+    int,
+    int,
+    int,
+    int | None,
+    int | None,
+    int | None,
+    int,
+    str | None,
+    bytes | None,
+    int,
 ]
-"""`select.HEADER`, then the body or null."""
+"""`select.HEADER`, then the body or null, then the number of the row."""
 
 _TYPES: Final[tuple[tuple[type, ...], ...]] = (
     (int,),
@@ -29,6 +41,7 @@ _TYPES: Final[tuple[tuple[type, ...], ...]] = (
     (int,),
     (str, type(None)),
     (bytes, type(None)),
+    (int,),
 )
 
 
@@ -40,7 +53,7 @@ def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
     if not all(map(isinstance, row, _TYPES)):
         raise _damaged(row)
     columns = cast("_Columns", row)
-    space, kind, id, version, created, updated, expires, session, thread, seal, coded, body = (
+    space, kind, id, version, created, updated, expires, session, thread, seal, coded, body, _ = (
         columns
     )
     texts = names.texts

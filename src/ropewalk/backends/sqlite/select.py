@@ -69,14 +69,10 @@ def sorted_rows(query: Query, now: int, *, lean: Sql | None) -> Sql:
     return Sql(" ".join(part.text for part in parts), gathered(parts))
 
 
-def by_rows(query: Query, now: int, source: Sql, count: int) -> Sql:
-    """Return the statement that reads `count` rows if they still match, each behind its number.
-
-    The row numbers are bound last.
-    """
-    columns = joined_columns((Sql("row"), _columns_read(bodies=query.bodies)))
-    rows = Sql(f"and row in ({', '.join('?' * count)})")
-    return chosen(columns, source, matching(query, now), rows)
+def by_rows(query: Query, now: int, source: Sql, *rows: Sql) -> Sql:
+    """Return the statement that reads `rows` (a condition, if `source` has others) that match."""
+    columns = _columns_read(bodies=query.bodies)
+    return chosen(columns, source, joined((matching(query, now), *rows), "and"))
 
 
 def joined_columns(columns: Sequence[Sql]) -> Sql:
@@ -92,7 +88,7 @@ def chosen(columns: Sql, source: Sql, condition: Sql, *rest: Sql) -> Sql:
 
 
 def _columns_read(*, bodies: bool) -> Sql:
-    return Sql(f"{HEADER}, {'body' if bodies else 'null'}")
+    return Sql(f"{HEADER}, {'body' if bodies else 'null'}, row")
 
 
 def _direction(query: Query) -> str:

@@ -51,11 +51,6 @@ class Tidying:
         self._giving = False
         connection.after_commit(self._count_pages)
 
-    @property
-    def is_giving(self) -> bool:
-        """Whether pages are being given back, with more to come."""
-        return self._giving
-
     def checkpoint(self) -> None:
         """Move the WAL into the file if it has grown enough; may raise errors of apsw."""
         pages = self._wal_pages
@@ -90,7 +85,7 @@ class Tidying:
             return 0.0
         self._giving = False
         # The file ends where it should as soon as all of the WAL is in it.
-        self._copy()
+        self._copy(truncate=True)
         return None
 
     def leave(self, removed: int) -> None:
@@ -107,7 +102,7 @@ class Tidying:
     def _pack(self) -> None:
         """Write a small file anew if most of its used pages are empty."""
         _, pages = self._pages()
-        if pages * self._connection.page_size > _SMALL:
+        if not _FEW < pages <= _SMALL // self._connection.page_size:
             return
         empty = "select coalesce(sum(unused) * 2 > sum(pgsize), 0) from dbstat"
         if self._connection.integer(empty):
@@ -118,10 +113,10 @@ class Tidying:
         connection = self._connection
         return connection.integer("pragma freelist_count"), connection.integer("pragma page_count")
 
-    def _copy(self) -> None:
-        # Another process may be at it.
+    def _copy(self, *, truncate: bool = False) -> None:
+        # Another process may be at it, or read what is there.
         with suppress(apsw.BusyError):
-            self._connection.checkpoint()
+            self._connection.checkpoint(truncate=truncate)
 
     def _count_pages(self, pages: int) -> None:
         self._wal_pages = pages
