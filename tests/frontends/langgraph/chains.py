@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, empty_checkpoint
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    Checkpoint,
+    CheckpointMetadata,
+    empty_checkpoint,
+)
 from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.serde.types import _DeltaSnapshot  # pyright: ignore[reportPrivateUsage]
 
@@ -32,8 +37,8 @@ def snapshot(value: object) -> object:
 
 def thread(name: str, namespace: str = "", id: str | None = None) -> RunnableConfig:
     """Return the configuration of a thread, or of one checkpoint in it."""
-    named = {"thread_id": name, "checkpoint_ns": namespace}
-    return {"configurable": {**named, "checkpoint_id": id} if id else named}
+    place = {"thread_id": name, "checkpoint_ns": namespace}
+    return {"configurable": {**place, "checkpoint_id": id} if id else place}
 
 
 def checkpoint(step: Step, *, id: str | None = None) -> Checkpoint:
@@ -55,11 +60,11 @@ async def grow(
     grown: list[RunnableConfig] = []
     for number, step in enumerate(steps):
         new = checkpoint(step)
-        metadata = {"source": "loop", "step": number, "parents": {}, "run_id": step.run}
+        metadata: dict[str, Any] = {"source": "loop", "step": number, "run_id": step.run}
         parent = await saver.aput(
             parent,
             new,
-            {**metadata, **step.metadata},  # type: ignore[typeddict-item]
+            cast("CheckpointMetadata", {**metadata, "parents": {}, **step.metadata}),
             new["channel_versions"],
         )
         grown.append(parent)
@@ -78,9 +83,14 @@ async def values_of(
     return [*base, *(value for _, _, value in found["writes"])]
 
 
+def named(config: RunnableConfig | None) -> dict[str, Any]:
+    """Return what a configuration says to the checkpointer."""
+    return (config or {}).get("configurable", {})
+
+
 def id_of(config: RunnableConfig) -> str:
     """Return the id of the checkpoint that a configuration names."""
-    return str(config["configurable"]["checkpoint_id"])
+    return str(named(config)["checkpoint_id"])
 
 
 async def ids(saver: BaseCheckpointSaver[str], config: RunnableConfig) -> list[str]:

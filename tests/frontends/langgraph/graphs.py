@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Any, NotRequired, TypedDict
+from collections.abc import Callable
+from typing import Annotated, Any, NotRequired, TypeAlias, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.channels.delta import DeltaChannel
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.message import add_messages
-from langgraph.graph.state import CompiledStateGraph
+from langgraph.channels.delta import DeltaChannel  # pyright: ignore[reportMissingTypeStubs]
+from langgraph.graph import END, START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
+from langgraph.graph.message import add_messages  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.types import Command, Send, interrupt
 
 from ropewalk.frontends.langgraph import RopewalkSaver
 
-Graph = CompiledStateGraph[Any, Any, Any, Any]
+Graph: TypeAlias = Any
+"""A compiled graph, whose own types are not complete."""
 
 
 class Steps(TypedDict):
@@ -63,11 +64,20 @@ class Deltas(TypedDict):
     count: int
 
 
+def _says(update: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
+    """Return a node that always says the same."""
+
+    def says(_: Any) -> dict[str, Any]:  # noqa: ANN401 (any state)
+        return update
+
+    return says
+
+
 def steps(saver: Any) -> Graph:  # noqa: ANN401 (any saver of LangGraph)
     """Two nodes in a row."""
-    builder = StateGraph(Steps)
-    builder.add_node("a", lambda _: {"foo": "a", "bar": ["a"]})
-    builder.add_node("b", lambda _: {"foo": "b", "bar": ["b"]})
+    builder: Any = StateGraph(Steps)
+    builder.add_node("a", _says({"foo": "a", "bar": ["a"]}))
+    builder.add_node("b", _says({"foo": "b", "bar": ["b"]}))
     builder.add_edge(START, "a")
     builder.add_edge("a", "b")
     builder.add_edge("b", END)
@@ -81,7 +91,7 @@ def chat(saver: Any) -> Graph:  # noqa: ANN401 (any saver of LangGraph)
         heard = state["messages"][-1]
         return {"messages": [AIMessage(f"{len(state['messages'])}: {heard.content}")]}
 
-    builder = StateGraph(Chat)
+    builder: Any = StateGraph(Chat)
     builder.add_node("model", answer)
     builder.add_edge(START, "model")
     return builder.compile(checkpointer=saver)
@@ -96,9 +106,12 @@ def fan(saver: Any) -> Graph:  # noqa: ANN401 (any saver of LangGraph)
     def look(state: dict[str, str]) -> dict[str, list[str]]:
         return {"found": [f"about {state['subject']}"]}
 
-    builder = StateGraph(Work)
-    builder.add_node("look", look)  # type: ignore[type-var]
-    builder.add_node("sum", lambda state: {"found": [f"all {len(state['found'])}"]})
+    def add_up(state: Work) -> dict[str, list[str]]:
+        return {"found": [f"all {len(state['found'])}"]}
+
+    builder: Any = StateGraph(Work)
+    builder.add_node("look", look)
+    builder.add_node("sum", add_up)
     builder.add_conditional_edges(START, spread, ["look"])
     builder.add_edge("look", "sum")
     return builder.compile(checkpointer=saver)
@@ -113,10 +126,16 @@ def review(saver: Any) -> Graph:  # noqa: ANN401 (any saver of LangGraph)
         goto = "publish" if second == "yes" else END
         return Command(update={"answers": [first, second]}, goto=goto)
 
-    builder = StateGraph(Draft)
-    builder.add_node("write", lambda state: {"text": state["text"] + "!"})
+    def write(state: Draft) -> dict[str, str]:
+        return {"text": state["text"] + "!"}
+
+    def publish(state: Draft) -> dict[str, str]:
+        return {"text": state["text"].upper()}
+
+    builder: Any = StateGraph(Draft)
+    builder.add_node("write", write)
     builder.add_node("ask", ask, destinations=("publish", END))
-    builder.add_node("publish", lambda state: {"text": state["text"].upper()})
+    builder.add_node("publish", publish)
     builder.add_edge(START, "write")
     builder.add_edge("write", "ask")
     return builder.compile(checkpointer=saver)
@@ -129,16 +148,16 @@ def nested(saver: Any, *, lasting: bool = False, leave: bool = True) -> Graph:  
         answer = interrupt("inner?") if leave else "no"
         return {"bar": [f"inner {answer}"], "own": state.get("own", "") + "x"}
 
-    innermost = StateGraph(Inner)
+    innermost: Any = StateGraph(Inner)
     innermost.add_node("stop", stop)
     innermost.add_edge(START, "stop")
-    middle = StateGraph(Inner)
+    middle: Any = StateGraph(Inner)
     middle.add_node("deep", innermost.compile(checkpointer=lasting or None))
-    middle.add_node("after", lambda _: {"bar": ["middle"]})
+    middle.add_node("after", _says({"bar": ["middle"]}))
     middle.add_edge(START, "deep")
     middle.add_edge("deep", "after")
-    outer = StateGraph(Steps)
-    outer.add_node("first", lambda _: {"bar": ["outer"]})
+    outer: Any = StateGraph(Steps)
+    outer.add_node("first", _says({"bar": ["outer"]}))
     outer.add_node("child", middle.compile(checkpointer=lasting or None))
     outer.add_edge(START, "first")
     outer.add_edge("first", "child")
@@ -147,10 +166,20 @@ def nested(saver: Any, *, lasting: bool = False, leave: bool = True) -> Graph:  
 
 def deltas(saver: Any) -> Graph:  # noqa: ANN401 (any saver of LangGraph)
     """A log in a delta channel, to which two parallel nodes write at each turn."""
-    builder = StateGraph(Deltas)
-    builder.add_node("left", lambda state: {"log": [f"left {state['count']}"]})
-    builder.add_node("right", lambda state: {"log": [f"right {state['count']}"]})
-    builder.add_node("next", lambda state: {"count": state["count"] + 1, "log": ["next"]})
+
+    def logs(name: str) -> Callable[[Deltas], dict[str, Any]]:
+        def log(state: Deltas) -> dict[str, Any]:
+            return {"log": [f"{name} {state['count']}"]}
+
+        return log
+
+    def count(state: Deltas) -> dict[str, Any]:
+        return {"count": state["count"] + 1, "log": ["next"]}
+
+    builder: Any = StateGraph(Deltas)
+    builder.add_node("left", logs("left"))
+    builder.add_node("right", logs("right"))
+    builder.add_node("next", count)
     builder.add_edge(START, "left")
     builder.add_edge(START, "right")
     builder.add_edge(["left", "right"], "next")

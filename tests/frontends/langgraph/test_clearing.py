@@ -11,7 +11,7 @@ from ropewalk.domain.errors import Invalid
 from ropewalk.frontends.langgraph import RopewalkSaver
 from ropewalk.services.storage import Storage
 
-from .chains import Step, checkpoint, grow, id_of, ids, snapshot, thread, values_of
+from .chains import Step, checkpoint, grow, id_of, ids, named, snapshot, thread, values_of
 from .kinds import KINDS, Order
 
 pytestmark = pytest.mark.seed("3.4")
@@ -145,7 +145,7 @@ async def test_the_checkpoints_of_runs_are_deleted(saver: RopewalkSaver) -> None
 
     left = [found async for found in saver.alist(None)]
     assert [("t", "b")] == [
-        (found.config["configurable"]["thread_id"], found.metadata.get("run_id")) for found in left
+        (named(found.config)["thread_id"], found.metadata.get("run_id")) for found in left
     ]
     assert await saver.aget_tuple(at_a[0]) is None
 
@@ -188,7 +188,7 @@ async def test_a_copy_has_everything_under_the_same_ids(saver: RopewalkSaver) ->
     after = [found async for found in saver.alist({"configurable": {"thread_id": "t"}})]
     assert before == after
     assert before == [_renamed(found, "t") for found in copied]
-    assert {"copy"} == {found.config["configurable"]["thread_id"] for found in copied}
+    assert {"copy"} == {named(found.config)["thread_id"] for found in copied}
     assert ["seed", "a", "b"] == await values_of(saver, thread("copy"), "ch")
     assert [] == [found async for found in saver.alist(thread("nothing"))]
 
@@ -229,7 +229,7 @@ def _renamed(found: Any, name: str) -> Any:  # noqa: ANN401 (a tuple of LangGrap
     def as_named(config: RunnableConfig | None) -> RunnableConfig | None:
         if config is None:
             return None
-        return {"configurable": {**config["configurable"], "thread_id": name}}
+        return {"configurable": {**named(config), "thread_id": name}}
 
     return found._replace(
         config=as_named(found.config), parent_config=as_named(found.parent_config)

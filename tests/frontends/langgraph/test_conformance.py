@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.conformance import checkpointer_test, validate
-from langgraph.checkpoint.conformance.capabilities import Capability
+from langgraph.checkpoint.conformance import (  # pyright: ignore[reportMissingTypeStubs]
+    checkpointer_test,
+    validate,
+)
+from langgraph.checkpoint.conformance.capabilities import (  # pyright: ignore[reportMissingTypeStubs]
+    Capability,
+)
 
 import ropewalk
 from ropewalk.frontends.langgraph import RopewalkSaver

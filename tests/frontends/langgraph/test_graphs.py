@@ -8,13 +8,14 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import START, StateGraph
+from langgraph.graph import START, StateGraph  # pyright: ignore[reportMissingTypeStubs]
 from langgraph.store.base import BaseStore
-from langgraph.types import Command
+from langgraph.types import Command, StateSnapshot
 
 from ropewalk.frontends.langgraph import RopewalkSaver
 from ropewalk.services.storage import Storage
 
+from .chains import named, thread
 from .graphs import Chat, chat, deltas, fan, nested, review, steps
 
 pytestmark = pytest.mark.seed("3.4")
@@ -35,7 +36,7 @@ async def test_every_step_can_be_looked_at(saver: RopewalkSaver) -> None:
     await graph.ainvoke({"foo": "", "bar": []}, CONFIG)
 
     state = await graph.aget_state(CONFIG)
-    past = [snapshot async for snapshot in graph.aget_state_history(CONFIG)]
+    past: list[StateSnapshot] = [each async for each in graph.aget_state_history(CONFIG)]
     assert {"foo": "b", "bar": ["a", "b"]} == state.values
     assert [(), ("b",), ("a",), ("__start__",)] == [snapshot.next for snapshot in past]
     assert [2, 1, 0, -1] == [(snapshot.metadata or {}).get("step") for snapshot in past]
@@ -129,13 +130,11 @@ async def test_subgraphs_keep_their_own_checkpoints(saver: RopewalkSaver) -> Non
         state = await graph.aget_state(CONFIG, subgraphs=True)
         inner = state.tasks[0].state
         assert "inner?" == asked["__interrupt__"][0].value
-        assert ("deep",) == inner.next  # type: ignore[union-attr]
-        assert ("stop",) == inner.tasks[0].state.next  # type: ignore[union-attr]
+        assert ("deep",) == inner.next
+        assert ("stop",) == inner.tasks[0].state.next
         answers.append(await graph.ainvoke(Command(resume="yes"), CONFIG))
 
-    namespaces = [
-        found.config["configurable"]["checkpoint_ns"] async for found in saver.alist(CONFIG)
-    ]
+    namespaces = [named(found.config)["checkpoint_ns"] async for found in saver.alist(CONFIG)]
     assert "inner yes" in answers[0]["bar"]
     assert answers[1] == answers[0]
     assert {0, 1, 2} == {len(name.split("|")) if name else 0 for name in namespaces}
@@ -149,9 +148,7 @@ async def test_lasting_subgraphs_remember_between_runs(saver: RopewalkSaver) -> 
         await graph.ainvoke({"foo": "", "bar": []}, CONFIG)
     owns = [
         found.checkpoint["channel_values"].get("own")
-        async for found in saver.alist(
-            {"configurable": {**CONFIG["configurable"], "checkpoint_ns": "child|deep"}}
-        )
+        async for found in saver.alist(thread("1", "child|deep"))
     ]
     past = [snapshot async for snapshot in graph.aget_state_history(CONFIG)]
     again = await graph.ainvoke(None, next(s for s in past if s.next == ("child",)).config)
@@ -225,7 +222,7 @@ async def test_memories_stand_beside_threads(storage: Storage) -> None:
         store.put(("u", "memories"), str(len(known)), {"text": heard})
         return {"messages": [AIMessage(f"known: {known}")]}
 
-    builder = StateGraph(Chat)
+    builder: Any = StateGraph(Chat)
     builder.add_node("remember", remember)
     builder.add_edge(START, "remember")
     graph = builder.compile(checkpointer=RopewalkSaver(storage), store=RopewalkStore(storage))

@@ -6,6 +6,7 @@ import asyncio
 import copy
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,7 @@ from ropewalk.domain.errors import Invalid
 from ropewalk.frontends.langgraph import RopewalkSaver, opened
 from ropewalk.services.storage import Storage
 
-from .chains import Step, checkpoint, grow, id_of, ids, snapshot, thread
+from .chains import Step, checkpoint, grow, id_of, ids, named, snapshot, thread
 from .graphs import fan, started, steps
 from .kinds import KINDS, Order
 from .test_values import Keystream
@@ -82,8 +83,8 @@ async def test_a_thread_is_called_as_the_caller_calls_it(saver: RopewalkSaver, g
 
     assert child == found.config == newest.config
     assert stored == found.parent_config
-    assert given == child["configurable"]["thread_id"]
-    assert str(given) == anyone.config["configurable"]["thread_id"]
+    assert given == named(child)["thread_id"]
+    assert str(given) == named(anyone.config)["thread_id"]
 
 
 async def test_writes_may_come_before_their_checkpoint(saver: RopewalkSaver) -> None:
@@ -231,7 +232,7 @@ def test_a_program_without_a_loop_is_served(url: str) -> None:
     with opened(url) as storage:
         saver = RopewalkSaver(storage)
         with ThreadPoolExecutor(6) as pool:
-            results = list(pool.map(lambda n: _ran(saver, str(n)), range(12)))
+            results = list(pool.map(partial(_ran, saver), map(str, range(12))))
 
         assert [{"foo": "b", "bar": ["a", "b"]}] * 12 == results
         assert 48 == len(list(saver.list(None)))
@@ -277,7 +278,7 @@ async def test_copies_of_a_saver_are_savers(saver: RopewalkSaver) -> None:
 
     [config] = await grow(saver, [step], parent=thread("t"))
 
-    plain = {"name": "n", "amount": 0.5, "tags": []}
+    plain: dict[str, Any] = {"name": "n", "amount": 0.5, "tags": []}
     values = [
         (await _get(each, config)).checkpoint["channel_values"]["order"]
         for each in (saver, twin, allowing)
@@ -295,6 +296,8 @@ async def test_encrypted_values_cannot_be_seen_in_the_file(tmp_path: Path) -> No
         step = Step({"secret": ["hush-hush"] * 99}, [("secret", "pssst-pssst")])
         [config] = await grow(saver, [step], parent=thread("t"))
         found = await _get(saver, config)
+        with pytest.raises(Invalid, match="serializer that wrote it"):
+            await RopewalkSaver(storage).aget_tuple(config)
 
     assert ["hush-hush"] * 99 == found.checkpoint["channel_values"]["secret"]
     assert ["pssst-pssst"] == [value for _, _, value in found.pending_writes or []]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, cast
 
@@ -96,7 +97,9 @@ def _by_namespace(headers: Iterable[CheckpointHeader]) -> Iterable[list[Checkpoi
     return found.values()
 
 
-async def _delete(keeper: Keeper, headers: Sequence[CheckpointHeader], *, doomed: Set[str]) -> None:
+async def _delete(
+    keeper: Keeper, headers: Sequence[CheckpointHeader], *, doomed: AbstractSet[str]
+) -> None:
     """Delete checkpoints of one namespace but for those that one of the others needs."""
     if not doomed:
         return

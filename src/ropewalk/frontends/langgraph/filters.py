@@ -87,17 +87,14 @@ def _equal(left: object, right: object) -> bool:
     return bool(left == right)
 
 
-def _conditions(wanted: Mapping[str, Any], prefix: str) -> Iterator[AnyOf]:
+def _conditions(wanted: Mapping[str, object], prefix: str) -> Iterator[AnyOf]:
     for name, value in wanted.items():
-        if type(value) in (str, int, float, bool):
+        if isinstance(value, str | int | float):
             try:
                 yield AnyOf((Condition(prefix + name, "eq", value), _IS_PARTIAL))
             except Invalid:  # no label has such a name or such a value: `holds` decides alone
                 continue
-        elif type(value) is dict and _is_plain(value):
-            yield from _conditions(value, f"{prefix}{name}.")
-
-
-def _is_plain(value: dict[Any, Any]) -> bool:
-    """Tell whether a name in a dictionary can be the name of a label."""
-    return all(type(name) is str for name in value)
+        elif isinstance(value, dict):
+            inner = cast("dict[object, object]", value)
+            texts = {key: item for key, item in inner.items() if isinstance(key, str)}
+            yield from _conditions(texts, f"{prefix}{name}.")

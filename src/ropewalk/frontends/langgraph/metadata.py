@@ -68,7 +68,7 @@ def restored(header: Mapping[str, Any], rest: Mapping[str, Any]) -> dict[str, An
 
 def _plain(value: Any, depth: int) -> Any:  # noqa: ANN401 (any metadata)
     """Return the value as JSON would give it back, a tuple as a list, or `_ODD`."""
-    kind = type(value)
+    kind = type(cast("object", value))
     if kind in _SCALARS or (kind is str and _is_text(value)):
         return value
     if depth and (kind is list or kind is tuple):

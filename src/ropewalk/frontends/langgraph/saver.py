@@ -216,4 +216,4 @@ def _given(answer: RunnableConfig, config: RunnableConfig | None) -> RunnableCon
     thread_id = None if config is None else configurable(config).get("thread_id")
     if thread_id is None or type(thread_id) is str:
         return answer
-    return {"configurable": {**answer["configurable"], "thread_id": thread_id}}
+    return {"configurable": {**configurable(answer), "thread_id": thread_id}}
