@@ -122,6 +122,19 @@ async def test_first_writes_stay_and_special_ones_are_replaced(saver: RopewalkSa
     } == written
 
 
+async def test_writes_may_hold_the_same(saver: RopewalkSaver) -> None:
+    """What several values have in common is kept once and read from each, in a copy as well."""
+    values = [{"k": ["same " * 40] * 20}, {"k": ["same " * 40] * 20, "other": 1}]
+    writes = [("a", values[0]), ("b", values[1]), ("c", values[0])]
+    [at] = await grow(saver, [Step({"a": values[0]}, writes)], parent=thread("t"))
+
+    await saver.acopy_thread("t", "copy")
+
+    for config in (at, thread("copy")):
+        found = await _get(saver, config)
+        assert writes == [(channel, value) for _, channel, value in found.pending_writes or []]
+
+
 async def test_a_checkpoint_can_be_put_again(saver: RopewalkSaver) -> None:
     """The later one counts, the writes stay, and nothing is there twice."""
     [at] = await grow(saver, [Step({"ch": 1}, [("ch", "w")])], parent=thread("t"))

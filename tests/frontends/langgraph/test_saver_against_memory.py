@@ -50,7 +50,9 @@ def _delete(thread_id: str) -> Act:
 
 
 PLACES = st.builds(thread, THREADS, NAMESPACES, IDS)
-METADATA = st.fixed_dictionaries({"step": st.integers(0, 2), "parents": st.just({})})
+METADATA: st.SearchStrategy[dict[str, Any]] = st.builds(
+    dict[str, Any], step=st.integers(0, 2), parents=st.builds(dict[str, str])
+)
 WRITES = st.lists(st.tuples(CHANNELS, VALUES), min_size=1, max_size=3) | st.lists(
     st.tuples(SPECIAL, VALUES), min_size=1, max_size=2
 )
