@@ -39,6 +39,7 @@ class Growth:
         self._family = family
         self._dictionary = dictionary
         self._nodes: list[tuple[Key, Sealed]] = []
+        self._kept: set[bytes] = set()
         self._ahead = 0
         self._waiting = 0
         self._generation = forest.generation_at_hand(family)
@@ -47,7 +48,10 @@ class Growth:
         self.samples: list[bytes] = []
 
     def keep(self, digest: bytes, body: bytes) -> None:
-        """Take a new node."""
+        """Take a new node; one that several values have in common is taken once."""
+        if digest in self._kept:
+            return
+        self._kept.add(digest)
         key = self._forest.key(self._family, digest)
         useful = None if body[:1] in _STRUCTURE else self._dictionary
         sealed = self._desk.sealer.pack(body, key, dictionary=useful)
