@@ -17,6 +17,7 @@ from ..registry import Registry
 from . import BUILTIN
 from .allowlist import TYPES, TypeRegistry
 from .dictionaries import is_name
+from .foreign import ForeignValues
 from .recipe import RAW, Codec, Packer, Step, key_bytes, parse, steps_bytes
 from .serialize import MsgPack
 
@@ -82,6 +83,10 @@ class Pipeline:
     def values(self) -> Values:
         """The serializer: how objects are written inside the bodies."""
         return self._serializer
+
+    def foreign(self, name: str) -> Values:
+        """Return how another program's values are shown: as they are stored, byte for byte."""
+        return ForeignValues(name)
 
     async def seal(self, value: object, key: Key) -> Sealed:
         """Close `value` for `key`, as it is now.

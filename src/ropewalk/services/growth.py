@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..domain.change import Applied, Change, Check, Ensure, Put
 from ..domain.errors import Conflict
+from ..trees.form import is_of_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 _BATCH_NODES: Final = 2_000
-
-_STRUCTURE: Final = frozenset((b"L", b"I"))
-"""Nodes of names, which no compressor makes smaller."""
 
 
 class Growth:
@@ -53,9 +51,10 @@ class Growth:
             return
         self._kept.add(digest)
         key = self._forest.key(self._family, digest)
-        useful = None if body[:1] in _STRUCTURE else self._dictionary
-        sealed = self._desk.sealer.pack(body, key, dictionary=useful)
-        if body[:1] not in _STRUCTURE:
+        if is_of_names(body):
+            sealed = self._desk.sealer.pack(body, key)
+        else:
+            sealed = self._desk.sealer.pack(body, key, dictionary=self._dictionary)
             self.samples.append(body)
         self._nodes.append((key, sealed))
         self.size += len(sealed.body)

@@ -11,15 +11,14 @@ from typing import Final
 from .form import Ref, Slot, pack_slot
 from .keys import TreeKeys
 
-LEAF_TARGET: Final = 192
-INNER_TARGET: Final = 768
+LEAF_TARGET: Final = 160
+INNER_TARGET: Final = 300
 
 _CHANCES: Final = 2**32
 REF_BYTES: Final = 18
 _OVERHEAD: Final = 2
 _CHANCE_BYTES: Final = 4
-_LEAST: Final = 4
-_MOST: Final = 4
+_MOST: Final = 3
 
 
 class Cutter:
@@ -28,10 +27,14 @@ class Cutter:
     __slots__ = ("_least", "_most", "_share", "filled")
 
     def __init__(self, target: int, filled: int = 0) -> None:
-        """Aim at nodes of `target` bytes: a quarter of it at least, four times it at most."""
-        self._least = target // _LEAST
+        """Aim at nodes of `target` bytes: half of it at least, three times it at most.
+
+        The later half of a node is a matter of chance, no more: what is open at the end of a row
+        is written at every step, and the less nodes differ in size, the less of it there is.
+        """
+        self._least = target // 2
         self._most = target * _MOST
-        self._share = _CHANCES // target
+        self._share = _CHANCES // (target - self._least)
         self.filled = filled
 
     def ends(self, weight: int, chance: int) -> bool:

@@ -29,6 +29,10 @@ _DEEP: Final = 2
 _ROW: Final = 3
 _WRAP: Final = 4
 
+_SHORT_ARRAY: Final = 0x90
+_HEAD_BYTES: Final = 4
+_REF_BYTES: Final = DIGEST_BYTES + 2
+
 # The kinds of rows.
 LIST: Final = 0
 DICT: Final = 1
@@ -186,6 +190,16 @@ def children(body: bytes) -> list[Ref]:
     if kind == SLOT:
         return refs_in([read_slot(body[1:])])
     raise _damaged()
+
+
+def is_of_names(body: bytes) -> bool:
+    """Tell whether a node consists of names of other nodes, which no compressor makes smaller."""
+    if body[:1] == INNER:
+        return True
+    if body[:1] != LEAF:
+        return False
+    slots = body[1] & 0x0F if body[1] & 0xF0 == _SHORT_ARRAY else int.from_bytes(body[2:4])
+    return len(body) <= slots * _REF_BYTES + _HEAD_BYTES
 
 
 def refs_in(slots: Sequence[Slot]) -> list[Ref]:
