@@ -23,7 +23,13 @@ from ropewalk.testing.samples import commits, everything
 FAMILIES: Final = ("f", "f.g", "f.g.h", "gé\0x", "." * 3)
 DIGITS: Final = tuple(f"{n * 7919:032x}" for n in range(8))
 IDS: Final = tuple(f"{family}.{digits}" for family in FAMILIES for digits in DIGITS)
-PLAIN: Final = ("f", "f.", "g", "z", f"f.{DIGITS[1].upper()}x", DIGITS[1], "." + DIGITS[1])
+PLAIN: Final = (
+    *("f", "f.", "g", "z", "t", "note", f"f.{DIGITS[1].upper()}x", DIGITS[1], "." + DIGITS[1]),
+    "01980000-0000-7000-8000-00000000000a",
+    "01980000-0000-7000-8000-00000000000A",
+    "0198000-00000-7000-8000-00000000000a",
+    DIGITS[2].upper(),
+)
 
 QUERIES: Final = (
     Query(space=None),
@@ -118,7 +124,8 @@ async def test_lean_rows_are_records(both: _Both, seed: int) -> None:
         for _ in range(chance.randint(1, 12)):
             change = _change(chance, chance.choice("aab"))
             changes[change.key] = change
-        batch = Batch(tuple(changes.values()), actor=f"round {round}")
+        id = chance.choice((f"{round:032x}", f"{round:032X}", f"the batch of round {round}"))
+        batch = Batch(tuple(changes.values()), id=id, actor=f"round {round}")
         answers = [await _answer(backend, batch) for backend in backends]
         assert answers[0] == answers[1]
         again = [await _answer(backend, batch) for backend in backends]

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from ropewalk.backends.sqlite import SqliteBackend, functions, select, tallies
+from ropewalk.backends.sqlite import SqliteBackend, functions, lean, select, tallies
 from ropewalk.backends.sqlite.connection import Connection
 from ropewalk.backends.sqlite.fragments import Sql
 from ropewalk.backends.sqlite.patience import Patience
@@ -124,6 +124,20 @@ SORTED: Final = {
 }
 """What is few, or is sorted by what no index has: found by an index and then sorted once."""
 
+NODE: Final = f"t3.{'0a' * 16}"
+
+LEAN: Final = {
+    "a family": (
+        Query(space=SPACE, kinds=("node",), where=(Condition("id", "prefix", "t3."),)),
+        "SEARCH node USING INDEX node_digest (place=?)",
+    ),
+    "some nodes": (
+        Query(space=SPACE, kinds=("node",), where=(Condition("id", "in", (NODE, "x")),)),
+        "SEARCH node USING INDEX node_digest (place=? AND <expr>=?)",
+    ),
+}
+"""What is asked for by names or beginnings of ids, and how lean rows are found for it."""
+
 TALLIES: Final = {
     "a session": (SESSION, "record_session (session_id=? AND space=?)"),
     "a thread": (THREAD, "record_thread (thread_id=? AND space=?)"),
@@ -196,6 +210,15 @@ def test_what_must_be_sorted_is_first_found(connection: Connection, asked: str) 
     assert search.endswith(expected)
     assert "TEMP B-TREE" in sort
     assert all(map(_is_a_name, named))
+
+
+@pytest.mark.seed("6.3")
+@pytest.mark.parametrize("asked", LEAN)
+def test_lean_rows_are_found_by_their_ids(connection: Connection, asked: str) -> None:
+    """Whoever names ids, or how they begin, looks at no lean row of another family."""
+    query, expected = LEAN[asked]
+    statement = select.sorted_rows(query, 0, lean=lean.source(query))
+    assert expected in _plan(connection, Sql(statement.text, (*statement.values, -1)))
 
 
 def _is_a_name(step: str) -> bool:

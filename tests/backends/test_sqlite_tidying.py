@@ -112,7 +112,7 @@ async def test_a_file_shrinks_when_it_is_closed(
 
 
 def _opened(path: Path) -> Connection:
-    connection = Connection(str(path), Patience(0, threading.Event()), create=True)
+    connection = Connection(str(path), Patience(60, threading.Event()), create=True)
     connection.pragma("auto_vacuum", "incremental")
     connection.pragma("journal_mode", "wal")
     connection.run("create table filler (n integer primary key, body blob not null)")

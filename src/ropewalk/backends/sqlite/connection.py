@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Protocol, TypeAlias, cast
 
 import apsw
@@ -112,11 +113,8 @@ class Connection:
         With `truncate`, all of it or raise `apsw.BusyError` at once, and leave the WAL empty.
         """
         if truncate:
-            self._apsw.set_busy_handler(None)
-            try:
+            with self._at_once():
                 self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            finally:
-                self._apsw.set_busy_handler(self._handler)
         else:
             self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
@@ -126,8 +124,18 @@ class Connection:
         self._apsw.set_busy_handler(None)
 
     def give_back(self, pages: int) -> None:
-        """Cut up to so many free pages off the file, in a transaction of its own."""
-        self.rows(f"pragma incremental_vacuum({pages:d})")
+        """Cut up to so many free pages off the file, or raise `apsw.BusyError` at once."""
+        with self._at_once():
+            self.rows(f"pragma incremental_vacuum({pages:d})")
+
+    @contextmanager
+    def _at_once(self) -> Generator[None]:
+        """Wait for no lock meanwhile."""
+        self._apsw.set_busy_handler(None)
+        try:
+            yield
+        finally:
+            self._apsw.set_busy_handler(self._handler)
 
     def after_commit(self, tell: Callable[[int], None]) -> None:
         """Tell the pages in the WAL after each commit; nothing checkpoints by itself then."""

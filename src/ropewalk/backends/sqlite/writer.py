@@ -128,16 +128,13 @@ class Writer:
         committed = False
         try:
             self._catch_up()
-            if len(errands) == 1:
-                errands[0].set_result(self._apply(errands[0]))
-            else:
+            if len(errands) > 1:
                 for errand in errands:
                     self._batch(errand)
+            elif not self._goes_alone(errands[0]):
+                return
             connection.run("commit")
             committed = True
-        except _REFUSED as error:
-            # Where several batches stand together, each one's refusal is noted before it gets here.
-            errands[0].set_exception(in_our_words(error, self._path))
         finally:
             if not committed:
                 connection.roll_back()
@@ -149,6 +146,15 @@ class Writer:
         if version != self._version:
             self._version = version
             self._connection.names.forget()
+
+    def _goes_alone(self, errand: Write) -> bool:
+        """Apply the only batch of a transaction, without a savepoint; tell whether it stands."""
+        try:
+            errand.set_result(self._apply(errand))
+        except _REFUSED as error:
+            errand.set_exception(in_our_words(error, self._path))
+            return False
+        return True
 
     def _batch(self, errand: Write) -> None:
         self._connection.run("savepoint batch")
