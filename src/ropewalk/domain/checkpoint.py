@@ -74,18 +74,22 @@ class Write:
 class CleanupPolicy:
     """Which checkpoints of a thread to keep; one that any rule keeps is kept.
 
-    `keep_last` the newest n; `keep_for` those younger than that; `keep_where` those whose
-    metadata has these values. The newest checkpoint and every fork point are always kept.
+    `keep_last` the newest n of each namespace; `keep_for` those younger than that; `keep_where`
+    those whose metadata has these values. Always kept are the newest of each namespace, what is
+    tagged or pinned, what a fork or a snapshot begins at, and what a kept one needs; with
+    `keep_tagged` nothing else is.
     """
 
     keep_last: int | None = None
     keep_for: timedelta | None = None
     keep_where: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    keep_tagged: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a policy without a rule: it would delete everything but the newest."""
-        if self.keep_last is None and self.keep_for is None and not self.keep_where:
-            message = "a cleanup policy needs keep_last, keep_for or keep_where"
+        counted = self.keep_last is not None or self.keep_for is not None
+        if not counted and not self.keep_where and not self.keep_tagged:
+            message = "a cleanup policy needs keep_last, keep_for or keep_where, or keep_tagged"
             raise Invalid(message, code="empty", field="policy")
         if self.keep_last is not None and self.keep_last < 1:
             message = f"keep_last must be 1 or more, not {self.keep_last}"
@@ -97,12 +101,19 @@ class CleanupPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanupReport:
-    """What a cleanup removed (or would remove), and why the rest stays."""
+    """What a cleanup removed (or would remove), and why the rest stays.
+
+    `writes` are the pending writes that went with the checkpoints, `nodes` what nothing needs
+    then. `freed_bytes` is what the disk gets back after `collect()`: for all of these, and for
+    what was garbage before.
+    """
 
     removed: tuple[str, ...]
     kept: Mapping[str, str]
     freed_bytes: int
     dry_run: bool
+    writes: int = 0
+    nodes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

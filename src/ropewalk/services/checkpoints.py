@@ -14,17 +14,18 @@ from ..domain.checkpoint import (
     CleanupReport,
     Collected,
 )
-from ..domain.errors import Conflict
+from ..domain.errors import Conflict, Invalid
 from ..domain.query import NEWEST_FIRST, Condition
 from ..domain.thread import Position, Segment
 from ..stores.base import Find, check_metadata, has_metadata, metadata_conditions
 from ..stores.checkpoints import check_delta, check_tag, with_tag
-from .cleanup import Keep, judge
 from .collector import Collector
 from .lineage import Lineage, along, page_along
 from .manager import change, get
+from .pruner import Pruner
 from .saver import Saver
 from .schemas import Schemas
+from .standing import FORK, standing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 _WHAT: Final = "checkpoint"
 _FIELDS: Final = tuple(field.name for field in fields(CheckpointHeader))
-_DELETE_AT_ONCE: Final = 500
 
 
 class Checkpoints:
@@ -56,6 +56,7 @@ class Checkpoints:
         self._planter = grove.planter(desk.sealer.values)
         self._saver = Saver(desk, lineage, grove, self._planter, newest=self.newest_of)
         self._collector = Collector(desk, grove)
+        self._pruner = Pruner(desk, lineage, grove, self._collector, newest=self.newest_of)
         self._schemas = Schemas()
 
     async def save(
@@ -307,7 +308,8 @@ class Checkpoints:
         Raises `NotFound` where there is none, and `Conflict` where a fork begins at it.
         """
         header = await self.get(checkpoint_id)
-        if checkpoint_id in await self._fork_points(header.thread_id):
+        held = await standing(header.thread_id, self._lineage, self.newest_of)
+        if held.get(checkpoint_id) == FORK:
             message = (
                 f"checkpoint {checkpoint_id!r} is where a fork of thread {header.thread_id!r} "
                 "begins; delete that thread first"
@@ -324,24 +326,25 @@ class Checkpoints:
         The newest and every fork point stay. With `dry_run` nothing is deleted. Deletes in
         batches: what a batch deleted stays deleted if a later one fails.
         """
-        await self._lineage.thread(thread_id)
-        keep = Keep(policy, await self._fork_points(thread_id), self._desk.now())
-        removed: list[str] = []
-        kept: dict[str, str] = {}
-        freed = 0
-        find = Find(thread_id=thread_id, order=NEWEST_FIRST)
-        rank = 0
-        async for header in self._store.scan(find):
-            reason = judge(keep, header, rank)
-            rank += 1
-            if reason is None:
-                removed.append(header.id)
-                freed += header.size
-            else:
-                kept[header.id] = reason
-        if not dry_run:
-            await self._delete(removed)
-        return CleanupReport(removed=tuple(removed), kept=kept, freed_bytes=freed, dry_run=dry_run)
+        return await self._pruner.prune(thread_id, policy, dry_run=dry_run)
+
+    async def prune(
+        self,
+        thread_id: str | None = None,
+        policy: CleanupPolicy | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> CleanupReport:
+        """Remove the checkpoints of a thread, or of all, that no rule of `policy` keeps.
+
+        What stays is as it was. The report says why each of them stays, and how many bytes the
+        disk gets back once `collect()` has removed what nothing needs any more. With `dry_run`
+        nothing is removed. Raises `Invalid` without a policy.
+        """
+        if policy is None:
+            message = "say what to keep: prune(thread_id, CleanupPolicy(keep_last=10))"
+            raise Invalid(message, code="missing", field="policy")
+        return await self._pruner.prune(thread_id, policy, dry_run=dry_run)
 
     async def collect(self, *, progress: Callable[[Collected], None] | None = None) -> Collected:
         """Give back the space of everything that no checkpoint needs any more; report what went.
@@ -358,24 +361,6 @@ class Checkpoints:
         async for record in self._grove.writes.headers(Find(thread_id=thread_id)):
             yield self._grove.writes.remove(record.key.id)
         yield self._grove.forget_head(thread_id)
-
-    async def _delete(self, ids: Sequence[str]) -> None:
-        for start in range(0, len(ids), _DELETE_AT_ONCE):
-            batch = ids[start : start + _DELETE_AT_ONCE]
-            await self._desk.commit(self._store.remove(id_) for id_ in batch)
-
-    async def _fork_points(self, thread_id: str) -> set[str]:
-        points: set[str] = set()
-        async for fork in self._lineage.forks(thread_id):
-            if fork.origin is None:
-                continue
-            if fork.origin.checkpoint_id is not None:
-                points.add(fork.origin.checkpoint_id)
-            own = (Segment(thread_id),)
-            latest = await self.newest_of(own, until=fork.origin.until)
-            if latest is not None:
-                points.add(latest.id)
-        return points
 
     async def _open(self, header: CheckpointHeader) -> Checkpoint:
         known = {name: getattr(header, name) for name in _FIELDS}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..stores.base import has_metadata
 
@@ -12,27 +14,111 @@ if TYPE_CHECKING:
 
     from ..domain.checkpoint import CheckpointHeader, CleanupPolicy
 
+NEEDED: Final = "a later checkpoint needs what was written here"
+
+_SIGNALS: Final = ("__", "branch:")
+"""How the channels begin whose values pass with a step: nothing is ever restored from them."""
+
+_MARK: Final = "~"
+"""What the key of a channel begins with, doubled, where the channel's own name does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """A policy, with what it has to know of the thread at this moment."""
+    """A policy, with what it has to know of the thread at this moment.
+
+    `held` are the checkpoints that something else stands on, each with the reason.
+    """
 
     policy: CleanupPolicy
-    fork_points: set[str]
+    held: Mapping[str, str]
     now: datetime
 
 
-def judge(keep: Keep, header: CheckpointHeader, rank: int) -> str | None:
-    """Return why the checkpoint stays, or `None`; `rank` counts from 0, the newest."""
+def judge(keep: Keep, header: CheckpointHeader, rank: int | None) -> str | None:
+    """Return why the checkpoint stays, or `None`.
+
+    `rank` counts its namespace from 0, the newest; `None` where a rollback took it off the line.
+    """
     policy = keep.policy
     if rank == 0:
-        return "newest"
-    if header.id in keep.fork_points:
-        return "a fork begins here"
-    if policy.keep_last is not None and rank < policy.keep_last:
+        return "newest" if not header.namespace else f"newest of {header.namespace!r}"
+    if header.id in keep.held:
+        return keep.held[header.id]
+    if header.pinned:
+        return "pinned"
+    if header.tags:
+        return f"tagged {', '.join(header.tags)}"
+    if policy.keep_last is not None and rank is not None and rank < policy.keep_last:
         return f"one of the last {policy.keep_last}"
     if policy.keep_for is not None and keep.now - header.created_at < policy.keep_for:
         return f"younger than {policy.keep_for}"
     if policy.keep_where and has_metadata(header.metadata, policy.keep_where):
         return "its metadata says so"
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is known of a checkpoint without its state: its parent, its keys, what was written.
+
+    `named` are the names that its metadata tells something about.
+    """
+
+    parent_id: str | None
+    keys: AbstractSet[str]
+    written: AbstractSet[str]
+    named: AbstractSet[str]
+
+    def holds(self, channel: str) -> bool:
+        """Tell whether the state has a value for a channel."""
+        return (_MARK + channel if channel.startswith(_MARK) else channel) in self.keys
+
+
+def names_in(metadata: Mapping[str, object]) -> set[str]:
+    """Return the keys of the dictionaries in metadata."""
+    found: set[str] = set()
+    for value in metadata.values():
+        if isinstance(value, dict):
+            found.update(str(key) for key in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return found
+
+
+def ancestors_needed(steps: Mapping[str, Step], survivors: Iterable[str]) -> set[str]:
+    """Return the checkpoints without which a survivor would not be what it is.
+
+    A state that has no value for a channel gets it from the nearest ancestor that has one, and
+    from what was written since: all from there on are needed.
+    """
+    needed: set[str] = set()
+    for id_ in survivors:
+        needed.update(_line_needed(steps, id_))
+    return needed
+
+
+def _line_needed(steps: Mapping[str, Step], id_: str) -> list[str]:
+    own = steps[id_]
+    line: list[str] = []
+    last = 0
+    started = {name for name in own.named if not own.holds(name)}
+    closed: set[str] = set()
+    walked = {id_}
+    here = own.parent_id
+    while here is not None and here in steps and here not in walked:
+        walked.add(here)
+        line.append(here)
+        step = steps[here]
+        new = {name for name in step.written if not own.holds(name) and not _passes(name)}
+        if new - closed:
+            started |= new
+            last = len(line)
+        for name in started - closed:
+            if step.holds(name):
+                closed.add(name)
+                last = len(line)
+        here = step.parent_id
+    return line[:last]
+
+
+def _passes(channel: str) -> bool:
+    return channel.startswith(_SIGNALS)

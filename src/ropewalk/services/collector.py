@@ -66,15 +66,24 @@ class Collector:
                 await self._bury(family, generation + 1)
         return done
 
-    async def unreachable(self, families: Collection[str], without: Collection[str]) -> Collected:
-        """Say what a collection would remove if these checkpoints were gone; changes nothing."""
+    async def unreachable(
+        self,
+        families: Collection[str],
+        without: Collection[str],
+        *,
+        weigh: Callable[[Record], int],
+    ) -> Collected:
+        """Say what a collection would remove if these checkpoints were gone; changes nothing.
+
+        `weigh` tells how many bytes each node is.
+        """
         told = Collected()
         threads = await self._threads_of_families()
         for family in families:
             marked = await self._mark(family, threads.get(family, ()), without=without)
             async for digests in self._unmarked(family, marked, None):
                 records = await self._nodes(family, digests)
-                told += Collected(removed=len(records), freed_bytes=_bytes(records))
+                told += Collected(removed=len(records), freed_bytes=sum(map(weigh, records)))
             told += Collected(families=1, kept=len(marked))
         return told
 
@@ -208,7 +217,3 @@ def _new(refs: list[Ref], marked: set[bytes]) -> list[Ref]:
             if ref.deep:
                 found.append(ref)
     return found
-
-
-def _bytes(records: list[Record]) -> int:
-    return sum(len(record.body or b"") for record in records)

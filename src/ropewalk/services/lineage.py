@@ -11,8 +11,9 @@ from ..domain.cursor import Cursor
 from ..domain.errors import Corrupt, Invalid
 from ..domain.page import Page
 from ..domain.query import NEWEST_FIRST, OLDEST_FIRST, Condition, cursor_of
-from ..domain.thread import Position, Segment, Thread, visible_segments
+from ..domain.thread import Position, Segment, Snapshot, Thread, visible_segments
 from ..stores.base import Find, check_page
+from ..stores.threads import SnapshotStore
 from .manager import missing
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Lineage:
         """Look threads up in `threads`."""
         self._desk = desk
         self._threads = threads
+        self._snapshots = SnapshotStore(desk.backend, desk.sealer, space=desk.space)
 
     async def thread(self, thread_id: str) -> Thread:
         """Return a thread; raise `NotFound` where there is none."""
@@ -92,6 +94,11 @@ class Lineage:
         parent = Condition("labels.parent", "eq", thread_id)
         async for thread in self._threads.scan(Find(where=(parent,))):
             yield thread
+
+    async def snapshots(self, thread_id: str) -> AsyncIterator[Snapshot]:
+        """Go through the snapshots of a thread, oldest first."""
+        async for snapshot in self._snapshots.scan(Find(thread_id=thread_id)):
+            yield snapshot
 
 
 def stretches(line: Sequence[Thread]) -> tuple[Segment, ...]:
