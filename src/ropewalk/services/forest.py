@@ -41,6 +41,9 @@ CACHE_BYTES: Final = 32 * 1024 * 1024
 _OVERHEAD: Final = 200
 _AT_ONCE: Final = 1_024
 
+_LONGEST_FAMILY: Final = 200
+"""In characters; beyond, the name of a node may be longer than an id is allowed to be."""
+
 
 class Forest:
     """Read and name nodes in one space; every state of a family of forked threads shares them.
@@ -61,7 +64,9 @@ class Forest:
 
     def key(self, family: str, digest: bytes) -> Key:
         """Name the record of a node."""
-        return Key(self._desk.space, NODE, f"{family}.{digest.hex()}")
+        if len(family) > _LONGEST_FAMILY:
+            return Key(self._desk.space, NODE, f"{family}.{digest.hex()}")
+        return Key.trusted(self._desk.space, NODE, f"{family}.{digest.hex()}")
 
     def family_key(self, family: str) -> Key:
         """Name the record whose version is the generation of a family's nodes."""
@@ -156,6 +161,7 @@ class Forest:
         """Return the bodies of nodes by name; raise `Corrupt` where one is missing or damaged."""
         found = self._cache.take(family, refs)
         missing = [ref.digest for ref in refs if ref.digest not in found]
+        unpack = self._desk.sealer.unpack
         began = perf_counter()
         for start in range(0, len(missing), _AT_ONCE):
             digests = missing[start : start + _AT_ONCE]
@@ -165,7 +171,10 @@ class Forest:
                 if record is None:
                     message = f"{key} is missing, and a state needs it: restore it from a backup"
                     raise Corrupt(message, code="missing_node", key=key)
-                found[digest] = await self.open(record)
+                try:
+                    found[digest] = unpack(record, dictionaries=self._dictionaries)
+                except Invalid:
+                    found[digest] = await self.open(record)
                 if perf_counter() - began > SLICE:
                     await asyncio.sleep(0)
                     began = perf_counter()
