@@ -126,8 +126,12 @@ class Place:
 
     async def close(self) -> None:
         """Close the backend, once, and raise what was wrong with that, to everybody who asks."""
-        self._begin_to_close()
+        closing = self._begin_to_close()
         await self.left.wait()
+        while closing.cancelled():
+            # The loop that was at it has ended before it was done.
+            closing = self._begin_to_close()
+            await self.left.wait()
         if self._trouble is not None:
             raise self._trouble
 
@@ -139,29 +143,31 @@ class Place:
         if self.next is not None and not self._users:
             self._begin_to_close()
 
-    def _begin_to_close(self) -> None:
+    def _begin_to_close(self) -> asyncio.Task[None]:
         with self._lock:
             if self._closing is None or self._closing.cancelled():
-                self._trouble = None
                 self.left.clear()
                 # Held here, or nobody would keep the task alive.
                 self._closing = asyncio.get_running_loop().create_task(self._close())
+                self._closing.add_done_callback(self._closed)
+            return self._closing
 
     async def _close(self) -> None:
-        try:
-            while self._suspended:
-                with self._lock:
-                    items = self._suspended.pop()
-                await stop(items)
-            await self.backend.close()
-        except BaseException as error:
-            self._trouble = error
-            if not isinstance(error, Exception):
-                raise
-        finally:
-            self.left.set()
+        while self._suspended:
+            with self._lock:
+                items = self._suspended.pop()
+            await stop(items)
+        await self.backend.close()
+
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        # Whoever calls `close` is told of the trouble; a task cannot be awaited on another loop.
+        self._trouble = None if task.cancelled() else task.exception()
+        self.left.set()
 
     @property
     def is_closed(self) -> bool:
         """Whether the backend was closed without trouble."""
-        return self.left.is_set() and self._trouble is None
+        task = self._closing
+        return (
+            task is not None and self.left.is_set() and not task.cancelled() and not self._trouble
+        )

@@ -21,6 +21,9 @@ T = TypeVar("T")
 KEPT: Final = 8
 """How many idle threads are kept for the next calls."""
 
+HELPERS: Final = 2
+"""How many threads there are at most, for each of these, for what blocks."""
+
 _END: Final = object()
 
 
@@ -97,8 +100,9 @@ async def _close(items: AsyncIterator[object]) -> None:
 class _Worker:
     """A thread with an event loop that runs until the worker is dismissed."""
 
-    def __init__(self, helpers: _Helpers) -> None:
+    def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        helpers = ThreadPoolExecutor(HELPERS, thread_name_prefix="ropewalk-bridge-helper")
         self._loop.set_default_executor(helpers)
         self._thread = threading.Thread(target=self._work, name="ropewalk-bridge", daemon=True)
         self._thread.start()
@@ -128,13 +132,6 @@ class _Worker:
             self._loop.close()
 
 
-class _Helpers(ThreadPoolExecutor):
-    """The threads that all workers share for what blocks; no worker's end is their end."""
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 (as it is called by event loops)
-        """Go on: other loops have work under way."""
-
-
 class _Staff:
     """The idle workers of this process; whoever needs one and finds none hires one."""
 
@@ -145,21 +142,13 @@ class _Staff:
         """Begin anew in a forked process, which has none of its parent's threads."""
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
-        self._helpers: _Helpers | None = None
-
-    def helpers(self) -> _Helpers:
-        """Return the threads for what blocks."""
-        with self._lock:
-            if self._helpers is None:
-                self._helpers = _Helpers(thread_name_prefix="ropewalk-bridge-helper")
-            return self._helpers
 
     def take(self) -> _Worker:
         """Return a worker that nobody else has."""
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return _Worker(self.helpers())
+        return _Worker()
 
     def give_back(self, worker: _Worker) -> None:
         """Keep a worker for the next caller, or dismiss it if enough are idle."""
