@@ -32,6 +32,7 @@ class Capability(StrEnum):
 class Backend(Protocol):
     """Keep records: five verbs, batch first, the same meaning everywhere.
 
+    Any event loop of the process may call it, and several at once, each in a thread of its own.
     Every verb raises `Unavailable` before `open` and after `close`, and for a trouble that may
     pass; `Corrupt` for damage, naming what is damaged. A caller that is cancelled leaves no half
     batch, no hung writer and no lock behind; whether a batch cancelled in flight was applied is
