@@ -22,6 +22,10 @@ Ropewalk's values at 32 and those of its trees at 100.
 """
 
 _MSGPACK: Final = "msgpack"
+_PICKLE: Final = "pickle"
+_FALLBACK: Final = "pickle_fallback"
+_FORMS: Final = frozenset({"null", "bytes", "bytearray", "json", _MSGPACK})
+"""The forms that LangGraph's serializer reads, whatever its settings are."""
 _NIL: Final = b"\xc0"
 _SNAPSHOT: Final = 7
 _EXTENSIONS: Final = {0xC7: 1, 0xC8: 2, 0xC9: 4}
@@ -62,9 +66,9 @@ class SerdeValues:
             return Typed(*self._dumped(value))
         if isinstance(value, bytes) and type(value) is not bytes:
             return bytes(value)
-        if isinstance(value, bytearray) or getattr(self._serde, "pickle_fallback", False):
+        if isinstance(value, bytearray) or getattr(self._serde, _FALLBACK, False):
             form, data = self._dumped(value)
-            return Typed(form, data) if form in ("bytearray", "pickle") else value
+            return Typed(form, data) if form in ("bytearray", _PICKLE) else value
         return value
 
     def dumps(self, value: object) -> bytes:
@@ -91,14 +95,14 @@ class SerdeValues:
         extension = extension_of(data)
         if extension is not None and extension[0] == TYPED:
             form, payload = _typed(extension[1])
-        try:
-            return self._serde.loads_typed((form, payload))
-        except NotImplementedError as error:
+        if self._composes and form not in self._readable():
             message = (
                 f"the value was kept as {form}, which this serializer does not read: pass the "
                 "saver the serializer that wrote it (for pickles with pickle_fallback=True)"
             )
-            raise Invalid(message, code="unknown_form", form=form) from error
+            raise Invalid(message, code="unknown_form", form=form)
+        try:
+            return self._serde.loads_typed((form, payload))
         except Exception as error:
             message = (
                 f"the serializer cannot read a value of form {form} ({type(error).__name__}): it "
@@ -124,6 +128,9 @@ class SerdeValues:
         code, payload = extension
         same = self._in_one_piece(inside) == payload
         return Opened(code, b"", inside) if same else None
+
+    def _readable(self) -> frozenset[str]:
+        return _FORMS | {_PICKLE} if getattr(self._serde, _FALLBACK, False) else _FORMS
 
     def _dumped(self, value: object) -> tuple[str, bytes]:
         try:
