@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointMetadata, CheckpointTuple
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
 from langgraph.checkpoint.memory import InMemorySaver
 
 from ropewalk.frontends.langgraph import RopewalkSaver, opened
@@ -34,7 +39,7 @@ def _put(at: RunnableConfig, id_: str, values: dict[str, Any], metadata: dict[st
     def act(saver: Saver) -> None:
         # Each put has versions of its own: the saver in memory finds a value by its version.
         step = Step(values, version=4)
-        versions = {name: f"{id_}-{hash(repr(values[name]))}" for name in values}
+        versions: ChannelVersions = {n: f"{id_}-{hash(repr(values[n]))}" for n in values}
         new = {**checkpoint(step, id=id_), "ts": "", "channel_versions": versions}
         saver.put(at, cast("Any", new), cast("CheckpointMetadata", metadata), versions)
 
