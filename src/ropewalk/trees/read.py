@@ -50,6 +50,11 @@ class TreeReader:
         """Make objects with `values`."""
         self._values = values
 
+    @property
+    def values(self) -> Values:
+        """What makes the objects."""
+        return self._values
+
     def value(self, slot: Slot) -> Reads[object]:
         """Return the value that stands behind a slot."""
         if isinstance(slot, Ref):
@@ -172,6 +177,19 @@ def _slots(branches: Sequence[Branch]) -> Reads[list[Slot]]:
         return []
     bodies = yield [branch.ref for branch in branches]
     return [slot for branch in branches for slot in read_leaf(bodies[branch.ref.digest])]
+
+
+def paired_slots(slots: Sequence[Slot]) -> tuple[Sequence[Slot], Sequence[Slot]]:
+    """Return the keys and the values of a dictionary; raise `Corrupt` where one is alone."""
+    if len(slots) % 2:
+        message = "a leaf of a dictionary holds half a pair"
+        raise Corrupt(message, code="bad_node")
+    return slots[::2], slots[1::2]
+
+
+def bodies_of(refs: Sequence[Ref]) -> Reads[Mapping[bytes, bytes]]:
+    """Return the bodies of nodes by name; ask for nothing where there are none."""
+    return (yield refs) if refs else {}
 
 
 def plain_bodies(slots: Sequence[Slot]) -> Reads[Mapping[bytes, bytes]]:

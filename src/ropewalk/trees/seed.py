@@ -22,7 +22,7 @@ from .form import (
     read_value,
 )
 from .memo import ChunksMemo, DictMemo, Entry, Leaf, ListMemo, Memo, WrapMemo
-from .read import together
+from .read import bodies_of, together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ def _apart(slots: Sequence[Slot], values: Values, keys: TreeKeys) -> Reads[dict[
 
 def _list(row: Row, values: Values, keys: TreeKeys) -> Reads[ListMemo]:
     branches, _ = yield from _leaves(row)
-    bodies = (yield [branch.ref for branch in branches]) if branches else {}
+    bodies = yield from bodies_of([branch.ref for branch in branches])
     leaves = [Leaf(branch, tuple(read_leaf(bodies[branch.ref.digest]))) for branch in branches]
     for leaf in leaves:
         leaf.subs = yield from _apart(leaf.slots, values, keys)
@@ -102,14 +102,14 @@ def _list(row: Row, values: Values, keys: TreeKeys) -> Reads[ListMemo]:
 
 def _dict(row: Row, values: Values, keys: TreeKeys) -> Reads[DictMemo]:
     branches, nodes = yield from _leaves(row)
-    bodies = (yield [branch.ref for branch in branches]) if branches else {}
+    bodies = yield from bodies_of([branch.ref for branch in branches])
     slots: list[Slot] = []
     for branch in branches:
         slots += read_leaf(bodies[branch.ref.digest])
         nodes.add(branch.ref.digest)
     slots += row.tail
     long = [slot for slot in slots[::2] if isinstance(slot, Ref)]
-    named = (yield long) if long else {}
+    named = yield from bodies_of(long)
     memos = yield from _apart(slots[1::2], values, keys)
     entries: dict[str, Entry] = {}
     for place, (key_slot, slot) in enumerate(zip(slots[::2], slots[1::2], strict=True)):
