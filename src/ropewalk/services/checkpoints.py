@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ..domain.checkpoint import (
     Checkpoint,
     CheckpointHeader,
-    CleanupPolicy,
-    CleanupReport,
-    Collected,
 )
-from ..domain.errors import Conflict, Invalid
+from ..domain.errors import Conflict
 from ..domain.query import NEWEST_FIRST, Condition
 from ..domain.thread import Position, Segment
 from ..stores.base import Find, check_metadata, has_metadata, metadata_conditions
 from ..stores.checkpoints import check_delta, check_tag, with_tag
-from .collector import Collector
 from .lineage import Lineage, along, page_along
 from .manager import change, get
-from .pruner import Pruner
 from .saver import Saver
 from .schemas import Schemas
 from .standing import FORK, standing
+from .upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -40,7 +36,7 @@ _WHAT: Final = "checkpoint"
 _FIELDS: Final = tuple(field.name for field in fields(CheckpointHeader))
 
 
-class Checkpoints:
+class Checkpoints(Upkeep):
     """The states of threads. A thread sees its own checkpoints and those it was forked from.
 
     Responsible for states and their order, and for nothing else: what a state means is the
@@ -49,14 +45,10 @@ class Checkpoints:
 
     def __init__(self, desk: Desk, lineage: Lineage, grove: Grove) -> None:
         """Work at `desk`, asking `lineage` for a thread's line, with the trees of `grove`."""
-        self._desk = desk
-        self._lineage = lineage
+        super().__init__(desk, lineage, grove, newest=self.newest_of)
         self._store = grove.store
-        self._grove = grove
         self._planter = grove.planter(desk.sealer.values)
         self._saver = Saver(desk, lineage, grove, self._planter, newest=self.newest_of)
-        self._collector = Collector(desk, grove)
-        self._pruner = Pruner(desk, lineage, grove, self._collector, newest=self.newest_of)
         self._schemas = Schemas()
 
     async def save(
@@ -317,42 +309,6 @@ class Checkpoints:
             raise Conflict(message, code="fork_point", id=checkpoint_id)
         removal = self._store.remove(checkpoint_id, expect=header.version)
         await self._desk.commit([removal, self._saver.touch(header.thread_id)])
-
-    async def cleanup(
-        self, thread_id: str, policy: CleanupPolicy, *, dry_run: bool = False
-    ) -> CleanupReport:
-        """Delete a thread's own checkpoints that no rule of `policy` keeps, and report.
-
-        The newest and every fork point stay. With `dry_run` nothing is deleted. Deletes in
-        batches: what a batch deleted stays deleted if a later one fails.
-        """
-        return await self._pruner.prune(thread_id, policy, dry_run=dry_run)
-
-    async def prune(
-        self,
-        thread_id: str | None = None,
-        policy: CleanupPolicy | None = None,
-        *,
-        dry_run: bool = False,
-    ) -> CleanupReport:
-        """Remove the checkpoints of a thread, or of all, that no rule of `policy` keeps.
-
-        What stays is as it was. The report says why each of them stays, and how many bytes the
-        disk gets back once `collect()` has removed what nothing needs any more. With `dry_run`
-        nothing is removed. Raises `Invalid` without a policy.
-        """
-        if policy is None:
-            message = "say what to keep: prune(thread_id, CleanupPolicy(keep_last=10))"
-            raise Invalid(message, code="missing", field="policy")
-        return await self._pruner.prune(thread_id, policy, dry_run=dry_run)
-
-    async def collect(self, *, progress: Callable[[Collected], None] | None = None) -> Collected:
-        """Give back the space of everything that no checkpoint needs any more; report what went.
-
-        Right beside writers, in small batches, and may be stopped and begun again at any time.
-        `progress` is told after each batch.
-        """
-        return await self._collector.collect(progress=progress)
 
     async def delete_of(self, thread_id: str) -> AsyncIterator[Change]:
         """Make the changes that delete every checkpoint of a thread, forks or not."""

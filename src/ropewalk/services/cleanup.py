@@ -40,7 +40,6 @@ def judge(keep: Keep, header: CheckpointHeader, rank: int | None) -> str | None:
 
     `rank` counts its namespace from 0, the newest; `None` where a rollback took it off the line.
     """
-    policy = keep.policy
     if rank == 0:
         return "newest" if not header.namespace else f"newest of {header.namespace!r}"
     if header.id in keep.held:
@@ -49,6 +48,11 @@ def judge(keep: Keep, header: CheckpointHeader, rank: int | None) -> str | None:
         return "pinned"
     if header.tags:
         return f"tagged {', '.join(header.tags)}"
+    return _ruled(keep, header, rank)
+
+
+def _ruled(keep: Keep, header: CheckpointHeader, rank: int | None) -> str | None:
+    policy = keep.policy
     if policy.keep_last is not None and rank is not None and rank < policy.keep_last:
         return f"one of the last {policy.keep_last}"
     if policy.keep_for is not None and keep.now - header.created_at < policy.keep_for:

@@ -32,7 +32,7 @@ HEAD: Final = "head"
 SECRET: Final = "secret"  # noqa: S105 (a kind of records, and no secret)
 DICTIONARY: Final = "dictionary"
 
-_TREES: Final = "trees"
+TREES: Final = "trees"
 
 SLICE: Final = 0.002
 """Seconds that a walk through a state goes on before the event loop gets its turn."""
@@ -100,7 +100,7 @@ class Forest:
         return found
 
     async def _read_secret(self) -> bytes:
-        key = Key(self._desk.space, SECRET, _TREES)
+        key = Key(self._desk.space, SECRET, TREES)
         [record] = await self._desk.backend.get([key])
         if record is None:
             secret = secrets.token_bytes(SECRET_BYTES)
@@ -134,6 +134,13 @@ class Forest:
         await self._desk.commit([Put(key=key, body=sealed.body, seal=sealed.seal)])
         self._dictionaries[dictionary.name] = dictionary
         self._current, self._looked = dictionary, True
+
+    def read_dictionary(self, record: Record) -> Dictionary:
+        """Take a dictionary in; raise `Corrupt` where it is not what its name says."""
+        dictionary = self._known(record)
+        # Writing with it is what compares its content with its name.
+        self._desk.sealer.pack(bytes(_OVERHEAD), record.key, dictionary=dictionary)
+        return dictionary
 
     def _known(self, record: Record) -> Dictionary:
         content = self._desk.sealer.unpack(record)

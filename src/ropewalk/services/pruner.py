@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from ..domain.checkpoint import CheckpointHeader, CleanupPolicy, CleanupReport
 from ..domain.change import Delete
+from ..domain.checkpoint import CheckpointHeader, CleanupPolicy, CleanupReport
 from ..domain.errors import Conflict
 from ..domain.moment import to_micros
 from ..domain.query import NEWEST_FIRST, Query
@@ -22,10 +22,11 @@ from .saver import wait_after
 from .standing import standing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     from ..domain.change import Change
     from ..domain.record import Record
+    from ..trees.root import Root
     from .collector import Collector
     from .desk import Desk
     from .grove import Grove
@@ -106,31 +107,27 @@ class Pruner:
     async def _plan(self, thread_id: str, policy: CleanupPolicy, room: Room) -> _Plan:
         plan = _Plan(thread_id)
         written = await self._written(thread_id)
-        held = await standing(thread_id, self._lineage, self._newest)
-        held |= await self._greatest(thread_id)
-        keep = Keep(policy, held, self._desk.now())
-        line = await self._line(thread_id)
-        ranks: defaultdict[str, int] = defaultdict(int)
-        steps: dict[str, Step] = {}
         store = self._grove.store
+        found: list[CheckpointHeader] = []
         rooms: dict[str, int] = {}
+        steps: dict[str, Step] = {}
+        greatest: dict[str, str] = {}
         async for record in store.records(Find(thread_id=thread_id, order=NEWEST_FIRST)):
             header = await store.open(record)
-            rank: int | None = None
-            here = Position(to_micros(header.created_at), header.id)
-            if line is None or is_on(line, thread_id, here):
-                rank = ranks[header.namespace]
-                ranks[header.namespace] += 1
-            reason = judge(keep, header, rank)
-            if reason is None:
-                plan.doomed[header.id] = header.version
-                rooms[header.id] = room.freed(record)
-            else:
-                plan.kept[header.id] = reason
+            rooms[header.id] = room.freed(record)
+            root = None if header.trunk is None else read_root(header.trunk.root)
             if header.trunk is not None:
                 plan.families.add(header.trunk.family)
+            if root is not None and root.values:
+                # Another program's ids say which of its checkpoints is newer.
+                known = greatest.get(header.namespace, "")
+                greatest[header.namespace] = max(known, header.id)
             if written:
-                steps[header.id] = _step(header, written.get(header.id, {}))
+                steps[header.id] = _step(header, root, written.get(header.id, {}))
+            found.append(replace(header, trunk=None))
+        held = dict.fromkeys(greatest.values(), "newest by its id")
+        held |= await standing(thread_id, self._lineage, self._newest)
+        await self._judge(plan, found, Keep(policy, held, self._desk.now()))
         for id_ in ancestors_needed(steps, list(plan.kept) if written else ()):
             if plan.doomed.pop(id_, None) is not None:
                 plan.kept[id_] = NEEDED
@@ -142,6 +139,22 @@ class Pruner:
         plan.room = sum(rooms[id_] for id_ in plan.doomed)
         plan.room += sum(room.freed(record) for rows in plan.writes.values() for record in rows)
         return plan
+
+    async def _judge(self, plan: _Plan, headers: Sequence[CheckpointHeader], keep: Keep) -> None:
+        """Divide a thread's checkpoints, newest first, into those that stay and those that go."""
+        line = await self._line(plan.thread_id)
+        ranks: defaultdict[str, int] = defaultdict(int)
+        for header in headers:
+            rank: int | None = None
+            here = Position(to_micros(header.created_at), header.id)
+            if line is None or is_on(line, plan.thread_id, here):
+                rank = ranks[header.namespace]
+                ranks[header.namespace] += 1
+            reason = judge(keep, header, rank)
+            if reason is None:
+                plan.doomed[header.id] = header.version
+            else:
+                plan.kept[header.id] = reason
 
     async def _written(self, thread_id: str) -> dict[str, dict[str, list[Record]]]:
         """Return what was written at each checkpoint, by channel."""
@@ -157,15 +170,6 @@ class Pruner:
         if await self._lineage.find(thread_id) is None:
             return None
         return await self._lineage.segments(thread_id)
-
-    async def _greatest(self, thread_id: str) -> dict[str, str]:
-        """Return the newest by id of each namespace, for programs whose ids say what is newer."""
-        greatest: dict[str, str] = {}
-        async for header in self._grove.store.scan(Find(thread_id=thread_id)):
-            if header.trunk is not None and read_root(header.trunk.root).values:
-                known = greatest.get(header.namespace, "")
-                greatest[header.namespace] = max(known, header.id)
-        return dict.fromkeys(greatest.values(), "newest by its id")
 
     async def _carry_out(self, plan: _Plan, policy: CleanupPolicy, room: Room) -> _Plan:
         """Remove what is doomed; judge anew where something has changed meanwhile."""
@@ -204,7 +208,8 @@ class Pruner:
         return changes
 
 
-def _step(header: CheckpointHeader, written: dict[str, list[Record]]) -> Step:
-    root = None if header.trunk is None else read_root(header.trunk.root)
+def _step(
+    header: CheckpointHeader, root: Root | None, written: Mapping[str, Sequence[Record]]
+) -> Step:
     keys = frozenset(root.slots) if root is not None and root.is_dict else frozenset[str]()
     return Step(header.parent_id, keys, written.keys(), names_in(header.metadata))

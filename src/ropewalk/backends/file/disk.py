@@ -50,10 +50,11 @@ class What(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The space of a file system, in bytes."""
+    """The space of a file system, in bytes; every file takes whole blocks."""
 
     free: int
     total: int
+    block: int
 
 
 class _Named:
@@ -205,7 +206,9 @@ class Disk:
     def room(self) -> Room:
         """Return how much space the file system has left for us."""
         found = os.fstatvfs(self._fd)
-        return Room(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+        return Room(
+            found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize, found.f_frsize
+        )
 
     def file(self, path: str, flags: int) -> File:
         """Open a plain file; raise `OSError` (ELOOP) for anything that is none."""

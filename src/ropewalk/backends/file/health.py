@@ -14,6 +14,12 @@ from .refusal import refusal
 _NAMED: Final = 5
 """How many damaged things are named; the figures count all."""
 
+HEADER_BYTES: Final = 300
+"""What a record's file holds beside body, id and labels, about: see `format`."""
+
+CHANGE_BYTES: Final = 90
+"""What a removal adds to `commits.jsonl`, about."""
+
 
 def examine(folder: Folder, *, min_free: int, deadline: float) -> Health:
     """Read, write a few bytes, and look at the disk; raise nothing."""
@@ -28,6 +34,10 @@ def examine(folder: Folder, *, min_free: int, deadline: float) -> Health:
                 "commits": mark.seq,
                 "journal_bytes": mark.end,
                 "free_bytes": room.free,
+                "record_bytes": HEADER_BYTES,
+                "bare_bytes": HEADER_BYTES,
+                "block_bytes": room.block,
+                "change_bytes": CHANGE_BYTES,
                 "damaged": len(folder.damaged) + len(folder.log.damaged),
             }
             reasons += _write_problem(folder)

@@ -24,6 +24,12 @@ LOW_DISK: Final = 64 * _MIB
 BIG_WAL: Final = 256 * _MIB
 LONG_QUEUE: Final = MOST // 2
 
+RECORD_BYTES: Final = 52
+BARE_BYTES: Final = 48
+"""What a row takes in its table and in the indexes beside body, id and labels, and what a lean row
+takes beside its body, both less what its removal adds to the feed. Measured by pruning 2,000 and
+5,000 steps of two kinds to ten: the file shrinks as announced, within 2 %."""
+
 # Two connections that write and checkpoint at once could damage the file before these releases:
 # https://sqlite.org/wal.html#walresetbug
 _SAFE: Final = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
@@ -88,6 +94,8 @@ def judge(vitals: Vitals) -> Health:
         "free_bytes": vitals.free_bytes,
         "queued": vitals.queued,
         "sqlite": vitals.sqlite,
+        "record_bytes": RECORD_BYTES,
+        "bare_bytes": BARE_BYTES,
     }
     return Health(state, tuple(down + degraded), facts)
 
