@@ -85,14 +85,17 @@ class Names:
         self._kept: set[int] = set()
 
     def forget(self) -> None:
-        """Ask again which number a text has: another connection may have changed it."""
+        """Ask again which number a text has: another connection may have changed it.
+
+        Places stay as they are for ever.
+        """
         self._numbers.clear()
-        self._places.clear()
         self._kept.clear()
 
     def undo(self) -> None:
         """Forget everything: what was entered since may have been rolled back."""
         self.forget()
+        self._places.clear()
         self._numbered.clear()
         self.texts.clear()
 
