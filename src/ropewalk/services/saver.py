@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from ..domain.change import Change, Check, Put
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _WHAT: Final = "checkpoint"
 _MOST_TIPS: Final = 1_024
+_TICK: Final = timedelta(microseconds=1)
+
 _PATIENCE: Final = 0.002
 """Seconds to wait after a conflict, times the attempts and a chance."""
 
@@ -111,8 +114,10 @@ class Saver:
             tip = self._tip_at_hand(header.thread_id) or await self._tip(header.thread_id)
             parent = tip.parent
             if parent is None:
-                return await self.save(header, dict(delta), schema=schema, by_identity=False)
-            if parent.trunk is None or parent.trunk.family != tip.family:
+                plant = await self._planter.plant(
+                    dict(delta), family=tip.family, parent=None, schema=schema
+                )
+            elif parent.trunk is None or parent.trunk.family != tip.family:
                 _, state = await self._planter.state(parent)
                 plant = await self._planter.plant(
                     _joined(state, delta, parent), family=tip.family, parent=None, schema=schema
@@ -157,10 +162,7 @@ class Saver:
         """Keep the state of another checkpoint under a header: no node is written in a family."""
         for attempt in range(1, ATTEMPTS + 1):
             tip = self._tip_at_hand(header.thread_id) or await self._tip(header.thread_id)
-            if source.trunk is None or source.trunk.family != tip.family:
-                schema, state = await self._planter.state(source)
-                return await self.save(header, state, schema=schema, by_identity=False)
-            plant = await self._planter.again(source)
+            plant = await self._planter.transplanted(source, family=tip.family, parent=None)
             try:
                 return await self._once(header, plant, tip, tip.parent, source)
             except Conflict as error:
@@ -205,7 +207,11 @@ class Saver:
 
         Nodes were left out that `source` has: it must still be there.
         """
-        header = replace(header, session_id=tip.session_id, parent_id=parent.id if parent else None)
+        header = replace(
+            self._behind(header, tip.parent),
+            session_id=tip.session_id,
+            parent_id=parent.id if parent else None,
+        )
         header = dressed(header, plant, self._planter)
         changes: list[Change] = [
             Check(key=self._lineage.key(tip.thread_id), expect=tip.thread),
@@ -220,6 +226,17 @@ class Saver:
         self._keep_tip(replace(tip, head=tip.head + 1, parent=header))
         await self._training.offer(plant.growth.samples)
         return header
+
+    def _behind(
+        self, header: CheckpointHeader, newest: CheckpointHeader | None
+    ) -> CheckpointHeader:
+        """Date a header behind the newest, unless the caller dated it; clocks may be apart."""
+        if header.created_at != header.updated_at:
+            return header
+        now = self._desk.now()
+        if newest is not None and newest.created_at >= now:
+            now = newest.created_at + _TICK
+        return replace(header, created_at=now, updated_at=now)
 
     def _check(self, error: Conflict, header: CheckpointHeader, attempt: int) -> None:
         """Raise the conflict unless it is about the end of the line, which is looked for anew."""
