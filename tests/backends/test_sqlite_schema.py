@@ -189,6 +189,6 @@ async def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 
 async def test_pages_and_journal_are_as_designed(made: Path, connection: Connection) -> None:
-    """A new file has pages of 8 KiB and a write-ahead log, and is closed without leaving one."""
+    """A new file has pages of 4 KiB and a write-ahead log, and is closed without leaving one."""
     assert [made] == list(made.parent.iterdir())
     assert (8_192, "wal") == (connection.pragma("page_size"), connection.pragma("journal_mode"))

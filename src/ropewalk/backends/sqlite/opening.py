@@ -13,7 +13,7 @@ from .patience import Patience
 
 Sync: TypeAlias = Literal["normal", "full"]
 
-PAGE_SIZE: Final = 8_192
+PAGE_SIZE: Final = 4_096
 _CACHE_KIBIBYTES: Final = 16_384
 _WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
 
