@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
@@ -30,7 +30,7 @@ SMALL: Final[Mapping[str, int]] = {
 
 
 @contextmanager
-def small_trees() -> Iterator[None]:
+def small_trees() -> Generator[None]:
     """Let every node be tiny while this lasts."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (lists, dicts, edge, split, chunk):
@@ -58,6 +58,26 @@ def words(seed: int, size: int) -> str:
     return " ".join(found)
 
 
+def noise(seed: int, size: int) -> bytes:
+    """Return bytes that a seed decides."""
+    return random.Random(seed).randbytes(size)
+
+
+def numbers(seed: int, size: int) -> list[int]:
+    """Return numbers in a row."""
+    return list(range(seed, seed + size))
+
+
+def counted(seed: int, size: int) -> dict[str, int]:
+    """Return numbers by words."""
+    return {words(seed + number, 6): number for number in range(size)}
+
+
+def repeated(items: list[Value], times: int) -> list[Value]:
+    """Return the same items again and again."""
+    return items * times
+
+
 SEEDS = st.integers(0, 30)
 SIZES = st.sampled_from([0, 1, 3, 9, 40, 200])
 
@@ -66,7 +86,7 @@ LEAVES = st.one_of(
     st.none(),
     VALUES,
     st.builds(words, SEEDS, SIZES),
-    st.builds(lambda seed, size: random.Random(seed).randbytes(size), SEEDS, SIZES),
+    st.builds(noise, SEEDS, SIZES),
     st.sampled_from(["\ud800", "\ud800" * 60, "€" * 30]),
 )
 """Values that fit in one node or in a row of chunks."""
@@ -76,10 +96,10 @@ def _rows(inner: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
     lists_ = st.lists(inner, max_size=12)
     return st.one_of(
         lists_,
-        st.builds(lambda items, times: items * times, lists_, st.integers(2, 12)),
-        st.builds(lambda seed, size: list(range(seed, seed + size)), SEEDS, SIZES),
+        st.builds(repeated, lists_, st.integers(2, 12)),
+        st.builds(numbers, SEEDS, SIZES),
         st.dictionaries(st.text(max_size=20), inner, max_size=12),
-        st.builds(lambda seed, size: {words(seed + n, 6): n for n in range(size)}, SEEDS, SIZES),
+        st.builds(counted, SEEDS, SIZES),
         lists_.map(tuple),
         st.dictionaries(st.integers(0, 99), inner, max_size=12),
         st.builds(Step, st.text(max_size=4), inner),
@@ -88,6 +108,21 @@ def _rows(inner: st.SearchStrategy[Value]) -> st.SearchStrategy[Value]:
 
 STATES = st.recursive(LEAVES, _rows, max_leaves=20)
 """Anything that may lie under a key of a state."""
+
+
+def text_keys(value: Value) -> dict[str, Value] | None:
+    """Return a dictionary if its keys are all texts."""
+    if type(value) is not dict:
+        return None
+    pairs = cast("dict[object, Value]", value)
+    named = {key: item for key, item in pairs.items() if isinstance(key, str)}
+    return named if len(named) == len(pairs) else None
+
+
+def items_of(value: object) -> list[Value] | None:
+    """Return a list if it is one."""
+    return cast("list[Value]", value) if isinstance(value, list) else None
+
 
 Edit: TypeAlias = tuple[str, float, Value]
 

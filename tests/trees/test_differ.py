@@ -16,15 +16,16 @@ from ropewalk.trees.differ import compared, differ
 from ropewalk.trees.read import TreeReader
 from ropewalk.trees.root import WHOLE, Root
 
-from .growing import EDITS, STATES, Edit, Value, edited, small_trees, words
+from .growing import EDITS, STATES, Edit, Value, edited, items_of, small_trees, text_keys, words
 from .shelf import Shelf
 from .test_split import MANY, TYPED
 
 
 def planted(shelf: Shelf, state: object) -> Root:
     """Write a state as a writer of states does."""
-    if type(state) is dict and all(type(key) is str for key in state):
-        slots = {key: shelf.write(value)[0] for key, value in state.items()}
+    pairs = text_keys(state)
+    if pairs is not None:
+        slots = {key: shelf.write(value)[0] for key, value in pairs.items()}
         return Root("", 0, is_dict=True, slots=slots)
     return Root("", 0, is_dict=False, slots={WHOLE: shelf.write(state)[0]})
 
@@ -45,11 +46,12 @@ def patched(value: Any, operations: list[Operation]) -> Any:  # noqa: ANN401 (JS
         steps = [s.replace("~1", "/").replace("~0", "~") for s in pointer.split("/")[1:]]
         here: Any = box
         for step in ["0", *steps][: len(steps)]:
-            here = here[int(step)] if isinstance(here, list) else here[step]
+            here = here[step if text_keys(here) is not None else int(step)]
         last, what = ["0", *steps][-1], operation["op"]
         assert what in ("add", "remove", "replace")
-        if isinstance(here, dict):
-            assert what == "add" or last in here
+        pairs = text_keys(here)
+        if pairs is not None:
+            assert what == "add" or last in pairs
             here.pop(last, None)
             if what != "remove":
                 here[last] = operation["value"]
@@ -63,9 +65,11 @@ def patched(value: Any, operations: list[Operation]) -> Any:  # noqa: ANN401 (JS
 
 def sorted_keys(value: Any) -> Any:  # noqa: ANN401 (JSON)
     """Return JSON with its keys in order, because their order means nothing there."""
-    if isinstance(value, dict):
-        return {key: sorted_keys(value[key]) for key in sorted(value)}
-    return [sorted_keys(item) for item in value] if isinstance(value, list) else value
+    pairs = text_keys(value)
+    if pairs is not None:
+        return {key: sorted_keys(pairs[key]) for key in sorted(pairs)}
+    items = items_of(value)
+    return value if items is None else [sorted_keys(item) for item in items]
 
 
 def check(shelf: Shelf, old: Value, new: Value) -> None:

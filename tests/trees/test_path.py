@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,25 +16,20 @@ from ropewalk.trees.read import TreeReader
 from ropewalk.trees.root import WHOLE, Root
 from ropewalk.trees.steps import Step, parse_path, path_of
 
-from .growing import STATES, Value, small_trees, words
+from .growing import STATES, Value, items_of, small_trees, text_keys, words
 from .growing import Step as Typed
 from .shelf import Shelf
 from .test_split import MANY, TYPED
 
 
-class Pair(NamedTuple):
-    """A tuple with names."""
-
-    left: object
-    right: object
-
-
-def planted(shelf: Shelf, state: object, *, is_dict: bool = True) -> Root:
+def planted(shelf: Shelf, state: dict[str, Value]) -> Root:
     """Write a state as a writer of states does."""
-    if is_dict:
-        assert isinstance(state, dict)
-        slots = {str(key): shelf.write(value)[0] for key, value in state.items()}
-        return Root("", 0, is_dict=True, slots=slots)
+    slots = {key: shelf.write(value)[0] for key, value in state.items()}
+    return Root("", 0, is_dict=True, slots=slots)
+
+
+def whole(shelf: Shelf, state: Value) -> Root:
+    """Write a state that is not taken apart by its keys."""
     return Root("", 0, is_dict=False, slots={WHOLE: shelf.write(state)[0]})
 
 
@@ -164,11 +159,11 @@ def test_what_is_no_path(shelf: Shelf, root: Root, path: str) -> None:
 
 def test_states_that_are_no_dictionary(shelf: Shelf) -> None:
     """Their path begins with an index, or with a key of a state of very many keys."""
-    assert 7 == at(shelf, planted(shelf, [1, 7], is_dict=False), "[1]")
-    assert 7 == at(shelf, planted(shelf, list(range(900)), is_dict=False), "7")
-    assert [7, 8] == at(shelf, planted(shelf, list(range(900)), is_dict=False), "[7:9]")
+    assert 7 == at(shelf, whole(shelf, [1, 7]), "[1]")
+    assert 7 == at(shelf, whole(shelf, list(range(900))), "7")
+    assert [7, 8] == at(shelf, whole(shelf, list(range(900))), "[7:9]")
     many = {f"k{n}": n for n in range(900)}
-    assert 7 == at(shelf, planted(shelf, many, is_dict=False), "k7")
+    assert 7 == at(shelf, whole(shelf, many), "k7")
 
 
 STEPS = st.lists(st.text() | st.integers(-(10**15), 10**15), min_size=1, max_size=6)
@@ -184,13 +179,13 @@ def test_a_path_is_read_as_it_is_written(steps: list[Step], stop: int | None) ->
 
 def _paths(value: Value, steps: tuple[Step, ...]) -> list[tuple[tuple[Step, ...], Value]]:
     found: list[tuple[tuple[Step, ...], Value]] = [(steps, value)] if steps else []
-    if type(value) is list:
-        for number, item in enumerate(value[:6]):
+    items = items_of(value)
+    if items is not None:
+        for number, item in enumerate(items[:6]):
             found += _paths(item, (*steps, number))
-        found += [((*steps, slice(start, None)), value[start:]) for start in (0, 3, -2)]
-    if type(value) is dict and all(type(key) is str and key.isprintable() for key in value):
-        for key, item in list(value.items())[-6:]:
-            found += _paths(item, (*steps, key))
+        found += [((*steps, slice(start, None)), items[start:]) for start in (0, 3, -2)]
+    for key, item in list((text_keys(value) or {}).items())[-6:]:
+        found += _paths(item, (*steps, key))
     return found
 
 

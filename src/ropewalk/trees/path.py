@@ -161,11 +161,13 @@ def _parts(value: object) -> dict[str, object] | None:
 
 def _names(value: object) -> Iterable[str]:
     """Return the names of an object's fields: of a dataclass, a named tuple, a pydantic model."""
-    kind = type(value)
     if dataclasses.is_dataclass(value):
         return [field.name for field in dataclasses.fields(value)]
-    names: Iterable[str] = getattr(kind, "_fields", ()) if issubclass(kind, tuple) else ()
-    return names or getattr(kind, "__pydantic_fields__", ())
+    for name in ("_fields", "__pydantic_fields__"):
+        names: Iterable[str] = getattr(value.__class__, name, ())
+        if names:
+            return names
+    return ()
 
 
 def _there(value: object, parts: dict[str, object] | None) -> str:
