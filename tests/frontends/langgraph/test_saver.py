@@ -22,7 +22,7 @@ from ropewalk.domain.errors import Invalid
 from ropewalk.frontends.langgraph import RopewalkSaver, opened
 from ropewalk.services.storage import Storage
 
-from .chains import Step, checkpoint, grow, id_of, ids, named, snapshot, thread
+from .chains import Step, checkpoint, grow, id_of, ids, named, snapshot, thread, values_of
 from .graphs import fan, started, steps
 from .kinds import KINDS, Order
 from .test_values import Keystream
@@ -53,6 +53,24 @@ async def test_values_of_every_kind_come_back(saver: RopewalkSaver) -> None:
     written = {channel: value for _, channel, value in found.pending_writes or []}
     assert repr(expected) == repr(found.checkpoint["channel_values"])
     assert repr(expected) == repr(written)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_hundreds_of_channels_are_kept(storage: Storage, encrypted: bool) -> None:
+    """As exactly as a few, with their history where they are deltas."""
+    plain = JsonPlusSerializer()
+    serde = EncryptedSerializer(Keystream(), plain) if encrypted else plain
+    saver = RopewalkSaver(storage, serde=serde)
+    buffer = b"b" if encrypted else bytearray(b"b")  # inside something else it becomes bytes
+    values = {**KINDS, "bytearray": buffer, **{f"channel {n}": buffer for n in range(300)}}
+    expected = {name: plain.loads_typed(plain.dumps_typed(values[name])) for name in values}
+    steps = [Step({**values, "ch": snapshot(["s"])}), Step(values, [("ch", "w")]), Step(values)]
+
+    chain = await grow(saver, steps, parent=thread("t"))
+    await saver.aprune(["t"])
+
+    assert repr(expected) == repr((await _get(saver, chain[-1])).checkpoint["channel_values"])
+    assert ["s", "w"] == await values_of(saver, chain[-1], "ch")
 
 
 async def test_a_checkpoint_is_a_checkpoint_of_the_house(storage: Storage) -> None:

@@ -11,7 +11,6 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from ropewalk.domain.errors import Corrupt, Invalid
 from ropewalk.frontends.langgraph.state import (
-    channels_of,
     located,
     made_at,
     to_checkpoint,
@@ -56,8 +55,32 @@ def test_a_checkpoint_comes_back() -> None:
     state = to_state(checkpoint, {"odd": 1}, VALUES)
 
     assert checkpoint == to_checkpoint("c-1", state)
-    assert tuple(names) == channels_of(state)
     assert {"odd": 1} == state["~metadata"]
+
+
+@pytest.mark.parametrize("names", [[f"c{n}" for n in range(300)], ["fine", "torn \ud800"]])
+def test_channels_that_cannot_lie_on_top_lie_together(names: list[str]) -> None:
+    """Hundreds of channels, or a name that is no Unicode, stand under one key of ours."""
+    checkpoint = _checkpoint(**{name: ["x"] for name in names})
+
+    state = to_state(checkpoint, {}, VALUES)
+
+    assert {"~channels", "~checkpoint"} == set(state)
+    assert checkpoint == to_checkpoint("c-1", state)
+
+
+def test_what_a_node_changes_meanwhile_is_not_seen() -> None:
+    """Lists and dictionaries are the state's own from the moment of the call."""
+    messages, scratch = [{"a": 1}], {"list": [1]}
+    state = to_state(_checkpoint(messages=messages, scratch=scratch), {}, VALUES)
+
+    messages[0]["a"] = 2
+    messages.append({})
+    scratch["list"].append(2)
+    scratch["more"] = []
+
+    assert [{"a": 1}] == state["messages"]
+    assert {"list": [1]} == state["scratch"]
 
 
 def test_a_state_of_another_kind_is_refused() -> None:

@@ -118,6 +118,18 @@ def test_what_was_written_whole_is_kept_whole() -> None:
     assert bytearray(b"x" * 300) == values.loads(values.dumps(typed))
 
 
+def test_what_was_written_whole_may_lie_in_a_list() -> None:
+    """Beside messages, models and plain values, each of which comes back as itself."""
+    values = SerdeValues(SERDE)
+    items = [Typed("bytearray", b"b"), Order(name="n"), 31, {"k": KINDS["messages"]}]
+
+    found = values.loads(b"\x94" + b"".join(map(values.dumps, items)))
+
+    assert [bytearray(b"b"), Order(name="n"), 31, {"k": KINDS["messages"]}] == found
+    with pytest.raises(Corrupt):
+        values.loads(b"\x92\xd4\x1f\x01")
+
+
 def test_pickles_are_kept_where_the_serializer_makes_them() -> None:
     """With pickle_fallback a value that needs it comes back; without, the error says what to do."""
     pickling = SerdeValues(JsonPlusSerializer(pickle_fallback=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite
 
 from ...domain.checkpoint import CheckpointHeader
-from .state import CHECKPOINT, channel_key, channels_of
+from .state import CHECKPOINT, channels_of, values_of
 from .values import is_snapshot
 
 if TYPE_CHECKING:
@@ -74,10 +74,7 @@ async def history(
             for write in reversed(written.get(header.id, ())):
                 if write.channel in missing:
                     writes[write.channel].append((write.task_id, write.channel, write.value))
-            values = await states.open(header, only=[channel_key(name) for name in missing])
-            seeds |= {
-                name: values[channel_key(name)] for name in missing if channel_key(name) in values
-            }
+            seeds |= await values_of(states, header, missing)
             if len(seeds) == len(writes):
                 break
         else:
@@ -175,7 +172,7 @@ class Lifelines:
     async def _of(self, header: CheckpointHeader) -> _Facts:
         facts = self._facts.get(header.id)
         if facts is None:
-            held = frozenset(channels_of(self._states.keys(header)))
+            held = await channels_of(self._states, header)
             written = (await self._states.written([header.id])).get(header.id, ())
             facts = self._facts[header.id] = _Facts(held, frozenset(written))
         return facts
@@ -191,8 +188,7 @@ class Lifelines:
         return frozenset(name for name in named - facts.held if not _passes(name))
 
     async def _is_seed(self, header: CheckpointHeader, channel: str) -> bool:
-        key = channel_key(channel)
-        return is_snapshot((await self._states.open(header, only=[key])).get(key))
+        return is_snapshot((await values_of(self._states, header, [channel])).get(channel))
 
 
 def _counted(header: CheckpointHeader) -> Iterable[str]:

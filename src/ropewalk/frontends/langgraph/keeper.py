@@ -17,12 +17,12 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from ...domain.checkpoint import CheckpointHeader, Write
-from ...domain.errors import Invalid, NotFound
+from ...domain.errors import Corrupt, Invalid
 from .deltas import history
 from .filters import conditions, holds
 from .metadata import has_rest, restored, taken
 from .place import Place, before, behind
-from .state import METADATA, located, made_at, to_checkpoint, to_state
+from .state import METADATA, located, made_at, ready, to_checkpoint, to_state
 from .values import SerdeValues
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Keeper:
                     task_id=task_id,
                     index=index,
                     channel=channel,
-                    value=self._prepared(channel, value),
+                    value=ready(channel, value, self._values),
                     task_path=task_path,
                 )
         if kept:
@@ -112,11 +112,12 @@ class Keeper:
 
     async def get(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that `config` names, or the newest there, or `None`."""
-        header = await self.find(config)
-        if header is None:
-            return None
-        written = await self.states.writes_of([header.id])
-        return await self._tuple(header, written.get(header.id, ()))
+        while (header := await self.find(config)) is not None:
+            written = await self.states.writes_of([header.id])
+            found = await self._tuple(header, written.get(header.id, ()))
+            if found is not None:
+                return found
+        return None
 
     async def walk(
         self,
@@ -191,7 +192,10 @@ class Keeper:
         """Make what LangGraph takes; nothing where the checkpoint was deleted in the meantime."""
         try:
             state = await self.states.open(header)
-        except NotFound:
+        except Corrupt:
+            now = await self.states.find(header.id)
+            if now is not None and now.version == header.version:
+                raise
             return None
         place = Place.parse(header.id)
         parent = None if header.parent_id is None else Place.parse(header.parent_id)
@@ -202,9 +206,3 @@ class Keeper:
             parent_config=None if parent is None else parent.config(),
             pending_writes=[(write.task_id, write.channel, write.value) for write in writes],
         )
-
-    def _prepared(self, channel: str, value: object) -> object:
-        try:
-            return self._values.prepared(value)
-        except Invalid as error:
-            raise located(error, self._values, {channel: value}) from error

@@ -38,7 +38,7 @@ def taken(config: RunnableConfig, metadata: CheckpointMetadata) -> Parts:
     header: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in whole.items():
-        if isinstance(name, str) and not name.startswith(_OURS) and _is_text(name):
+        if isinstance(name, str) and not name.startswith(_OURS) and is_unicode(name):
             plain = _plain(value, _MAX_DEPTH)
             if plain is not _ODD:
                 header[name] = plain
@@ -69,21 +69,21 @@ def restored(header: Mapping[str, Any], rest: Mapping[str, Any]) -> dict[str, An
 def _plain(value: Any, depth: int) -> Any:  # noqa: ANN401 (any metadata)
     """Return the value as JSON would give it back, a tuple as a list, or `_ODD`."""
     kind = type(cast("object", value))
-    if kind in _SCALARS or (kind is str and _is_text(value)):
+    if kind in _SCALARS or (kind is str and is_unicode(value)):
         return value
     if depth and (kind is list or kind is tuple):
         items = [_plain(item, depth - 1) for item in value]
         return _ODD if any(item is _ODD for item in items) else items
     if depth and kind is dict:
         named = cast("dict[object, object]", value)
-        if all(type(name) is str and _is_text(name) for name in named):
+        if all(type(name) is str and is_unicode(name) for name in named):
             inner = {name: _plain(item, depth - 1) for name, item in named.items()}
             return _ODD if any(item is _ODD for item in inner.values()) else inner
     return _ODD
 
 
-def _is_text(value: str) -> bool:
-    """Tell whether there is no lone surrogate in a text; LangGraph replaces them."""
+def is_unicode(value: str) -> bool:
+    """Tell whether there is no lone surrogate in a text: LangGraph's serializer replaces them."""
     if value.isascii():
         return True
     try:

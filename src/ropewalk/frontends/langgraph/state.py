@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping
+from copy import copy
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langgraph.checkpoint.base import Checkpoint
 
+from ...domain.checkpoint import CheckpointHeader
 from ...domain.errors import Corrupt, Invalid
+from .metadata import is_unicode
 from .values import SerdeValues
+
+if TYPE_CHECKING:
+    from ...services.states import States
 
 CHECKPOINT: Final = "~checkpoint"
 """The key under which everything of a checkpoint stands but the values of its channels."""
@@ -18,8 +24,15 @@ CHECKPOINT: Final = "~checkpoint"
 METADATA: Final = "~metadata"
 """The key under which the metadata stand that fit into no header."""
 
+GROUP: Final = "~channels"
+"""The key under which all channels stand where they are too many to stand on top."""
+
+MOST: Final = 200
+"""The most channels that stand on top, each under its own name."""
+
 _MARK: Final = "~"
 _CHANNELS: Final = "channel_values"
+_MOST_COPIED: Final = 4_096
 
 
 def channel_key(channel: str) -> str:
@@ -27,9 +40,24 @@ def channel_key(channel: str) -> str:
     return _MARK + channel if channel.startswith(_MARK) else channel
 
 
-def channels_of(keys: Collection[str]) -> tuple[str, ...]:
-    """Return the names of the channels among the keys of a state."""
-    return tuple(_channel(key) for key in keys if _is_channel(key))
+async def channels_of(states: States, header: CheckpointHeader) -> frozenset[str]:
+    """Return the channels that have a value in a state; no value is read if they are few."""
+    keys = states.keys(header)
+    if GROUP in keys:
+        return frozenset((await states.open(header, only=[GROUP]))[GROUP])
+    return frozenset(_channel(key) for key in keys if _is_channel(key))
+
+
+async def values_of(
+    states: States, header: CheckpointHeader, channels: Collection[str]
+) -> dict[str, Any]:
+    """Return the values of those of `channels` that have one in a state."""
+    keys = {channel_key(channel): channel for channel in channels}
+    if GROUP in states.keys(header):
+        group = (await states.open(header, only=[GROUP]))[GROUP]
+        return {channel: group[channel] for channel in channels if channel in group}
+    found = await states.open(header, only=list(keys))
+    return {keys[key]: value for key, value in found.items()}
 
 
 def to_state(
@@ -43,16 +71,41 @@ def to_state(
     named = cast("Mapping[str, object]", checkpoint)
     channels = cast("Mapping[str, object]", named.get(_CHANNELS) or {})
     about = {name: value for name, value in named.items() if name not in ("id", _CHANNELS)}
-    state = {channel_key(channel): value for channel, value in channels.items()}
-    state[CHECKPOINT] = about
+    many = len(channels) > MOST or not all(map(is_unicode, channels))
+    if many and not values.composes:
+        state: dict[str, object] = {GROUP: ready(GROUP, dict(channels), values)}
+    else:
+        parts = {name: ready(name, value, values) for name, value in channels.items()}
+        state = {GROUP: parts} if many else {channel_key(n): part for n, part in parts.items()}
+    state[CHECKPOINT] = ready(CHECKPOINT, about, values)
     if rest:
-        state[METADATA] = dict(rest)
-    for key, value in state.items():
-        try:
-            state[key] = values.prepared(value)
-        except Invalid as error:
-            raise _unserializable(key, value, values) from error
+        state[METADATA] = ready(METADATA, dict(rest), values)
     return state
+
+
+def ready(name: str, value: object, values: SerdeValues) -> object:
+    """Return a value as the tree takes it, with lists and dictionaries that nobody else changes.
+
+    A node may go on changing its own ones while they are written. Raises `Invalid` naming the
+    path of what a serializer that has to see the whole cannot write.
+    """
+    try:
+        prepared = values.prepared(value)
+    except Invalid as error:
+        raise _unserializable(name, value, values) from error
+    return _copied(prepared, deeper=True)
+
+
+def _copied(value: object, *, deeper: bool) -> object:
+    kind = type(value)
+    if kind is not list and kind is not dict:
+        return value
+    if not deeper or len(cast("Collection[object]", value)) > _MOST_COPIED:
+        return copy(value)
+    if kind is list:
+        return [_copied(item, deeper=False) for item in cast("list[object]", value)]
+    items = cast("dict[object, object]", value).items()
+    return {key: _copied(item, deeper=False) for key, item in items}
 
 
 def to_checkpoint(id: str, state: Mapping[str, Any]) -> Checkpoint:
@@ -62,6 +115,7 @@ def to_checkpoint(id: str, state: Mapping[str, Any]) -> Checkpoint:
         message = f"the state of checkpoint {id!r} was not written by this adapter, or is damaged"
         raise Corrupt(message, code="bad_state", id=id)
     values = {_channel(key): value for key, value in state.items() if _is_channel(key)}
+    values |= state.get(GROUP, {})
     whole = {**cast("Mapping[str, object]", about), "id": id, _CHANNELS: values}
     return cast("Checkpoint", whole)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
@@ -31,6 +32,9 @@ _SNAPSHOT: Final = 7
 _EXTENSIONS: Final = {0xC7: 1, 0xC8: 2, 0xC9: 4}
 """The first byte of an extension of any length, and in how many bytes its length follows."""
 _FIXED_EXTENSIONS: Final = range(0xD4, 0xD9)
+_CONTAINERS: Final = frozenset(bytes([n]) for n in (*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF))
+"""The first bytes of lists and dictionaries."""
+_TYPED_HEAD: Final = re.compile(rb"[\xd4-\xd8]\x1f|\xc7.\x1f|\xc8..\x1f|\xc9....\x1f", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,14 +59,15 @@ class SerdeValues:
     def __init__(self, serde: SerializerProtocol) -> None:
         """Write and read with `serde`."""
         self._serde = serde
-        self._composes = composes(serde)
+        self.composes = composes(serde)
+        """Whether the parts of a value can be written and read on their own."""
 
     def prepared(self, value: object) -> object:
         """Return the value of one channel as `dumps` has to be given it.
 
         Raises `Invalid` for what a serializer that has to see the whole cannot write.
         """
-        if not self._composes:
+        if not self.composes:
             return Typed(*self._dumped(value))
         if isinstance(value, bytes) and type(value) is not bytes:
             return bytes(value)
@@ -91,11 +96,31 @@ class SerdeValues:
         Raises `Corrupt` where the serializer cannot read it, and `Invalid` for a form that it is
         not set up to read, such as a pickle.
         """
-        form, payload = _MSGPACK, data
         extension = extension_of(data)
         if extension is not None and extension[0] == TYPED:
-            form, payload = _typed(extension[1])
-        if self._composes and form not in self._readable():
+            return self._loaded(*_typed(extension[1]))
+        if data[:1] in _CONTAINERS and _holds_typed(data):
+            return self._mixed(data)
+        return self._loaded(_MSGPACK, data)
+
+    def _mixed(self, data: bytes) -> object:
+        """Read a list or a dictionary some of whose members are `Typed`."""
+
+        def extension(code: int, payload: bytes) -> object:
+            if code == TYPED:
+                return self._loaded(*_typed(payload))
+            return self._loaded(_MSGPACK, ormsgpack.packb(ormsgpack.Ext(code, payload)))
+
+        try:
+            return ormsgpack.unpackb(data, ext_hook=extension, option=ormsgpack.OPT_NON_STR_KEYS)
+        except Invalid:
+            raise
+        except ValueError as error:
+            message = "a value is no MessagePack; restore it from a backup"
+            raise Corrupt(message, code="bad_value") from error
+
+    def _loaded(self, form: str, payload: bytes) -> object:
+        if self.composes and form not in self._readable():
             message = (
                 f"the value was kept as {form}, which this serializer does not read: pass the "
                 "saver the serializer that wrote it (for pickles with pickle_fallback=True)"
@@ -119,7 +144,7 @@ class SerdeValues:
         if type(value) is Typed:
             head = ormsgpack.packb([value.form, b""])[:-2]
             return Opened(TYPED, head, value.data)
-        if not self._composes:
+        if not self.composes:
             return None
         extension = extension_of(self.dumps(value))
         inside = None if extension is None else _inside(value)
@@ -169,6 +194,11 @@ def extension_of(data: bytes) -> tuple[int, bytes] | None:
         return data[1], data[2:]
     width = _EXTENSIONS.get(first)
     return None if width is None else (data[width + 1], data[width + 2 :])
+
+
+def _holds_typed(data: bytes) -> bool:
+    """Tell whether a `Typed` may lie in `data`; it is looked for only where its code occurs."""
+    return bytes([TYPED]) in data and _TYPED_HEAD.search(data) is not None
 
 
 def _typed(payload: bytes) -> tuple[str, bytes]:
