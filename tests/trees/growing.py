@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 import pytest
 from hypothesis import strategies as st
@@ -119,9 +119,14 @@ def text_keys(value: Value) -> dict[str, Value] | None:
     return named if len(named) == len(pairs) else None
 
 
+def is_list(value: object) -> TypeGuard[list[Value]]:
+    """Tell whether a value is a list."""
+    return isinstance(value, list)
+
+
 def items_of(value: object) -> list[Value] | None:
     """Return a list if it is one."""
-    return cast("list[Value]", value) if isinstance(value, list) else None
+    return value if is_list(value) else None
 
 
 Edit: TypeAlias = tuple[str, float, Value]

@@ -57,8 +57,9 @@ def test_an_edit_moves_few_chunks(secret: int, text: bool) -> None:
     data = words(secret, 1_000_000).encode() if text else random.Random(secret).randbytes(10**6)
     before = set(chunks(iter([data]), pattern))
     after = list(chunks(iter([data[:5000] + b"inserted" + data[5000:]]), pattern))
-    assert len(after) > 50
-    assert len([chunk for chunk in after if chunk not in before]) <= 3
+    changed = sum(chunk not in before for chunk in after)
+    assert len(after) > 20
+    assert changed <= 8
 
 
 def test_boundaries_are_a_secret() -> None:

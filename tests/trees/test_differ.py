@@ -212,6 +212,7 @@ SAID: list[tuple[Value, Value, str]] = [
     ([1, 2, 3], [3], "[0] -2"),
     ([1], [1, 2, 3], "state +2"),
     ({"a": "one"}, {"a": "two\nthree"}, "a one → two three"),
+    ({"a\nb": 1}, {"a\nb": 2}, '["a\\nb"] 1 → 2'),
     (
         {"a": f"{TEXT} red fox {TEXT}"},
         {"a": f"{TEXT} blue fox {TEXT}"},

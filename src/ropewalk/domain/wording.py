@@ -48,7 +48,7 @@ def brief(value: object) -> str:
         return f"[{size} {'item' if size == 1 else 'items'}]" if size else "[]"
     if isinstance(value, bytes | bytearray):
         return f"{len(value)} bytes"
-    text = " ".join(str(value)[: 2 * _SHORT].split()) if isinstance(value, str) else str(value)
+    text = " ".join(str(value)[: 2 * _SHORT].split())
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
 
 

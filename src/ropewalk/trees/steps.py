@@ -82,7 +82,7 @@ def path_of(steps: Sequence[Step]) -> str:
         elif isinstance(step, slice):
             start, stop = ("" if end is None else str(end) for end in (step.start, step.stop))
             written += f"[{start}:{stop}]"
-        elif _NAME.fullmatch(step):
+        elif _NAME.fullmatch(step) and step.isprintable():
             written += f".{step}" if written else step
         else:
             written += f"[{json.dumps(step, ensure_ascii=False)}]"
