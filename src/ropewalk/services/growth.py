@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..domain.change import Applied, Change, Check, Ensure, Put
 from ..domain.errors import Conflict
-from ..trees.form import is_of_names
+from ..trees.form import CHUNK, is_of_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ class Growth:
             return
         self._kept.add(digest)
         key = self._forest.key(self._family, digest)
-        if is_of_names(body):
+        if body[:1] == CHUNK or is_of_names(body):
             sealed = self._desk.sealer.pack(body, key)
         else:
             sealed = self._desk.sealer.pack(body, key, dictionary=self._dictionary)
