@@ -42,6 +42,8 @@ setup: $(VENV)/.ready-dev ## Make .venv with everything that the other commands 
 
 demo: $(VENV)/.ready-demo ## Set up what the program needs, and see the store at work
 	@$(BIN)/ropewalk demo --force
+	@echo
+	@$(BIN)/python -m examples.langgraph_growth
 
 bench: $(VENV)/.ready-dev ## Measure checkpoints beside LangGraph's saver; BENCH=--quick takes a minute
 	@$(BIN)/python -m benchmarks $(BENCH)
@@ -91,7 +93,7 @@ lock: $(VENV)/.ready-uv ## Resolve requirements/*.txt anew, with hashes
 
 clean: ## Remove .venv and everything that tools left behind
 	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist build
-	find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests tools benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The locks hold on every supported Python, and name no index and no folder.
 LOCK = $(BIN)/uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 \

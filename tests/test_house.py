@@ -101,7 +101,7 @@ def test_no_file_is_longer_than_one_idea() -> None:
     """A file of source or tests has at most 400 lines."""
     long = {
         _name(path): lines
-        for path in _python("src", "tests", "tools")
+        for path in _python("src", "tests", "tools", "examples")
         if (lines := len(path.read_text("utf-8").splitlines())) > MAX_LINES
     }
     assert {} == long
@@ -111,7 +111,7 @@ def test_every_file_opens_with_one_sentence() -> None:
     """The first line of a file is a docstring that ends with a full stop."""
     silent = [
         _name(path)
-        for path in _python("src", "tests", "tools")
+        for path in _python("src", "tests", "tools", "examples")
         if not (ast.get_docstring(_tree(path)) or "").partition("\n")[0].endswith(".")
         or not path.read_text("utf-8").startswith(('"""', 'r"""', "#!"))
     ]
@@ -149,7 +149,7 @@ def test_no_class_carries_its_pattern_in_its_name() -> None:
     """No class is called IThing, or Abstract anything."""
     patterned = [
         f"{_place(path, node)} {node.name}"
-        for path in _python("src", "tests", "tools")
+        for path in _python("src", "tests", "tools", "examples")
         for node in ast.walk(_tree(path))
         if isinstance(node, ast.ClassDef) and re.search(r"^_?I[A-Z][a-z]|Abstract", node.name)
     ]
@@ -186,7 +186,7 @@ def _raises_again(body: list[ast.stmt]) -> bool:
 def test_nothing_swallows_every_error() -> None:
     """Whoever catches everything raises it again; only the outermost door may end an error."""
     swallowing: list[str] = []
-    for path in _python("src", "tools"):
+    for path in _python("src", "tools", "examples"):
         if _name(path) in LAST_CATCHERS:
             continue
         for node in ast.walk(_tree(path)):
@@ -212,7 +212,7 @@ def _does_nothing(function: Function) -> bool:
 def test_no_function_only_pretends() -> None:
     """A function without a body declares what others do, or says that it does nothing."""
     pretending: list[str] = []
-    for path in _python("src", "tools"):
+    for path in _python("src", "tools", "examples"):
         for function, owner in _functions(_tree(path)):
             declares = owner is not None and any(_last(base) == "Protocol" for base in owner.bases)
             declares |= any(
