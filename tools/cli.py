@@ -29,7 +29,8 @@ INTRODUCTION: Final = f"""\
 
 <!-- Written by tools/cli.py from the commands themselves: run `make pages`. -->
 
-`ropewalk` looks into a store, of any back end, without changing it; only `demo` and `import` write.
+`ropewalk` looks into a store of any back end. Only `demo`, `import`, `fork`, `tag`, `gc` and, with
+`--apply`, `prune` change one.
 What was asked for goes to stdout, everything else to stderr. On a terminal there are colours,
 relative times and short ids; in a pipe plain columns, RFC 3339 and whole ids; with `--json` one
 document. Nothing that stands in a store can move the cursor: control characters are written out.
@@ -48,6 +49,8 @@ document. Nothing that stands in a store can move the cursor: control characters
 | `thread:rome` | the same among the threads alone |
 | `rome/cheaper` | the branch of this name in the family of a thread, or the thread's snapshot |
 | `rome~2` | the second checkpoint back from the end of a line, or from a checkpoint |
+| `rome@{{2h}}` | the newest checkpoint of a line two hours ago; or at a time, `rome@{{2025-06-15T15:00}}` |
+| `good` | the checkpoint with this tag, where nothing else has the name; `tag:good` |
 
 ## Values in JSON
 

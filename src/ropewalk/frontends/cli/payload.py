@@ -55,6 +55,9 @@ def entity(value: object) -> dict[str, Json]:
     if isinstance(value, HistoryEntry):
         made["kind"] = kind_of(value)
     for field in fields(cast("Money", value)):  # any dataclass of ours
+        if not field.repr:
+            # For the house alone, such as where a state begins.
+            continue
         item: object = getattr(value, field.name)
         made[field.name] = faithful(item) if field.name in USERS else _own(item)
     return made

@@ -1,16 +1,18 @@
-"""What people call things: ids, beginnings of ids, `thread/branch`, and `~2` for two steps back."""
+"""What people call things: ids and their beginnings, `thread/branch`, `~2`, `@{2h}`, tags."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from ...domain.errors import Invalid, NotFound
 from ...domain.moment import to_micros
 from ...domain.thread import Position
 from ...services.catalog import NAMED, Named
+from .span import moment
 from .text import brief, clean
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ MAX_BACK: Final = 10_000
 _CANDIDATES: Final = 10
 _LISTED: Final = 20
 _TRIES: Final = 16
+_TAG: Final = "tag"
+_LONGEST_TAG: Final = 252
 _READABLE: Final = 20
 _STEPS: Final = re.compile(r"(~\d{0,18})+")
 _STANDING: Final = ("thread", "checkpoint", "snapshot", "branch")
@@ -68,7 +72,7 @@ class Refs:
             message = (
                 f"no {_one_of(kinds)} in space {self._storage.space_name!r} is called "
                 f"{brief(ref)!r}: give an id, at least {SHORTEST} characters of its beginning, "
-                "thread/branch or ref~2; list what there is with: ropewalk ls"
+                "thread/branch, ref~2, ref@{time} or a tag; list what there is with: ropewalk ls"
             )
             raise NotFound(message, what="reference", ref=ref)
         return found
@@ -85,6 +89,8 @@ class Refs:
         found = await self._plain(ref, kinds) or await self._walk(ref, kinds)
         if found is None and kind in kinds and rest:
             found = await self._plain(rest, (kind,)) or await self._walk(rest, (kind,))
+        if found is None and "checkpoint" in kinds:
+            found = await self._tagged(rest if kind == _TAG and rest else ref)
         return found
 
     async def _plain(self, ref: str, kinds: Sequence[str]) -> Named | None:
@@ -104,11 +110,44 @@ class Refs:
             # From the end: an id may hold tildes of its own.
             for cut in reversed(tildes[-_TRIES:]):
                 if cut and _STEPS.fullmatch(ref, cut):
-                    base = await self._plain(ref[:cut], _STANDING)
-                    base = base or await self._branch(ref[:cut], _STANDING)
+                    base = await self._base(ref[:cut]) or await self._tagged(ref[:cut])
                     if base is not None:
                         return await self._back(base, _steps(ref[cut:]))
+            at = ref.rfind("@{")
+            if at > 0 and ref.endswith("}"):
+                base = await self._base(ref[:at])
+                if base is not None:
+                    return await self._at(base, ref[at + 2 : -1])
         return await self._branch(ref, kinds)
+
+    async def _base(self, ref: str) -> Named | None:
+        """Find what something is some steps, or some time, before."""
+        plain = await self._plain(ref, _STANDING) or await self._branch(ref, _STANDING)
+        if plain is None and ref.endswith("}"):
+            return await self._walk(ref, _STANDING)
+        return plain
+
+    async def _at(self, base: Named, time: str) -> Named:
+        """Return the checkpoint that was the newest of a line at a moment."""
+        place = await self.place(base)
+        until = Position(to_micros(moment(time, datetime.now(UTC))) + 1, "")
+        if place.until is not None:
+            until = min(until, place.until)
+        return _named(await self._newest(Place(place.thread_id, until)))
+
+    async def _tagged(self, name: str) -> Named | None:
+        """Find the checkpoint that has a tag."""
+        if not name or len(name.encode(errors="replace")) > _LONGEST_TAG:
+            return None
+        found = await self._storage.checkpoints.tagged(name)
+        return _only(name, [_named(header) for header in found])
+
+    async def checkpoint(self, ref: str) -> CheckpointHeader:
+        """Return the checkpoint that `ref` names, or the newest one of the place that it names."""
+        target = await self.find(ref)
+        if target.kind == "checkpoint":
+            return await self._storage.checkpoints.get(target.id)
+        return await self._newest(await self.place(target))
 
     async def _branch(self, ref: str, kinds: Sequence[str]) -> Named | None:
         slashes = [match.start() for match in re.finditer("/", ref)]

@@ -16,6 +16,7 @@ from .opening import opened, run
 from .output import Column, Output
 from .payload import Json, entity
 from .text import size
+from .trees import show_trees
 from .usage import Key, Usage, show_usage, usage_by, usage_payload
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Totals:
         Example(f"ropewalk stats {_DEMO}", "records, tokens, cost and calls"),
         Example(f"ropewalk stats --by model {_DEMO}", "which model cost what"),
         Example(f"ropewalk stats --by day --json {_DEMO}", "tokens and cost of each day"),
+        Example(f"ropewalk stats --trees {_DEMO}", "what states take, and what they share"),
     ]
 )
 @click.option(
@@ -46,14 +48,19 @@ class Totals:
     type=click.Choice(["session", "thread", "model", "day"]),
     help="Break tokens and cost down.",
 )
+@click.option("--trees", is_flag=True, help="What states take, and what they share.")
 @click.pass_obj
-def stats(invocation: Invocation, by: Group | None) -> None:
+def stats(invocation: Invocation, by: Group | None, *, trees: bool) -> None:
     """Count records, tokens, cost and model calls.
 
     Sums are made by the store, without opening a record. A cost that nobody noted is unknown, not
-    zero; amounts of two currencies are never added. Days are days in UTC.
+    zero; amounts of two currencies are never added. Days are days in UTC. With --trees every node
+    of every state is read once.
     """
-    run(_stats(invocation, by))
+    if trees and by is not None:
+        message = "ask for --trees or for --by, not both"
+        raise click.UsageError(message)
+    run(show_trees(invocation) if trees else _stats(invocation, by))
 
 
 async def _stats(invocation: Invocation, by: Group | None) -> None:

@@ -19,6 +19,8 @@ def told(value: object) -> dict[str, object]:
     if not is_dataclass(value):
         return shown
     for field in fields(value):
+        if not field.repr:
+            continue
         item: object = getattr(value, field.name)
         item = item if field.name in USERS else _own(item)
         if item is not None and item not in ("", [], {}):
