@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import subprocess
+import sys
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -235,6 +238,32 @@ async def test_iterators_may_be_left_in_the_middle(saver: RopewalkSaver) -> None
     assert len([each for each in left]) < 20  # noqa: C416 (it has begun)
     assert len([each async for each in waiting]) < 20
     assert [] == await ids(saver, thread("t"))
+
+
+def test_a_program_may_end_in_the_middle_of_a_list() -> None:
+    """An iterator that is still there when a program ends does not keep it from ending."""
+    program = """
+        from langgraph.checkpoint.base import empty_checkpoint
+        from ropewalk.frontends.langgraph import RopewalkSaver, opened
+
+        with opened("memory://") as storage:
+            saver = RopewalkSaver(storage)
+            for _ in range(3):
+                config = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
+                saver.put(config, empty_checkpoint(), {}, {})
+            left = saver.list(None)
+            print(len(next(left).config))
+    """
+
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+
+    assert ("1\n", "", 0) == (done.stdout, done.stderr, done.returncode)
 
 
 async def test_synchronous_calls_work_inside_a_running_loop(saver: RopewalkSaver) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -19,20 +18,14 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from ...domain.checkpoint import CheckpointHeader, Write
 from ...domain.errors import Corrupt, Invalid
 from .deltas import history
-from .filters import conditions, holds
 from .metadata import has_rest, restored, taken
-from .place import Place, before, behind
+from .place import Place
 from .state import METADATA, located, made_at, ready, to_checkpoint, to_state
 from .values import SerdeValues
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from ...services.states import States
     from ...services.storage import Storage
-
-_WIDEST_PAGE: Final = 64
-_FIRST_PAGE: Final = 8
 
 
 class Keeper:
@@ -114,54 +107,10 @@ class Keeper:
         """Return the checkpoint that `config` names, or the newest there, or `None`."""
         while (header := await self.find(config)) is not None:
             written = await self.states.writes_of([header.id])
-            found = await self._tuple(header, written.get(header.id, ()))
+            found = await self.tuple_of(header, written.get(header.id, ()))
             if found is not None:
                 return found
         return None
-
-    async def walk(
-        self,
-        place: tuple[str | None, str | None, str | None],
-        *,
-        wanted: Mapping[str, Any],
-        bound: str | None,
-        limit: int | None,
-    ) -> AsyncIterator[CheckpointTuple]:
-        """Go through checkpoints, newest first by their ids.
-
-        `place` are thread, namespace and checkpoint id, each `None` for all. Nothing is open in
-        the store while the caller looks at one, so that it may stop anywhere.
-        """
-        thread_id, namespace, only_id = place
-        upper = None if bound is None else before(bound)
-        if only_id is not None:
-            upper = min(behind(only_id), upper) if upper is not None else behind(only_id)
-        width = _FIRST_PAGE if limit is None or wanted else max(1, min(limit, _WIDEST_PAGE))
-        while limit is None or limit > 0:
-            headers = cast(
-                "AsyncGenerator[CheckpointHeader, None]",
-                self.states.headers(
-                    thread_id=thread_id,
-                    namespace=namespace,
-                    before=upper,
-                    where=conditions(wanted),
-                    limit=width,
-                ),
-            )
-            async with aclosing(headers):
-                page = [header async for header in headers]
-            matching = [header for header in page if await self._matches(header, only_id, wanted)]
-            written = await self.states.writes_of([header.id for header in matching[:limit]])
-            for header in matching[:limit]:
-                found = await self._tuple(header, written.get(header.id, ()))
-                if found is not None:
-                    yield found
-            if len(page) < width or (
-                only_id is not None and not page[-1].id.startswith(before(only_id))
-            ):
-                return
-            limit = None if limit is None else limit - len(matching)
-            upper, width = page[-1].id, min(2 * width, _WIDEST_PAGE)
 
     async def delta_history(
         self, config: RunnableConfig, channels: Sequence[str]
@@ -179,14 +128,7 @@ class Keeper:
             rest = (await self.states.open(header, only=[METADATA])).get(METADATA, {})
         return restored(header.metadata, rest)
 
-    async def _matches(
-        self, header: CheckpointHeader, only_id: str | None, wanted: Mapping[str, Any]
-    ) -> bool:
-        if only_id is not None and Place.parse(header.id).checkpoint_id != only_id:
-            return False
-        return not wanted or holds(await self.metadata(header), wanted)
-
-    async def _tuple(
+    async def tuple_of(
         self, header: CheckpointHeader, writes: Sequence[Write]
     ) -> CheckpointTuple | None:
         """Make what LangGraph takes; nothing where the checkpoint was deleted in the meantime."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -21,12 +20,11 @@ from . import clearing
 from .bridge import Bridge
 from .filters import checked
 from .keeper import Keeper
+from .listing import Listing, Wanted
 from .place import Place, checkpoint_id_of, configurable, namespace_of
 from .versions import next_version
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from ...services.storage import Storage
 
 
@@ -54,6 +52,23 @@ class RopewalkSaver(BaseCheckpointSaver[str]):
         # The serializer is looked up at each call: LangGraph gives copies of a saver another one.
         return Keeper(self._storage, self.serde)
 
+    def _listing(
+        self,
+        config: RunnableConfig | None,
+        filter_: object,
+        bound: RunnableConfig | None,
+        limit: int | None,
+    ) -> Listing:
+        wanted = Wanted(
+            thread_id=None if config is None else Place.of(config).thread_id,
+            namespace=None if config is None else namespace_of(configurable(config)),
+            checkpoint_id=checkpoint_id_of(config),
+            below=checkpoint_id_of(bound),
+            metadata=checked(filter_),
+            limit=limit,
+        )
+        return Listing(self._keeper, wanted)
+
     def get_next_version(self, current: str | None, channel: None = None) -> str:  # noqa: ARG002 (as LangGraph calls it)
         """Return the version of a channel that follows `current`; no two branches get the same."""
         return next_version(current)
@@ -78,23 +93,9 @@ class RopewalkSaver(BaseCheckpointSaver[str]):
         stands for a path, a dictionary for one that holds it. Nothing is held while the caller
         looks at a checkpoint.
         """
-        wanted = checked(filter)
-        place = (
-            (None, None, None)
-            if config is None
-            else (
-                Place.of(config).thread_id,
-                namespace_of(configurable(config)),
-                checkpoint_id_of(config),
-            )
-        )
-        tuples = cast(
-            "AsyncGenerator[CheckpointTuple, None]",
-            self._keeper.walk(place, wanted=wanted, bound=checkpoint_id_of(before), limit=limit),
-        )
-        async with aclosing(tuples):
-            async for found in tuples:
-                yield _as_asked(found, config)
+        listing = self._listing(config, filter, before, limit)
+        while (found := await listing.next()) is not None:
+            yield _as_asked(found, config)
 
     async def aput(
         self,
@@ -158,7 +159,9 @@ class RopewalkSaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
         """Go through checkpoints, newest first by their ids, as `alist` does."""
-        return self._bridge.iterate(self.alist(config, filter=filter, before=before, limit=limit))
+        listing = self._listing(config, filter, before, limit)
+        while (found := self._bridge.run(listing.next())) is not None:
+            yield _as_asked(found, config)
 
     def put(
         self,
