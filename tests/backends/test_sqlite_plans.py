@@ -167,6 +167,7 @@ async def _fill(path: Path) -> None:
         for n in range(200)
     ]
     changes += [Put(key=Key(SPACE, "session", f"s{n}"), created_at=n) for n in range(40)]
+    changes.append(Put(key=Key(SPACE, "session", "late"), expires_at=2**62))
     changes += [Put(key=Key("nodes", "node", f"{n * 7919:x}")) for n in range(1_500)]
     await backend.apply(Batch(tuple(changes)))
     await backend.close()

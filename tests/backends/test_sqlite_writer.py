@@ -47,7 +47,7 @@ def connection(path: Path) -> Iterator[Noting]:
     patience = Patience(5, threading.Event())
     with closing(Noting(str(path), patience, create=True)) as connection:
         set_up(connection, str(path), sync="normal", patience=patience)
-        schema.migrate(connection, str(path), now=0)
+        schema.migrate(connection, str(path))
         functions.register(connection)
         yield connection
 

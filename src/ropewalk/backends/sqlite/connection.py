@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeAlias, cast
 
 import apsw
 
+from .indexes import Indexes
 from .names import Names
 from .patience import Patience
 
@@ -44,14 +45,15 @@ class Connection:
     first write.
     """
 
-    __slots__ = ("_apsw", "_handler", "names")
+    __slots__ = ("_apsw", "_handler", "indexes", "names")
 
     def __init__(self, path: str, patience: Patience, *, create: bool = False) -> None:
         flags = _FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0)
         self._apsw = apsw.Connection(path, flags=flags, statementcachesize=_STATEMENTS)
         self._handler: Callable[[int], bool] | None = patience.handler
         self._apsw.set_busy_handler(self._handler)
-        self.names = Names(self.rows)
+        self.indexes = Indexes(self.rows)
+        self.names = Names(self.rows, self.indexes)
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> None:
         """Run a statement, or a script of several, to its end."""

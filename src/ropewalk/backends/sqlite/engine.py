@@ -335,7 +335,7 @@ class SqliteBackend:
             try:
                 schema.recognise(connection, self._path)
                 set_up(connection, self._path, sync=self._options.sync, patience=patience)
-                schema.migrate(connection, self._path, now=self._clock.now())
+                schema.migrate(connection, self._path)
                 return Writer(connection, self._path, clock=self._clock, pulse=pulse)
             except BaseException:
                 connection.close()

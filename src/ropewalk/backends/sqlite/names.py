@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
 from ...domain.errors import Corrupt
+from .indexes import FEW_NAMES, Indexes
 
 _Rows: TypeAlias = Callable[[str, Sequence["str | int | None"]], "list[tuple[object, ...]]"]
 
@@ -31,11 +32,8 @@ _PLACE: Final = (
 )
 _ENTER: Final = "insert into name (text, space, kind, at, kept) values (?, ?, ?, ?, ?) returning nr"
 _KEEP: Final = "update name set kept = ? where nr = ? and kept < ?"
-_UNUSED: Final = (
-    "update name set text = null where nr = ? and kept = 0 "
-    "and not exists (select 1 from record where thread_id = nr) "
-    "and not exists (select 1 from record where session_id = nr) returning nr"
-)
+_PARENTS: Final = (("record_thread", "thread_id"), ("record_session", "session_id"))
+_LET_GO: Final = "update name set text = null where nr = ? and kept = 0"
 # The greatest number stays, even of a text that is gone: the next one is greater.
 _SWEEP: Final = "delete from name where text is null and nr < (select max(nr) from name)"
 
@@ -74,10 +72,11 @@ class _Texts(dict[int, str]):
 class Names:
     """What one connection knows of the names in the file."""
 
-    __slots__ = ("_kept", "_numbered", "_numbers", "_places", "_rows", "texts")
+    __slots__ = ("_indexes", "_kept", "_numbered", "_numbers", "_places", "_rows", "texts")
 
-    def __init__(self, rows: _Rows) -> None:
+    def __init__(self, rows: _Rows, indexes: Indexes) -> None:
         self._rows = rows
+        self._indexes = indexes
         self.texts = _Texts(rows)
         self._numbers: dict[str, int] = {}
         self._places: dict[tuple[str, str, str], Place] = {}
@@ -91,6 +90,7 @@ class Names:
         """
         self._numbers.clear()
         self._kept.clear()
+        self._indexes.forget()
 
     def undo(self) -> None:
         """Forget everything: what was entered since may have been rolled back."""
@@ -98,6 +98,7 @@ class Names:
         self._places.clear()
         self._numbered.clear()
         self.texts.clear()
+        self._indexes.undo()
 
     def number(self, text: str) -> int:
         """Return the number of a text, `UNKNOWN` where it has none."""
@@ -147,7 +148,7 @@ class Names:
         """Return the number of a text, and give it one if it has none."""
         number = self.number(text)
         if number == UNKNOWN:
-            ((number,),) = cast("list[tuple[int]]", self._rows(_ENTER, (text, 0, 0, 0, 0)))
+            number = self._insert(text, 0, 0, 0, 0)
             self._remember(text, number)
         return number
 
@@ -171,8 +172,7 @@ class Names:
         space_number, kind_number = self.enter_kept(space), self.enter_kept(kind)
         if family:
             self.keep(kind_number, level=_HAS_FAMILIES)
-        values = (family, space_number, kind_number, at, _KEPT)
-        ((number,),) = cast("list[tuple[int]]", self._rows(_ENTER, values))
+        number = self._insert(family, space_number, kind_number, at, _KEPT)
         place = Place(number, family, space_number, kind_number, at)
         self._put(space, kind, place)
         return place
@@ -180,14 +180,25 @@ class Names:
     def release(self, numbers: Iterable[int]) -> None:
         """Forget the names of sessions and threads that no record has any more."""
         swept = False
+        unused = "".join(
+            f" and not exists (select 1 from record where {column} = nr)"  # noqa: S608
+            for index, column in _PARENTS
+            if self._indexes.has(index)
+        )
         for number in numbers:
             text = self.texts[number]
-            if self._rows(_UNUSED, (number,)):
+            if self._rows(f"{_LET_GO}{unused} returning nr", (number,)):
                 del self.texts[number]
                 self._numbers.pop(text, None)
                 swept = True
         if swept:
             self._rows(_SWEEP, ())
+
+    def _insert(self, text: str, space: int, kind: int, at: int, kept: int) -> int:
+        ((number,),) = cast("list[tuple[int]]", self._rows(_ENTER, (text, space, kind, at, kept)))
+        if number > FEW_NAMES:
+            self._indexes.need("name_text")
+        return number
 
     def _remember(self, text: str, number: int) -> None:
         if len(self._numbers) >= _MOST:

@@ -96,7 +96,7 @@ def sorted_rows(connection: Connection, query: Query, *, now: int, at_once: int)
     statement = select.sorted_rows(query, now, lean=among)
     limited = query.limit is not None and query.limit <= at_once
     values = (*bound(statement.values, connection.names), query.limit if limited else -1)
-    rows = connection.walk(statement.text, values)
+    rows = connection.walk(connection.indexes.suited(statement.text), values)
     return array("q", (cast("int", row[0]) for row in rows))
 
 
@@ -124,7 +124,8 @@ def _walk(connection: Connection, query: Query, *, now: int) -> Generator[_Place
     """Go along an index through the answer; put in order what the index has in none."""
     statement = select.places(query, now)
     texts = connection.names.texts
-    rows = connection.walk(statement.text, bound(statement.values, connection.names))
+    text = connection.indexes.suited(statement.text)
+    rows = connection.walk(text, bound(statement.values, connection.names))
     together: list[_Place] = []
     damage: Exception | None = None
     with closing(rows):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final, cast
+from typing import Final
 
 from ...domain.errors import Corrupt, Invalid, Unavailable
 from .connection import Connection
@@ -15,11 +15,9 @@ from .connection import Connection
 APPLICATION_ID: Final = 0x526F7065
 """Marks a file as a store of ours: "Rope" in ASCII, at byte 68 of the file."""
 
-_TABLE: Final = (
-    "create table if not exists migration ("
-    "number integer primary key, name text not null, checksum text not null, "
-    "applied_at integer not null) strict"
-)
+_NUMBER_BITS: Final = 8
+_DIGEST_BITS: Final = 23
+"""What `user_version`, an integer of 32 bits with a sign, has of the migrations applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +28,14 @@ class Migration:
     name: str
     script: str
 
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the script, in hexadecimal digits."""
-        return hashlib.sha256(self.script.encode()).hexdigest()
+
+def mark(steps: Sequence[Migration]) -> int:
+    """Return the `user_version` of a file with these migrations: their number and a digest."""
+    if not steps:
+        return 0
+    scripts = "\0".join(step.script for step in steps)
+    digest = int.from_bytes(hashlib.sha256(scripts.encode()).digest(), "big")
+    return (digest % (1 << _DIGEST_BITS)) << _NUMBER_BITS | steps[-1].number
 
 
 @cache
@@ -57,18 +59,16 @@ def recognise(connection: Connection, path: str) -> None:
 
 
 def _recognise_now(connection: Connection, path: str) -> None:
-    mark = connection.pragma("application_id")
-    if mark == APPLICATION_ID:
+    owner = connection.pragma("application_id")
+    if owner == APPLICATION_ID:
         return
     tables = connection.integer("select count(*) from sqlite_schema")
-    if mark != 0 or tables != 0:
+    if owner != 0 or tables != 0:
         message = f"{path} is a database of another program; name another file"
         raise Invalid(message, code="foreign_file", path=path)
 
 
-def migrate(
-    connection: Connection, path: str, *, now: int, steps: Sequence[Migration] | None = None
-) -> None:
+def migrate(connection: Connection, path: str, *, steps: Sequence[Migration] | None = None) -> None:
     """Bring the schema up to date in one transaction; when two processes do, one does it all.
 
     Raises `Unavailable` (`schema_newer`) for a file of a newer program, and `Corrupt` where a
@@ -80,14 +80,9 @@ def migrate(
     connection.run("begin immediate")
     try:
         _recognise_now(connection, path)
-        connection.run(_TABLE)
         for step in _missing(connection, path, wanted):
             connection.run(step.script)
-            connection.run(
-                "insert into migration values (?, ?, ?, ?)",
-                (step.number, step.name, step.checksum, now),
-            )
-            connection.pragma("user_version", step.number)
+        connection.pragma("user_version", mark(wanted))
         connection.pragma("application_id", APPLICATION_ID)
         connection.run("commit")
     finally:
@@ -96,24 +91,18 @@ def migrate(
 
 def _missing(connection: Connection, path: str, wanted: Sequence[Migration]) -> list[Migration]:
     """Return the migrations that the file lacks, having checked those it has."""
-    exists = connection.rows(
-        "select 1 from sqlite_schema where type = 'table' and name = 'migration'"
-    )
-    rows = connection.rows("select number, checksum from migration") if exists else []
-    applied = dict(cast("list[tuple[int, str]]", rows))
-    known = {step.number: step for step in wanted}
-    newer = sorted(applied.keys() - known.keys())
-    if newer:
+    found = connection.integer("pragma user_version")
+    number = found % (1 << _NUMBER_BITS)
+    if number > len(wanted):
         message = (
-            f"{path} was written by a newer version of this program (schema {newer[-1]}, "
-            f"this one knows {max(known, default=0)}): update the program"
+            f"{path} was written by a newer version of this program (schema {number}, "
+            f"this one knows {len(wanted)}): update the program"
         )
-        raise Unavailable(message, code="schema_newer", path=path, schema=newer[-1])
-    for number, checksum in applied.items():
-        if checksum != known[number].checksum:
-            message = (
-                f"migration {number} of {path} is not the one of this program: "
-                "restore the file from a backup, or open it with the program that wrote it"
-            )
-            raise Corrupt(message, code="schema_checksum", path=path, schema=number)
-    return [step for step in wanted if step.number not in applied]
+        raise Unavailable(message, code="schema_newer", path=path, schema=number)
+    if found != mark(wanted[:number]):
+        message = (
+            f"the migrations of {path} up to {number} are not those of this program: "
+            "restore the file from a backup, or open it with the program that wrote it"
+        )
+        raise Corrupt(message, code="schema_checksum", path=path, schema=number)
+    return list(wanted[number:])

@@ -1,6 +1,5 @@
--- What all migrations make together; a test keeps it so. To read, not to run.
-
-CREATE TABLE migration (number integer primary key, name text not null, checksum text not null, applied_at integer not null) strict;
+-- What all migrations make together, then the indexes that are made when they are first needed; a
+-- test keeps it so. To read, not to run.
 
 CREATE TABLE name (
     nr integer primary key,
@@ -10,8 +9,6 @@ CREATE TABLE name (
     at integer not null,          -- what the times of a place's lean records count from
     kept integer not null         -- 1: never forgotten; 2: nor is a kind that has families
 ) strict;
-
-CREATE UNIQUE INDEX name_text on name (text, space, kind);
 
 CREATE TABLE record (
     row integer primary key,
@@ -32,14 +29,6 @@ CREATE TABLE record (
 CREATE UNIQUE INDEX record_key on record (space, id, kind);
 
 CREATE INDEX record_kind on record (space, kind, created_at);
-
-CREATE INDEX record_session on record (session_id, space, created_at)
-    where session_id is not null;
-
-CREATE INDEX record_thread on record (thread_id, space, created_at)
-    where thread_id is not null;
-
-CREATE INDEX record_expiry on record (expires_at) where expires_at is not null;
 
 CREATE TABLE node (
     row integer primary key,
@@ -63,3 +52,11 @@ CREATE TABLE commits (
 ) strict;
 
 CREATE INDEX commits_batch on commits (substr(batch, 1, 4));
+
+CREATE INDEX record_thread on record (thread_id, space, created_at) where thread_id is not null;
+
+CREATE INDEX record_session on record (session_id, space, created_at) where session_id is not null;
+
+CREATE INDEX record_expiry on record (expires_at) where expires_at is not null;
+
+CREATE UNIQUE INDEX name_text on name (text, space, kind);

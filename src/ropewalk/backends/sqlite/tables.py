@@ -156,7 +156,10 @@ class Tables:
             labels.encode(held),
             record.body,
         )
-        session, thread = self._parent(record.session_id), self._parent(record.thread_id)
+        session = self._parent(record.session_id, "record_session")
+        thread = self._parent(record.thread_id, "record_thread")
+        if record.expires_at is not None:
+            self._connection.indexes.need("record_expiry")
         spot = (created, session, thread)
         if row is not None and row.is_lean:
             # A lean row cannot hold what was put: the record moves.
@@ -170,8 +173,11 @@ class Tables:
             self._leave(row)
             run(_MOVE, (*letter, *spot, row.row))
 
-    def _parent(self, id: str | None) -> int | None:
-        return None if id is None else self._names.enter(id)
+    def _parent(self, id: str | None, index: str) -> int | None:
+        if id is None:
+            return None
+        self._connection.indexes.need(index)
+        return self._names.enter(id)
 
     def _remove(self, row: Row) -> None:
         self._leave(row)

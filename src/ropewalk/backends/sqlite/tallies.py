@@ -70,7 +70,7 @@ def tally(
     for source in sources:
         select = statement(query, sums, group_by, now=now, source=source)
         values = bound(select.values, connection.names)
-        for row in connection.rows(select.text, values):
+        for row in connection.rows(connection.indexes.suited(select.text), values):
             found = _tally(row, group_by, len(sums), connection.names)
             place = tuple(rank(value) for value in found.group)
             answer[place] = _together(answer[place], found) if place in answer else found

@@ -1,5 +1,5 @@
 -- Names, records, lean records and commits. Tables are rowid tables: a short integer in each index
--- instead of a long key.
+-- instead of a long key. Four more indexes are made when they are first needed: see indexes.py.
 
 -- Texts that many rows share, each written once. `nr` is never given to another text.
 -- A plain name has 0 for space and kind. A place is a name within a space and a kind: the empty
@@ -12,8 +12,6 @@ create table name (
     at integer not null,          -- what the times of a place's lean records count from
     kept integer not null         -- 1: never forgotten; 2: nor is a kind that has families
 ) strict;
-
-create unique index name_text on name (text, space, kind);
 
 -- Space, kind, parents and seal are numbers of names.
 create table record (
@@ -37,16 +35,6 @@ create unique index record_key on record (space, id, kind);
 
 -- One kind of a space, by time. Records of one moment are put in order when they are read.
 create index record_kind on record (space, kind, created_at);
-
--- What belongs to a session or a thread, by time: most reads. The parent comes first, so that the
--- planner needs no statistics to choose well.
-create index record_session on record (session_id, space, created_at)
-    where session_id is not null;
-create index record_thread on record (thread_id, space, created_at)
-    where thread_id is not null;
-
--- What has expired, or will.
-create index record_expiry on record (expires_at) where expires_at is not null;
 
 -- Content-addressed records with a body and nothing else, see lean.py.
 create table node (
