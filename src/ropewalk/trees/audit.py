@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..domain.errors import Corrupt
 from .form import (
@@ -58,7 +58,10 @@ class _Place(NamedTuple):
     total: int = 0
 
 
-_NO_REF = Ref(b"", deep=False)
+_PAUSE: Final = 64
+"""So many nodes are looked at in one go."""
+
+_NO_REF: Final = Ref(b"", deep=False)
 
 
 class _Places:
@@ -124,7 +127,9 @@ class Auditor:
         while at < len(places.order):
             window = places.order[at : at + AT_ONCE]
             bodies = yield [place.ref for place in window]
-            for place in window:
+            for number, place in enumerate(window, 1):
+                if number % _PAUSE == 0:
+                    yield None
                 reason, below = self._look(place, bodies.get(place.ref.digest))
                 if reason:
                     damage.append(Damage(place.ref.digest, _path(place), reason))

@@ -46,7 +46,7 @@ def write_dict(
     if before is not None and _is_unchanged(entries, before):
         before.entries, before.seen = entries, seen
         return before.row, before
-    row, nodes = _cut(splitter, entries.values(), before)
+    row, nodes = yield from _cut(splitter, entries.values(), before)
     return row, DictMemo(row, entries, nodes, seen)
 
 
@@ -91,7 +91,7 @@ def _is_unchanged(entries: dict[str, Entry], before: DictMemo) -> bool:
 
 def _cut(
     splitter: Pieces, entries: Iterable[Entry], before: DictMemo | None
-) -> tuple[Row, set[bytes]]:
+) -> Pauses[tuple[Row, set[bytes]]]:
     """Make leaves of the entries; where one ends depends on keys, so that values move nothing."""
     if before is not None:
         splitter.known |= before.nodes
@@ -107,6 +107,7 @@ def _cut(
             ref = Ref(digest, deep=bool(refs_in(slots)))
             edge.add(Branch(ref, len(slots) // 2), splitter.node)
             slots = []
+            yield
     height, tops = edge.fold(splitter.node, most=MANY)
     count = sum(branch.total for branch in tops) + len(slots) // 2
     return Row(DICT, count, height, tops, tuple(slots)), nodes | edge.closed | edge.open

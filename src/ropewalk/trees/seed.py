@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
 from ..domain.errors import Corrupt
 from .cut import toss
@@ -21,15 +21,20 @@ from .form import (
     read_slot,
     read_value,
 )
+from .heads import list_head
 from .memo import ChunksMemo, DictMemo, Entry, Leaf, ListMemo, Memo, WrapMemo
-from .read import bodies_of, together
+from .read import AT_ONCE, bodies_of, paired_slots, together
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..domain.ports import Values
     from .keys import TreeKeys
     from .read import Reads
+
+
+_PAUSE: Final = 64
+"""So many leaves or pairs are gone through at a time."""
 
 
 def remember(slot: Slot, values: Values, keys: TreeKeys) -> Reads[Memo | None]:
@@ -83,10 +88,12 @@ def _apart(slots: Sequence[Slot], values: Values, keys: TreeKeys) -> Reads[dict[
 
 def _list(row: Row, values: Values, keys: TreeKeys) -> Reads[ListMemo]:
     branches, _ = yield from _leaves(row)
-    bodies = yield from bodies_of([branch.ref for branch in branches])
-    leaves = [Leaf(branch, tuple(read_leaf(bodies[branch.ref.digest]))) for branch in branches]
-    for leaf in leaves:
-        leaf.subs = yield from _apart(leaf.slots, values, keys)
+    leaves: list[Leaf] = []
+    for branch, slots in zip(branches, (yield from _leaf_slots(branches)), strict=True):
+        subs = yield from _apart(slots, values, keys)
+        leaves.append(Leaf(branch, tuple(slots), subs=subs))
+        if len(leaves) % _PAUSE == 0:
+            yield None
     tail_subs = yield from _apart(row.tail, values, keys)
     edge = Edge(branches, keys.digest)
     edge.fold(keys.digest)
@@ -102,28 +109,51 @@ def _list(row: Row, values: Values, keys: TreeKeys) -> Reads[ListMemo]:
 
 def _dict(row: Row, values: Values, keys: TreeKeys) -> Reads[DictMemo]:
     branches, nodes = yield from _leaves(row)
-    bodies = yield from bodies_of([branch.ref for branch in branches])
+    nodes.update(branch.ref.digest for branch in branches)
     slots: list[Slot] = []
-    for branch in branches:
-        slots += read_leaf(bodies[branch.ref.digest])
-        nodes.add(branch.ref.digest)
+    for leaf in (yield from _leaf_slots(branches)):
+        slots += leaf
     slots += row.tail
-    long = [slot for slot in slots[::2] if isinstance(slot, Ref)]
-    named = yield from bodies_of(long)
-    memos = yield from _apart(slots[1::2], values, keys)
     entries: dict[str, Entry] = {}
-    for place, (key_slot, slot) in enumerate(zip(slots[::2], slots[1::2], strict=True)):
-        if isinstance(key_slot, Ref):
-            form = read_value(named[key_slot.digest])
-        elif isinstance(key_slot, bytes):
-            form = key_slot
-        else:
-            message = "a key of a dictionary is no text"
-            raise Corrupt(message, code="bad_node")
-        entries[str(values.loads(form))] = Entry(
-            key_slot, slot, keys.chance(form), memos.get(place)
-        )
+    for first in range(0, len(slots), 2 * _PAUSE):
+        key_slots, item_slots = paired_slots(slots[first : first + 2 * _PAUSE])
+        named = yield from bodies_of([slot for slot in key_slots if isinstance(slot, Ref)])
+        forms = [_key_form(slot, named) for slot in key_slots]
+        memos = yield from _apart(item_slots, values, keys)
+        names = values.loads(list_head(len(forms)) + b"".join(forms))
+        if not isinstance(names, list) or len(cast("list[str]", names)) != len(forms):
+            raise _no_keys()
+        for place, name in enumerate(cast("list[str]", names)):
+            chance = keys.chance(forms[place])
+            entries[name] = Entry(key_slots[place], item_slots[place], chance, memos.get(place))
+        yield None
     return DictMemo(row, entries, nodes)
+
+
+def _key_form(slot: Slot, named: Mapping[bytes, bytes]) -> bytes:
+    if isinstance(slot, Ref):
+        return read_value(named[slot.digest])
+    if isinstance(slot, bytes):
+        return slot
+    raise _no_keys()
+
+
+def _no_keys() -> Corrupt:
+    message = "the keys of a dictionary are not those that were written"
+    return Corrupt(message, code="bad_node")
+
+
+def _leaf_slots(branches: Sequence[Branch]) -> Reads[list[list[Slot]]]:
+    """Return the slots of each leaf."""
+    found: list[list[Slot]] = []
+    for first in range(0, len(branches), AT_ONCE):
+        window = branches[first : first + AT_ONCE]
+        bodies = yield [branch.ref for branch in window]
+        for branch in window:
+            found.append(read_leaf(bodies[branch.ref.digest]))
+            if len(found) % _PAUSE == 0:
+                yield None
+    return found
 
 
 def _leaves(row: Row) -> Reads[tuple[Sequence[Branch], set[bytes]]]:
