@@ -12,6 +12,7 @@ from langgraph.checkpoint.base import (
     BaseCheckpointSaver,
     Checkpoint,
     CheckpointMetadata,
+    CheckpointTuple,
     empty_checkpoint,
 )
 from langgraph.checkpoint.base.id import uuid6
@@ -86,6 +87,13 @@ async def values_of(
 def named(config: RunnableConfig | None) -> dict[str, Any]:
     """Return what a configuration says to the checkpointer."""
     return (config or {}).get("configurable", {})
+
+
+async def found_at(saver: BaseCheckpointSaver[str], config: RunnableConfig) -> CheckpointTuple:
+    """Return the checkpoint that a configuration names, which must be there."""
+    found = await saver.aget_tuple(config)
+    assert found is not None
+    return found
 
 
 def id_of(config: RunnableConfig) -> str:
