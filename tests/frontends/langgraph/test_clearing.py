@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 
 from ropewalk.domain.errors import Invalid
@@ -12,6 +14,7 @@ from ropewalk.frontends.langgraph import RopewalkSaver
 from ropewalk.services.storage import Storage
 
 from .chains import Step, checkpoint, grow, id_of, ids, named, snapshot, thread, values_of
+from .graphs import chat
 from .kinds import KINDS, Order
 
 pytestmark = pytest.mark.seed("3.4")
@@ -223,6 +226,63 @@ async def test_a_copy_is_exact_where_values_cannot_be_read(storage: Storage) -> 
     assert repr(source.checkpoint) == repr(found.checkpoint)
     assert Order(name="n") == found.checkpoint["channel_values"]["order"]
     assert [Order(name="written")] == [value for _, _, value in found.pending_writes or []]
+
+
+async def test_what_is_kept_survives_the_collector(storage: Storage) -> None:
+    """Pruned, cleared of runs and collected, what stays reads as before, its writes as well."""
+    saver = RopewalkSaver(storage)
+    big = [f"message {number} " * 30 for number in range(40)]
+    steps = [
+        Step(
+            {**step.values, "big": big[: 20 + place]}, [*step.writes, ("big", big)], run=f"r{place}"
+        )
+        for place, step in enumerate(DELTA)
+    ]
+    await grow(saver, steps, parent=thread("t"))
+    await saver.acopy_thread("t", "pruned")
+    await saver.acopy_thread("t", "gone")
+    whole = [found async for found in saver.alist(thread("t"))]
+
+    await saver.aprune(["pruned"])
+    await saver.adelete_thread("gone")
+    await storage.checkpoints.collect()
+    await storage.checkpoints.collect()
+
+    assert whole == [found async for found in saver.alist(thread("t"))]
+    kept = [_renamed(found, "t") async for found in saver.alist(thread("pruned"))]
+    assert whole[:4] == kept
+    assert ["seed", "a", "b"] == await values_of(saver, thread("pruned"), "ch")
+
+
+async def test_graphs_go_on_while_others_clear_up(storage: Storage) -> None:
+    """Conversations lose nothing to pruning and collecting beside them."""
+    saver = RopewalkSaver(storage)
+    graph = chat(saver)
+
+    async def talk(name: str) -> list[str]:
+        for number in range(8):
+            said = HumanMessage(f"{name} {number} " * 20)
+            result = await graph.ainvoke({"messages": [said]}, thread(name))
+        return [str(message.content) for message in result["messages"]]
+
+    async def clear_up(talks: asyncio.Future[list[list[str]]]) -> int:
+        rounds = 0
+        while not talks.done():
+            await saver.aprune(["a", "b", "c"])
+            await storage.checkpoints.collect()
+            rounds += 1
+            await asyncio.sleep(0)
+        return rounds
+
+    talks = asyncio.gather(*map(talk, "abc"))
+    rounds, said = await asyncio.gather(clear_up(talks), talks)
+
+    assert rounds > 0
+    for name, texts in zip("abc", said, strict=True):
+        heard = [f"{name} {number} " * 20 for number in range(8)]
+        assert heard == texts[::2]
+        state = await graph.aget_state(thread(name))
+        assert texts == [message.content for message in state.values["messages"]]
 
 
 def _renamed(found: Any, name: str) -> Any:  # noqa: ANN401 (a tuple of LangGraph)
