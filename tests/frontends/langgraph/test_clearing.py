@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 
 from ropewalk.domain.errors import Invalid
@@ -260,6 +260,7 @@ async def test_graphs_go_on_while_others_clear_up(storage: Storage) -> None:
     graph = chat(saver)
 
     async def talk(name: str) -> list[str]:
+        result: dict[str, list[BaseMessage]] = {}
         for number in range(8):
             said = HumanMessage(f"{name} {number} " * 20)
             result = await graph.ainvoke({"messages": [said]}, thread(name))
@@ -282,7 +283,8 @@ async def test_graphs_go_on_while_others_clear_up(storage: Storage) -> None:
         heard = [f"{name} {number} " * 20 for number in range(8)]
         assert heard == texts[::2]
         state = await graph.aget_state(thread(name))
-        assert texts == [message.content for message in state.values["messages"]]
+        messages: list[BaseMessage] = state.values["messages"]
+        assert texts == [str(message.content) for message in messages]
 
 
 def _renamed(found: Any, name: str) -> Any:  # noqa: ANN401 (a tuple of LangGraph)

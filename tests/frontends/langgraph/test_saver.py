@@ -48,6 +48,7 @@ async def test_a_checkpoint_is_a_checkpoint_of_the_house(storage: Storage) -> No
     assert "r" == header.metadata["run_id"]
     assert datetime(2026, 11, 22, 0, 2, 3, 500_000, tzinfo=UTC) == header.created_at
     assert str(new["id"]) == header.id.split("+")[0]
+    assert ["a"] == (await storage.checkpoints.load(header.id)).state["messages"]
 
 
 @pytest.mark.parametrize("given", [7, UUID(int=7), "seven"])
