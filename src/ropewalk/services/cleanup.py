@@ -66,13 +66,15 @@ def _ruled(keep: Keep, header: CheckpointHeader, rank: int | None) -> str | None
 class Step:
     """What is known of a checkpoint without its state: its parent, its keys, what was written.
 
-    `named` are the names that its metadata tells something about.
+    `named` are the names that its metadata tells something about, `seeds` those of its channels
+    whose value is what later ones begin with.
     """
 
     parent_id: str | None
     keys: AbstractSet[str]
     written: AbstractSet[str]
     named: AbstractSet[str]
+    seeds: AbstractSet[str] = frozenset()
 
     def holds(self, channel: str) -> bool:
         """Tell whether the state has a value for a channel."""
@@ -116,12 +118,28 @@ def _line_needed(steps: Mapping[str, Step], id_: str) -> list[str]:
         if new - closed:
             started |= new
             last = len(line)
-        for name in started - closed:
-            if step.holds(name):
+        for name in (started | step.seeds) - closed:
+            if step.holds(name) and not own.holds(name):
                 closed.add(name)
                 last = len(line)
         here = step.parent_id
     return line[:last]
+
+
+def lacking(steps: Mapping[str, Step], survivors: Iterable[str]) -> set[str]:
+    """Return the keys that one of the checkpoints has and a survivor has not."""
+    every = {key for step in steps.values() for key in step.keys if not _is_inner(key)}
+    return {key for id_ in survivors for key in every - steps[id_].keys if not _passes(key)}
+
+
+def channel_of(key: str) -> str:
+    """Return the name of the channel that stands under a key."""
+    return key.removeprefix(_MARK)
+
+
+def _is_inner(key: str) -> bool:
+    """Tell whether a key is of no channel."""
+    return key.startswith(_MARK) and not key.startswith(_MARK * 2)
 
 
 def _passes(channel: str) -> bool:

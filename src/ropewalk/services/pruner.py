@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from ..domain.change import Delete
@@ -13,8 +15,19 @@ from ..domain.moment import to_micros
 from ..domain.query import NEWEST_FIRST, Query
 from ..domain.thread import Position, Segment
 from ..stores.base import Find
+from ..trees.read import TreeReader
 from ..trees.root import read_root
-from .cleanup import NEEDED, Keep, Step, ancestors_needed, judge, names_in
+from .cleanup import (
+    NEEDED,
+    Keep,
+    Step,
+    ancestors_needed,
+    channel_of,
+    judge,
+    lacking,
+    names_in,
+)
+from .forest import SLICE
 from .lineage import is_on
 from .manager import ATTEMPTS
 from .room import Room
@@ -34,6 +47,16 @@ if TYPE_CHECKING:
     from .standing import Newest
 
 _AT_ONCE: Final = 500
+
+_SEED: Final = 7
+"""The code of MessagePack's extension by which LangGraph tells a value that later states begin with
+(`langgraph.checkpoint.serde`, delta snapshots)."""
+
+_LANGGRAPH: Final = "langgraph"
+"""What the form of values is called that has this extension."""
+
+_CODE_AT: Final = {0xC7: 2, 0xC8: 3, 0xC9: 5, **dict.fromkeys(range(0xD4, 0xD9), 1)}
+"""Where the code of an extension stands behind the first byte of its stored form."""
 
 
 @dataclass(slots=True)
@@ -69,6 +92,7 @@ class Pruner:
         self._grove = grove
         self._collector = collector
         self._newest = newest
+        self._planter = grove.planter(desk.sealer.values)
 
     async def prune(
         self, thread_id: str | None, policy: CleanupPolicy, *, dry_run: bool
@@ -112,6 +136,8 @@ class Pruner:
         rooms: dict[str, int] = {}
         steps: dict[str, Step] = {}
         greatest: dict[str, str] = {}
+        trunks: dict[str, CheckpointHeader] = {}
+        began = perf_counter()
         async for record in store.records(Find(thread_id=thread_id, order=NEWEST_FIRST)):
             header = await store.open(record)
             rooms[header.id] = room.freed(record)
@@ -122,13 +148,22 @@ class Pruner:
                 # Another program's ids say which of its checkpoints is newer.
                 known = greatest.get(header.namespace, "")
                 greatest[header.namespace] = max(known, header.id)
-            if written:
+            if root is not None and (written or root.values):
                 steps[header.id] = _step(header, root, written.get(header.id, {}))
+                trunks[header.id] = header
             found.append(replace(header, trunk=None))
+            if perf_counter() - began > SLICE:
+                await asyncio.sleep(0)
+                began = perf_counter()
         held = dict.fromkeys(greatest.values(), "newest by its id")
         held |= await standing(thread_id, self._lineage, self._newest)
         await self._judge(plan, found, Keep(policy, held, self._desk.now()))
-        for id_ in ancestors_needed(steps, list(plan.kept) if written else ()):
+        survivors = [id_ for id_ in plan.kept if id_ in steps]
+        wanted = lacking(steps, survivors)
+        for id_ in plan.doomed.keys() & steps.keys():
+            seeds = await self._seeds(trunks[id_], steps[id_].keys & wanted)
+            steps[id_] = replace(steps[id_], seeds=seeds)
+        for id_ in ancestors_needed(steps, survivors):
             if plan.doomed.pop(id_, None) is not None:
                 plan.kept[id_] = NEEDED
         plan.writes = {
@@ -139,6 +174,22 @@ class Pruner:
         plan.room = sum(rooms[id_] for id_ in plan.doomed)
         plan.room += sum(room.freed(record) for rows in plan.writes.values() for record in rows)
         return plan
+
+    async def _seeds(self, header: CheckpointHeader, keys: Collection[str]) -> set[str]:
+        """Return the channels whose values are there for later checkpoints to begin with."""
+        seeds: set[str] = set()
+        if header.trunk is None or not keys:
+            return seeds
+        root = read_root(header.trunk.root)
+        if root.values != _LANGGRAPH:
+            return seeds
+        reader = TreeReader(self._desk.sealer.foreign(root.values))
+        for key in keys:
+            form = await self._planter.read(header, reader.form(root.slots[key]))
+            at = _CODE_AT.get(form[0])
+            if at is not None and form[at] == _SEED:
+                seeds.add(channel_of(key))
+        return seeds
 
     async def _judge(self, plan: _Plan, headers: Sequence[CheckpointHeader], keep: Keep) -> None:
         """Divide a thread's checkpoints, newest first, into those that stay and those that go."""
@@ -208,8 +259,6 @@ class Pruner:
         return changes
 
 
-def _step(
-    header: CheckpointHeader, root: Root | None, written: Mapping[str, Sequence[Record]]
-) -> Step:
-    keys = frozenset(root.slots) if root is not None and root.is_dict else frozenset[str]()
+def _step(header: CheckpointHeader, root: Root, written: Mapping[str, Sequence[Record]]) -> Step:
+    keys = frozenset(root.slots) if root.is_dict else frozenset[str]()
     return Step(header.parent_id, keys, written.keys(), names_in(header.metadata))
