@@ -77,6 +77,10 @@ class Connection:
         ((value,),) = self.rows(statement)
         return cast("int", value)
 
+    def data_version(self) -> int:
+        """Return a number that every commit changes, seen by this connection or its own."""
+        return self._apsw.data_version()
+
     @property
     def page_size(self) -> int:
         """The size of each page of the file, in bytes."""

@@ -1,25 +1,32 @@
 """The log of commits: written with each batch, read as the feed, remembered for retries.
 
-What a commit changed stands in one MessagePack array: for each change the number of its place
-(names.py), its id, and the versions after and before it. An id is 16 bytes where it is a family
-and a digest, or a UUID; 17 bytes, the first of them 0, where it is 32 hexadecimal digits; a number
-where a name has the same text; else a text.
+What a commit changed stands in one MessagePack array. Each change begins with the number of its
+place (names.py). Its id follows: nothing where the place is a family's; nil for a UUID and true for
+32 hexadecimal digits; a number where a name has the same text; else a text. Of a digest, a UUID and
+32 digits the 16 bytes stand one behind the other in a column of their own. A negative place says
+that the version after the change, and how much greater it is than the one before, come last: a
+record that was made with version 1 needs neither.
+
+A `Check` changes nothing and stands nowhere: a retry says again what it expects. Behind the last 16
+bytes, two more tell the keys that were checked from others.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias, cast
 
 import ormsgpack
 
-from ...domain.change import Applied, Batch, Changed, Commit
+from ...domain.change import Applied, Batch, Changed, Check, Commit, Effect
 from ...domain.errors import Corrupt, Invalid
 from ...domain.limits import MAX_INT64
 from ...domain.record import Key
 from .connection import Connection
-from .names import UNKNOWN, Names, Place
+from .names import UNKNOWN, Names
+from .tables import Address, Tables
 
 _EPOCH: Final = 1_767_225_600_000_000
 """2026-01-01 UTC in microseconds: times around it are two bytes shorter when they count from it."""
@@ -27,15 +34,20 @@ _EPOCH: Final = 1_767_225_600_000_000
 _LENGTH: Final = 16
 """Bytes of a UUID, of a digest, and of 32 hexadecimal digits."""
 
-_SHOWN: Final = 4
+_CHECKED: Final = 2
+"""Bytes that tell the keys of checks from others."""
+
+_SHOWN: Final = 3
 """How many bytes of a batch's id stand in the index."""
 
 _REPLAYED: Final = (
-    "select seq, at, changes from commits indexed by commits_batch "
-    "where substr(batch, 1, 4) = ? and batch = ?"
+    "select seq, at, changes, ids from commits indexed by commits_batch "
+    "where substr(batch, 1, 3) = ? and batch = ?"
 )
+_RECORD: Final = "insert into commits (batch, at, actor, changes, ids) values (?, ?, ?, ?, ?)"
 
-_Entry: TypeAlias = tuple[int, int, bytes]
+_Entry: TypeAlias = tuple[int, int, bytes, bytes | None]
+_Row: TypeAlias = tuple[int, int, bytes, bytes | None, bytes, str]
 
 
 def replayed(connection: Connection, batch: Batch) -> Applied | None:
@@ -47,55 +59,77 @@ def replayed(connection: Connection, batch: Batch) -> Applied | None:
     rows = connection.rows(_REPLAYED, (id[:_SHOWN], id))
     if not rows:
         return None
-    seq, at, packed = cast("_Entry", rows[0])
-    changes = _changes(seq, packed, connection.names)
-    if [key for key, _, _ in changes] != [change.key for change in batch.changes]:
+    seq, at, packed, ids = cast("_Entry", rows[0])
+    told = _changes(seq, packed, ids or b"", connection.names)
+    checked = (ids or b"")[len(ids or b"") // _LENGTH * _LENGTH :]
+    keys = [change.key for change in batch.changes if not isinstance(change, Check)]
+    if [key for key, _, _ in told] != keys or checked != _checked(batch):
         message = (
             f"the batch id {batch.id!r} was used for a batch of other keys; "
             "only a retry of the same batch may carry it: make a new id"
         )
         raise Invalid(message, code="batch_id_reused", field="batch id", batch_id=batch.id)
-    after, before = tuple(new for _, new, _ in changes), tuple(old for _, _, old in changes)
+    versions = iter([(new, old) for _, new, old in told])
+    both = [
+        (change.expect, change.expect) if isinstance(change, Check) else next(versions)
+        for change in batch.changes
+    ]
+    after, before = tuple(new for new, _ in both), tuple(old for _, old in both)
     return Applied(seq, at + _EPOCH, after, before, replayed=True)
 
 
 def record(
     connection: Connection,
     batch: Batch,
-    places: Sequence[tuple[Place, bytes | None]],
+    tables: Tables,
+    done: Sequence[tuple[Address, Effect]],
     *,
     at: int,
-    versions: Sequence[int],
-    previous: Sequence[int],
-) -> Applied:
-    """Write the row of a batch that changed something; return the batch's answer.
+) -> int:
+    """Write the row of a batch that changed something; return its number.
 
-    `places` has, for each change, the place of its key and the digest in its id, if it has one.
+    `done` has, for each change, where its key lies and what became of it.
     """
-    told: list[int | str | bytes] = []
-    for change, (place, digest), new, old in zip(
-        batch.changes, places, versions, previous, strict=True
-    ):
-        id = _pack_id(change.key.id, connection.names) if digest is None else digest
-        told += (place.number, id, new, old)
-    connection.run(
-        "insert into commits (batch, at, actor, changes) values (?, ?, ?, ?)",
-        (_pack_batch(batch.id), at - _EPOCH, batch.actor, ormsgpack.packb(told)),
-    )
-    return Applied(connection.last_row(), at, tuple(versions), tuple(previous))
+    told: list[int | str | bool | None] = []
+    ids: list[bytes] = []
+    for change, (address, effect) in zip(batch.changes, done, strict=True):
+        if type(change) is Check:
+            continue
+        number = tables.settle(address, at).number
+        new, old = effect.version, effect.previous
+        is_plain = new == 1 and old == 0
+        told.append(number if is_plain else -number)
+        if address.digest is not None:
+            ids.append(address.digest)
+        else:
+            told.append(_pack_id(change.key.id, connection.names, ids))
+        if not is_plain:
+            told += (new, new - old)
+    ids.append(_checked(batch))
+    packed = ormsgpack.packb(told), b"".join(ids) or None
+    connection.run(_RECORD, (_pack_batch(batch.id), at - _EPOCH, batch.actor, *packed))
+    return connection.last_row()
+
+
+def _checked(batch: Batch) -> bytes:
+    """Return what tells the keys of a batch's checks from others; nothing where there are none."""
+    keys = [str(change.key) for change in batch.changes if type(change) is Check]
+    if not keys:
+        return b""
+    return (zlib.crc32("\n".join(keys).encode()) & 0xFFFF).to_bytes(_CHECKED, "big")
 
 
 def commits(connection: Connection, *, after: int, until: int, count: int) -> list[Commit]:
     """Return up to `count` commits behind `after` and not behind `until`, in order."""
     rows = connection.rows(
-        "select seq, at, changes, batch, actor from commits "
+        "select seq, at, changes, ids, batch, actor from commits "
         "where seq > ? and seq <= ? order by seq limit ?",
         (after, until, count),
     )
     told: list[Commit] = []
     for row in rows:
         try:
-            told.append(_commit(cast("tuple[int, int, bytes, bytes, str]", row), connection.names))
+            told.append(_commit(cast("_Row", row), connection.names))
         except Corrupt:
             # What comes before is told; whoever goes on behind it meets the damage first.
             if not told:
@@ -109,73 +143,91 @@ def last_seq(connection: Connection) -> int:
     return connection.integer("select coalesce(max(seq), 0) from commits")
 
 
-def _commit(row: tuple[int, int, bytes, bytes, str], names: Names) -> Commit:
-    seq, at, packed, batch, actor = row
+def _commit(row: _Row, names: Names) -> Commit:
+    seq, at, packed, ids, batch, actor = row
     # A change without effect leaves the version as it was, and every other one moves it.
     changed = tuple(
-        Changed(key, new) for key, new, old in _changes(seq, packed, names) if new != old
+        Changed(key, new)
+        for key, new, old in _changes(seq, packed, ids or b"", names)
+        if new != old
     )
     return Commit(seq, at + _EPOCH, _unpack_batch(seq, batch), actor, changed)
 
 
-def _changes(seq: int, packed: bytes, names: Names) -> list[tuple[Key, int, int]]:
-    """Return each change's key and its versions, after and before."""
+def _changes(seq: int, packed: bytes, ids: bytes, names: Names) -> list[tuple[Key, int, int]]:
+    """Return the key of each change but checks, and its versions after and before."""
+    told = iter(_array(seq, packed))
+    raw = (ids[start : start + _LENGTH] for start in range(0, len(ids), _LENGTH))
+    changes: list[tuple[Key, int, int]] = []
     try:
-        parts = iter(_array(packed))
-        return [
-            (_key(place, id, names), _version(new), _version(old))
-            for place, id, new, old in zip(*[parts] * 4, strict=True)
-        ]
-    except (ValueError, TypeError, Corrupt) as error:
+        for number in told:
+            if type(number) is not int:
+                raise _damaged(seq)
+            place = names.place_of(abs(number))
+            id = f"{place.family}.{_bytes(raw).hex()}" if place.family else _id(told, raw, names)
+            new = 1 if number > 0 else _version(next(told))
+            old = 0 if number > 0 else _version(new - _integer(next(told)))
+            changes.append((Key(names.texts[place.space], names.texts[place.kind], id), new, old))
+    except (ValueError, TypeError, StopIteration, Corrupt) as error:
         raise _damaged(seq) from error
+    if len(next(raw, b"")) not in (0, _CHECKED):
+        raise _damaged(seq)
+    return changes
 
 
-def _array(packed: bytes) -> list[object]:
-    told: object = ormsgpack.unpackb(packed)
+def _array(seq: int, packed: bytes) -> list[object]:
+    try:
+        told: object = ormsgpack.unpackb(packed)
+    except ValueError as error:
+        raise _damaged(seq) from error
     if not isinstance(told, list) or not told:
-        message = "no array of changes"
-        raise TypeError(message)
+        raise _damaged(seq)
     return cast("list[object]", told)
 
 
-def _key(number: object, packed: object, names: Names) -> Key:
-    if not isinstance(number, int):
-        raise TypeError(type(number).__name__)
-    place = names.place_of(number)
-    space, kind = names.texts[place.space], names.texts[place.kind]
-    return Key(space, kind, _unpack_id(packed, place, names))
-
-
-def _version(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INT64:
+def _integer(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise TypeError(type(value).__name__)
 
 
-def _pack_id(id: str, names: Names) -> int | str | bytes:
+def _version(value: object) -> int:
+    if 0 <= (version := _integer(value)) <= MAX_INT64:
+        return version
+    raise ValueError(version)
+
+
+def _bytes(raw: Iterator[bytes]) -> bytes:
+    data = next(raw)
+    if len(data) != _LENGTH:
+        raise ValueError(len(data))
+    return data
+
+
+def _pack_id(id: str, names: Names, ids: list[bytes]) -> int | str | bool | None:
+    """Return what stands in the array for an id that is not a family's; `ids` gets its bytes."""
     number = names.at_hand(id)
     if number != UNKNOWN:
         names.keep(number)
         return number
     digits = _hexadecimal(id)
     if digits is not None:
-        return b"\0" + digits
+        ids.append(digits)
+        return True
     digits = _hexadecimal(id.replace("-", "")) if "-" in id else None
-    return digits if digits is not None and _uuid(digits) == id else id
+    if digits is None or _uuid(digits) != id:
+        return id
+    ids.append(digits)
+    return None
 
 
-def _unpack_id(packed: object, place: Place, names: Names) -> str:
-    if isinstance(packed, bytes):
-        if len(packed) > _LENGTH:
-            return packed[1:].hex()
-        if len(packed) < _LENGTH:
-            raise ValueError(len(packed))
-        return f"{place.family}.{packed.hex()}" if place.family else _uuid(packed)
-    if isinstance(packed, int):
-        return names.texts[packed]
-    if isinstance(packed, str):
-        return packed
-    raise TypeError(type(packed).__name__)
+def _id(told: Iterator[object], raw: Iterator[bytes], names: Names) -> str:
+    packed = next(told)
+    if packed is None:
+        return _uuid(_bytes(raw))
+    if packed is True:
+        return _bytes(raw).hex()
+    return packed if isinstance(packed, str) else names.texts[_integer(packed)]
 
 
 def _uuid(data: bytes) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, cast
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from ...domain.change import ABSENT, Change, Delete, Effect, Ensure, Stamp
 from ...domain.labels import Label
@@ -14,9 +14,13 @@ from .connection import Connection
 from .names import Place
 
 _FIND: Final = (
-    "select row, version, created_at, expires_at, session_id, thread_id from record "
-    "where space = ? and id = ? and kind = ?"
+    "row, version, created_at, expires_at, session_id, thread_id from record "
+    "indexed by record_key where space = ? and id = ? and kind = ?"
 )
+_FIND_LEAN: Final = f"-row, version, at, null, null, null from {lean.FOUND} = ? and digest = ?"
+_TOGETHER: Final = 8
+"""How many keys one statement looks for."""
+
 _INSERT: Final = (
     "insert into record (version, updated_at, expires_at, seal, labels, body, "
     "created_at, session_id, thread_id, space, kind, id) "
@@ -35,7 +39,6 @@ _MOVE: Final = (
 _RAISE: Final = "update record set version = ?, updated_at = nullif(?, created_at) where row = ?"
 _DELETE: Final = "delete from record where row = ?"
 
-_FIND_LEAN: Final = f"select row, version, at from {lean.FOUND} = ? and digest = ?"  # noqa: S608
 _INSERT_LEAN: Final = (
     "insert into node (place, digest, version, at, seal, body) values (?, ?, ?, ?, ?, ?)"
 )
@@ -43,8 +46,7 @@ _RAISE_LEAN: Final = "update node set version = ?, raised = nullif(?, 0) where r
 _DELETE_LEAN: Final = "delete from node where row = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A key in the terms of the file: its place, `None` where nothing was written there yet.
 
     `digest` is that of an id which is a family and a digest, else `None`.
@@ -56,22 +58,26 @@ class Address:
     place: Place | None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The row of a key as it is now, whether it is live or has expired; parents are numbers."""
+class Row(NamedTuple):
+    """The row of a key as it is now, whether it is live or has expired; parents are numbers.
+
+    The number of a lean row is negative.
+    """
 
     row: int
     version: int
     created_at: int
-    expires_at: int | None = None
-    session_id: int | None = None
-    thread_id: int | None = None
-    is_lean: bool = False
+    expires_at: int | None
+    session_id: int | None
+    thread_id: int | None
 
     def stamp(self, now: int) -> Stamp | None:
         """Return what `decide` needs to know, `None` where the record has expired."""
         live = self.expires_at is None or self.expires_at > now
         return Stamp(self.version, self.created_at) if live else None
+
+
+_Found: TypeAlias = tuple[int, int, int, int, int | None, int | None, int | None]
 
 
 class Tables:
@@ -88,23 +94,32 @@ class Tables:
         family, digest = lean.split(key.id) or ("", None)
         return Address(key, family, digest, self._names.place(key.space, key.kind, family))
 
-    def find(self, address: Address) -> Row | None:
-        """Return the row of a key, `None` where there is none."""
-        key, digest, place = address.key, address.digest, address.place
-        if digest is not None:
-            if place is None:
-                # No id of the family was ever written here, in either table.
-                return None
-            rows = self._connection.rows(_FIND_LEAN, (place.number, lean.spot(digest), digest))
-            if rows:
-                row, version, at = cast("tuple[int, int, int]", rows[0])
-                return Row(row, version, place.at + at, is_lean=True)
-        if place is None:
-            return None
-        rows = self._connection.rows(_FIND, (place.space, key.id, place.kind))
-        if not rows:
-            return None
-        return Row(*cast("tuple[int, int, int, int | None, int | None, int | None]", rows[0]))
+    def find(self, addresses: Sequence[Address]) -> list[Row | None]:
+        """Return the rows of keys, `None` where there is none."""
+        answer: list[Row | None] = [None] * len(addresses)
+        for start in range(0, len(addresses), _TOGETHER):
+            self._find(addresses, start, answer)
+        return answer
+
+    def _find(self, addresses: Sequence[Address], start: int, answer: list[Row | None]) -> None:
+        form = ""
+        values: list[str | int | bytes] = []
+        for index, (key, _, digest, place) in enumerate(addresses[start : start + _TOGETHER]):
+            # Where no place was made, no id was ever written, in either table.
+            if place is not None:
+                if digest is not None:
+                    form += f"{index}-"
+                    values += (place.number, lean.spot(digest), digest)
+                form += f"{index}+"
+                values += (place.space, key.id, place.kind)
+        if not form:
+            return
+        for found in cast("list[_Found]", self._connection.rows(_finding(form), values)):
+            index, row = start + found[0], Row(*found[1:])
+            if row.row < 0:
+                place = cast("Place", addresses[index].place)
+                row = row._replace(created_at=place.at + row.created_at)
+            answer[index] = answer[index] or row
 
     def settle(self, address: Address, now: int) -> Place:
         """Return the place of a key, made if it is new."""
@@ -129,8 +144,8 @@ class Tables:
             else:
                 self._write(place, row, effect.record, held)
         elif row is not None and effect.action == "raise":
-            if row.is_lean:
-                values = (effect.version, now - row.created_at, row.row)
+            if row.row < 0:
+                values = (effect.version, now - row.created_at, -row.row)
                 self._connection.run(_RAISE_LEAN, values)
             else:
                 self._connection.run(_RAISE, (effect.version, now, row.row))
@@ -161,7 +176,7 @@ class Tables:
         if record.expires_at is not None:
             self._connection.indexes.need("record_expiry")
         spot = (created, session, thread)
-        if row is not None and row.is_lean:
+        if row is not None and row.row < 0:
             # A lean row cannot hold what was put: the record moves.
             self._remove(row)
             row = None
@@ -182,7 +197,7 @@ class Tables:
     def _remove(self, row: Row) -> None:
         self._leave(row)
         self.removed += 1
-        self._connection.run(_DELETE_LEAN if row.is_lean else _DELETE, (row.row,))
+        self._connection.run(_DELETE_LEAN if row.row < 0 else _DELETE, (abs(row.row),))
 
     def _leave(self, row: Row) -> None:
         """Note that a row leaves its parents, which may then be nobody's."""
@@ -198,6 +213,15 @@ class Tables:
         """Forget what was learnt since: the batch was rolled back."""
         self._loose.clear()
         self._names.undo()
+
+
+@lru_cache(maxsize=256)
+def _finding(form: str) -> str:
+    """Return the statement that looks for some keys, each by its index and in which table."""
+    return " union all ".join(
+        f"select {index}, {_FIND if table == '+' else _FIND_LEAN}"
+        for index, table in zip(form[::2], form[1::2], strict=True)
+    )
 
 
 def _is_late(change: Change, effect: Effect) -> bool:

@@ -64,7 +64,7 @@ def look(connection: Connection, path: str, pulse: Pulse, *, thorough: bool) -> 
     connection.rows("select row from record limit 1")
     return Vitals(
         path=path,
-        present=file_identity(Path(path)) == pulse.file,
+        present=file_identity(path) == pulse.file,
         read_only=connection.read_only,
         file_bytes=size(path),
         wal_bytes=size(f"{path}-wal"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
-def file_identity(path: Path) -> tuple[int, int] | None:
+def file_identity(path: str) -> tuple[int, int] | None:
     """Return what tells one file from another under the same name, `None` where there is none."""
     try:
-        status = path.stat()
+        # Before every transaction: a `Path` would take three times as long.
+        status = os.stat(path)  # noqa: PTH116
     except FileNotFoundError:
         return None
     return status.st_dev, status.st_ino

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import apsw
 
-from ...domain.change import Applied, Batch, Change, Ensure, Put, decide
+from ...domain.change import Applied, Batch, Check, Ensure, Put, decide
 from ...domain.errors import RopewalkError, Unavailable
 from ...domain.labels import Label
 from ...domain.ports import Clock
+from ...domain.record import NO_LABELS
 from . import feed
 from .connection import Connection
 from .errors import in_our_words
@@ -36,15 +36,18 @@ class Write(Errand[Applied]):
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.labels: list[dict[str, Label]] = [
-            dict(change.labels) if isinstance(change, Put) and change.labels else {}
-            for change in batch.changes
-        ]
-        super().__init__(size=sum(_size(change) for change in batch.changes))
-
-
-def _size(change: Change) -> int:
-    return _OVERHEAD + (len(change.body) if isinstance(change, Put | Ensure) else 0)
+        self.labels: list[Mapping[str, Label]] = []
+        size = _OVERHEAD * len(batch.changes)
+        for change in batch.changes:
+            held: Mapping[str, Label] = NO_LABELS
+            if isinstance(change, Put):
+                size += len(change.body)
+                if change.labels:
+                    held = dict(change.labels)
+            elif isinstance(change, Ensure):
+                size += len(change.body)
+            self.labels.append(held)
+        super().__init__(size=size)
 
 
 @dataclass(slots=True)
@@ -66,8 +69,7 @@ class Writer:
         self._path = path
         self._clock = clock
         self._pulse = pulse
-        self._file = Path(path)
-        pulse.file = file_identity(self._file)
+        pulse.file = file_identity(path)
         self._tables = Tables(connection)
         self._tidying = Tidying(connection)
         self._version = 0
@@ -117,7 +119,7 @@ class Writer:
             self._connection.close()
 
     def _transaction(self, errands: Sequence[Write]) -> None:
-        if file_identity(self._file) != self._pulse.file:
+        if file_identity(self._path) != self._pulse.file:
             message = (
                 f"{self._path} was moved or removed while it was open, so nothing can be kept: "
                 "bring it back, or open the store again"
@@ -135,6 +137,7 @@ class Writer:
                 return
             connection.run("commit")
             committed = True
+            self._version = connection.data_version()
         finally:
             if not committed:
                 connection.roll_back()
@@ -142,9 +145,7 @@ class Writer:
 
     def _catch_up(self) -> None:
         """Look whether others have written: they may have given numbers to names, or taken them."""
-        version = self._connection.integer("pragma data_version")
-        if version != self._version:
-            self._version = version
+        if self._connection.data_version() != self._version:
             self._connection.names.forget()
 
     def _goes_alone(self, errand: Write) -> bool:
@@ -174,23 +175,20 @@ class Writer:
         now = self._clock.now()
         tables = self._tables
         addresses = [tables.address(change.key) for change in batch.changes]
-        rows = [tables.find(address) for address in addresses]
+        rows = tables.find(addresses)
         effects = [
-            decide(change, row.stamp(now) if row else None, now)
+            decide(change, row and row.stamp(now), now)
             for change, row in zip(batch.changes, rows, strict=True)
         ]
         for change, address, row, effect, held in zip(
             batch.changes, addresses, rows, effects, errand.labels, strict=True
         ):
-            tables.perform(change, address, row, effect, held=held, now=now)
-        versions = [effect.version for effect in effects]
-        previous = [effect.previous for effect in effects]
-        if all(effect.action == "none" for effect in effects):
-            tables.release_names()
-            return Applied(0, now, tuple(versions), tuple(previous))
-        places = [(tables.settle(address, now), address.digest) for address in addresses]
-        applied = feed.record(
-            self._connection, batch, places, at=now, versions=versions, previous=previous
-        )
+            if type(change) is not Check:
+                tables.perform(change, address, row, effect, held=held, now=now)
+        seq = 0
+        if any(effect.action != "none" for effect in effects):
+            done = list(zip(addresses, effects, strict=True))
+            seq = feed.record(self._connection, batch, tables, done, at=now)
         tables.release_names()
-        return applied
+        versions = tuple([effect.version for effect in effects])
+        return Applied(seq, now, versions, tuple([effect.previous for effect in effects]))

@@ -57,7 +57,8 @@ create table commits (
     batch blob not null,          -- the batch's id, see feed.py
     at integer not null,          -- counted from the first day of 2026
     actor text not null,
-    changes blob not null         -- MessagePack: of every change its key and both versions
+    changes blob not null,        -- MessagePack: of every change its key and both versions
+    ids blob                      -- 16 bytes of each id that is so many; null where there is none
 ) strict;
 
-create index commits_batch on commits (substr(batch, 1, 4));
+create index commits_batch on commits (substr(batch, 1, 3));
