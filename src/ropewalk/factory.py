@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,12 +11,13 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 from . import backends, codecs, layers, sources
 from .codecs.allowlist import Opaque, register_type
+from .codecs.foreign import ForeignValues
 from .codecs.pipeline import make_pipeline
 from .codecs.serialize import MsgPack
 from .config import Config, LayerConfig
 from .domain.address import Option, Options, redacted
 from .domain.clock import SystemClock
-from .domain.errors import Invalid
+from .domain.errors import Corrupt, Invalid
 from .domain.ports import Backend, Clock, Sealer
 from .domain.source import Source
 from .domain.spelling import did_you_mean
@@ -35,6 +37,9 @@ __all__ = [
 ]
 
 _VERBS: Final = ("open", "close", "ping", "get", "apply", "scan", "tally", "feed")
+
+_FOREIGN: Final = re.compile(r"(?P<writer>[a-z_]+):-?\d{1,3}")
+"""The tag of an extension of MessagePack that another program wrote."""
 
 _PLANNED: Final = frozenset({"postgres", "postgresql"})
 
@@ -173,10 +178,18 @@ def open_source(name: str, path: str | Path, **options: object) -> Source:
 def unfold(value: object) -> tuple[str, object] | None:
     """Return the tag and the plain form of a value whose class is not registered in this program.
 
-    For every other value returns `None`. Raises as reading a store does where the plain form is
-    damaged.
+    For every other value returns `None`. What another program wrote in a form of its own is
+    returned as bytes. Raises as reading a store does where the plain form is damaged.
     """
-    return (value.tag, MsgPack().loads(value.data)) if isinstance(value, Opaque) else None
+    if not isinstance(value, Opaque):
+        return None
+    foreign = _FOREIGN.fullmatch(value.tag)
+    if foreign is None:
+        return value.tag, MsgPack().loads(value.data)
+    try:
+        return value.tag, ForeignValues(foreign["writer"]).loads(value.data)
+    except Corrupt:  # an extension may hold anything: it is shown as what it is
+        return value.tag, value.data
 
 
 def _make_backend(config: Config, clock: Clock) -> Backend:

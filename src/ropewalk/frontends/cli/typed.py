@@ -25,6 +25,8 @@ from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from .foreign import Called, meaning
+
 Plain: TypeAlias = bool | int | float | str | None
 Pairs: TypeAlias = Sequence[tuple[object, object]]
 
@@ -193,6 +195,11 @@ def _opened(value: object) -> Form | None:
     if found is None:
         return None
     tag, plain = found
+    meant = meaning(tag, plain)
+    if isinstance(meant, Called):
+        tag, plain = meant.name, meant.given
+    elif meant is not None:
+        return form(meant)
     inner = form(plain)
     match inner:
         case Scalar():
