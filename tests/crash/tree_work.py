@@ -24,6 +24,7 @@ import ropewalk
 from ropewalk.domain.change import Change, Delete
 from ropewalk.domain.checkpoint import CleanupPolicy
 from ropewalk.domain.errors import Conflict, Corrupt, NotFound, Unavailable
+from ropewalk.domain.record import Key
 from ropewalk.services import collector
 from ropewalk.services.storage import Storage
 
@@ -170,7 +171,7 @@ def ignore_stamps() -> None:
     """Let the collector of this process delete whatever it has not marked, however new."""
     unmarked = collector.Collector._unmarked  # noqa: SLF001 (the fault is made here)
 
-    def delete(*, key: ropewalk.domain.record.Key, at_most: int) -> Change:
+    def delete(*, key: Key, at_most: int) -> Change:
         del at_most
         return Delete(key=key)
 
