@@ -286,3 +286,64 @@ async def test_equal_content_has_other_names_elsewhere(
         names.append({id_[-32:] for id_ in ids if id_.startswith(f"{thread}.")})
     assert all(names)
     assert set() == names[0] & names[1] == names[0] & names[2]
+
+
+async def test_a_part_of_a_state_is_read_without_the_rest(storage: Storage) -> None:
+    """A path leads to one item, a stretch, or a value inside; what is not there is NotFound."""
+    await storage.threads.create(id="t")
+    state = {"messages": [message(n) for n in range(400)], "plan": {"steps": ["a", "b"]}}
+    saved = await storage.checkpoints.save("t", state)
+    at = storage.checkpoints.get_path
+    assert message(40) == await at(saved.id, "messages.40")
+    assert [message(n) for n in range(390, 400)] == await at(saved.id, "messages[-10:]")
+    assert "b" == await at(saved.id, "plan.steps.1")
+    with pytest.raises(NotFound, match="messages"):
+        await at(saved.id, "messages.400")
+    with pytest.raises(NotFound):
+        await at("nobody", "plan")
+
+
+async def test_two_states_are_told_apart(storage: Storage) -> None:
+    """What was added, changed and removed is told in words and as JSON Patch."""
+    await storage.threads.create(id="t")
+    await storage.threads.create(id="else")
+    state: dict[str, Any] = {"messages": [message(n) for n in range(200)], "budget": 300}
+    old = await storage.checkpoints.save("t", state)
+    new = await storage.checkpoints.append(
+        "t", {"messages": [{"role": "assistant", "content": "hello"}], "budget": 260}
+    )
+    diff = await storage.checkpoints.diff(old.id, new.id)
+    assert {"messages +1 (assistant)", "budget 300 → 260"} == set(str(diff).splitlines())
+    elsewhere = await storage.checkpoints.copy(new.id, to="else")
+    other = await storage.checkpoints.diff(old.id, elsewhere.id)
+    assert str(diff) == str(other)
+    assert () == (await storage.checkpoints.diff(new.id, new.id)).differences
+
+
+async def test_a_checkpoint_is_forked_by_its_id(storage: Storage) -> None:
+    """The fork continues behind the checkpoint, whose thread need not be known."""
+    await storage.threads.create(id="t")
+    one = await storage.checkpoints.append("t", {"n": [1]})
+    await storage.checkpoints.append("t", {"n": [2]})
+    fork = await storage.checkpoints.fork(one.id, name="other")
+    await storage.checkpoints.append(fork.id, {"n": [3]})
+    latest = await storage.checkpoints.latest(fork.id)
+    assert latest is not None
+    assert [1, 3] == latest.state["n"]
+
+
+async def test_tags_and_pins_stand_in_the_header(storage: Storage) -> None:
+    """Tags are found again; taking one off leaves the others."""
+    await storage.threads.create(id="t")
+    one = await storage.checkpoints.save("t", {"n": 1})
+    two = await storage.checkpoints.save("t", {"n": 2})
+    for name in ("good", "best"):
+        await storage.checkpoints.tag(one.id, name)
+    await storage.checkpoints.tag(two.id, "good")
+    await storage.checkpoints.tag(one.id, "best", remove=True)
+    assert (await storage.checkpoints.pin(two.id)).pinned
+    assert [two.id, one.id] == [h.id for h in await storage.checkpoints.tagged("good")]
+    assert () == await storage.checkpoints.tagged("best")
+    assert ("good",) == (await storage.checkpoints.load(one.id)).tags
+    with pytest.raises(Invalid, match="name"):
+        await storage.checkpoints.tag(one.id, "")

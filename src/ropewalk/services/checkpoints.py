@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -17,6 +17,7 @@ from ..domain.thread import Position, Segment
 from ..stores.base import Find, check_metadata, has_metadata, metadata_conditions
 from ..stores.checkpoints import check_delta, check_tag, with_tag
 from .lineage import Lineage, along, page_along
+from .looking import Looking
 from .manager import change, get
 from .saver import Saver
 from .schemas import Schemas
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..domain.change import Change
+    from ..domain.diff import Diff
     from ..domain.page import Page
+    from ..domain.thread import Thread
     from .desk import Desk
     from .grove import Grove
 
@@ -43,12 +46,16 @@ class Checkpoints(Upkeep):
     workflow's, and where a line comes from is the threads'.
     """
 
-    def __init__(self, desk: Desk, lineage: Lineage, grove: Grove) -> None:
-        """Work at `desk`, asking `lineage` for a thread's line, with the trees of `grove`."""
+    def __init__(
+        self, desk: Desk, lineage: Lineage, grove: Grove, *, fork: Callable[..., Awaitable[Thread]]
+    ) -> None:
+        """Work at `desk` with the trees of `grove`; `lineage` knows lines, `fork` bends them."""
         super().__init__(desk, lineage, grove, newest=self.newest_of)
         self._store = grove.store
         self._planter = grove.planter(desk.sealer.values)
         self._saver = Saver(desk, lineage, grove, self._planter, newest=self.newest_of)
+        self._looking = Looking(self._planter)
+        self._fork = fork
         self._schemas = Schemas()
 
     async def save(
@@ -143,6 +150,27 @@ class Checkpoints(Upkeep):
         """Return checkpoints with their states in the order asked, `None` where there is none."""
         headers = await self._store.find_many(checkpoint_ids)
         return tuple([await self._open(header) if header else None for header in headers])
+
+    async def get_path(self, checkpoint_id: str, path: str) -> Any:  # noqa: ANN401 (a user's state)
+        """Return one part of a state, such as `messages.40` or `messages[-10:]`, reading no more.
+
+        The state is read as it was saved, without raising it to a later version. Raises
+        `NotFound` for an unknown checkpoint and for a path that leads nowhere.
+        """
+        return await self._looking.at(await self.get(checkpoint_id), path)
+
+    async def diff(self, old_id: str, new_id: str) -> Diff:
+        """Tell what differs between two states, at a cost that grows with the difference.
+
+        `str()` of the outcome reads `messages +1 (assistant)`; `json_patch()` gives RFC 6902.
+        Raises `NotFound` for an unknown checkpoint.
+        """
+        return await self._looking.diff(await self.get(old_id), await self.get(new_id))
+
+    async def fork(self, checkpoint_id: str, *, name: str = "", id: str | None = None) -> Thread:
+        """Begin a thread that continues behind a checkpoint; nothing is copied."""
+        header = await self.get(checkpoint_id)
+        return await self._fork(header.thread_id, at=checkpoint_id, name=name, id=id)
 
     async def get(self, checkpoint_id: str) -> CheckpointHeader:
         """Return a checkpoint without its state; raise `NotFound` where there is none."""

@@ -19,6 +19,7 @@ from .states import States
 from .threads import Threads
 
 if TYPE_CHECKING:
+    from ..domain.thread import Thread
     from .desk import Desk
 
 
@@ -37,7 +38,7 @@ class Modules:
         self.memories = Memories(desk)
         self.history = History(desk, lineage)
         grove = Grove(desk)
-        self.checkpoints = Checkpoints(desk, lineage, grove)
+        self.checkpoints = Checkpoints(desk, lineage, grove, fork=self._fork)
         self.threads = Threads(
             desk,
             lineage,
@@ -51,3 +52,6 @@ class Modules:
             desk,
             Dependants(threads=self.threads, history=self.history, checkpoints=self.checkpoints),
         )
+
+    async def _fork(self, thread_id: str, *, at: str, name: str, id: str | None) -> Thread:
+        return await self.threads.fork(thread_id, at=at, name=name, id=id)

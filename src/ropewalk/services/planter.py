@@ -18,7 +18,7 @@ from ..trees.memo import ListMemo, Memo, StateMemo
 from ..trees.read import TreeReader, together
 from ..trees.root import MOST_KEYS, WHOLE, Root, pack_root, read_root
 from ..trees.seed import edge_of, remember
-from ..trees.split import Splitter
+from ..trees.split import MOST_REMEMBERED, Splitter
 from .forest import SLICE
 from .growth import Growth
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MOST_MEMOS: Final = 64
+_MOST_MEMOS: Final = 512
+_MOST_BYTES: Final = 64 * 1024 * 1024
 
 _HEADER: Final = tuple(field.name for field in fields(CheckpointHeader))
 
@@ -48,19 +49,25 @@ class Memos:
     def __init__(self) -> None:
         """Begin without memories."""
         self._memos: OrderedDict[tuple[str, str, str], StateMemo] = OrderedDict()
+        self._weight = 0
         self._lock = threading.Lock()
 
     def take(self, key: tuple[str, str, str]) -> StateMemo | None:
         """Hand out a memo, which is gone from here then."""
         with self._lock:
-            return self._memos.pop(key, None)
+            memo = self._memos.pop(key, None)
+            self._weight -= memo.weight if memo else 0
+            return memo
 
     def put(self, key: tuple[str, str, str], memo: StateMemo) -> None:
         """Remember a state, and forget the one that nobody asked for longest."""
         with self._lock:
+            before = self._memos.pop(key, None)
             self._memos[key] = memo
-            if len(self._memos) > _MOST_MEMOS:
-                self._memos.popitem(last=False)
+            self._weight += memo.weight - (before.weight if before else 0)
+            while len(self._memos) > _MOST_MEMOS or self._weight > _MOST_BYTES:
+                _, oldest = self._memos.popitem(last=False)
+                self._weight -= oldest.weight
 
 
 @dataclass(slots=True)
@@ -102,12 +109,13 @@ class Planter:
         if memo is None:
             memo = await self._seeded(family, parent, keys)
         growth = growth or self._growth(family)
-        splitter = Splitter(self.values, keys, growth.keep, by_identity=by_identity)
+        spare = MOST_REMEMBERED - (memo.weight if memo else 0)
+        splitter = Splitter(self.values, keys, growth.keep, by_identity=by_identity, spare=spare)
         try:
             grown = await self._drive(_write(splitter, state, memo), growth)
         except Invalid as error:
             raise self._with_path(error, state) from error
-        grown.schema = schema
+        grown.schema, grown.weight = schema, MOST_REMEMBERED - splitter.spare
         return self._plant(grown, growth, keys)
 
     async def extend(
@@ -127,7 +135,8 @@ class Planter:
             )
             raise Invalid(message, code="not_a_dict", field="delta", id=parent.id)
         growth = self._growth(family)
-        splitter = Splitter(self.values, keys, growth.keep)
+        spare = MOST_REMEMBERED - memo.weight
+        splitter = Splitter(self.values, keys, growth.keep, spare=spare)
         for name, value in delta.items():
             await self._extend(splitter, growth, memo, name, value, family=family)
         if len(memo.slots) > MOST_KEYS:
@@ -136,6 +145,7 @@ class Planter:
                 f"{len(memo.slots)}; put what there are many of into a dictionary of its own"
             )
             raise Invalid(message, code="too_many", field="delta")
+        memo.weight = MOST_REMEMBERED - splitter.spare
         return self._plant(memo, growth, keys)
 
     async def _extend(
@@ -174,7 +184,7 @@ class Planter:
     async def state(self, header: CheckpointHeader) -> tuple[int, Any]:
         """Return the state of a checkpoint, made anew, and the user's version of it."""
         root = self.root(header)
-        reader = self._reader_of(root)
+        reader = self.reader_of(root)
         made = await self.read(
             header, together({name: reader.value(slot) for name, slot in root.slots.items()})
         )
@@ -188,6 +198,16 @@ class Planter:
 
     async def read(self, header: CheckpointHeader, work: Reads[T]) -> T:
         """Do a work that reads the state of a checkpoint, whose root is checked first."""
+        trunk = await self.checked(header)
+        try:
+            return await self._forest.read(trunk.family, work)
+        except Corrupt as error:
+            message = f"the state of checkpoint {header.id} is damaged: {error.message}"
+            facts = {**error.facts, "id": header.id}
+            raise Corrupt(message, code=error.code, **facts) from error
+
+    async def checked(self, header: CheckpointHeader) -> Trunk:
+        """Return a checkpoint's trunk; raise `Corrupt` unless it is this checkpoint's own."""
         trunk = header.trunk
         if trunk is None:
             raise no_state(header)
@@ -198,12 +218,7 @@ class Planter:
                 "restore it from a backup"
             )
             raise Corrupt(message, code="bad_root", id=header.id)
-        try:
-            return await self._forest.read(trunk.family, work)
-        except Corrupt as error:
-            message = f"the state of checkpoint {header.id} is damaged: {error.message}"
-            facts = {**error.facts, "id": header.id}
-            raise Corrupt(message, code=error.code, **facts) from error
+        return trunk
 
     async def again(self, source: CheckpointHeader) -> Plant:
         """Return the state of a checkpoint as a plant, to be written once more as it is."""
@@ -239,7 +254,7 @@ class Planter:
             state, family=family, parent=parent, schema=root.schema, growth=growth
         )
 
-    def _reader_of(self, root: Root) -> TreeReader:
+    def reader_of(self, root: Root) -> TreeReader:
         """Return who reads the values of a root: another program's come as they are stored."""
         if root.values == self._name:
             return self._reader

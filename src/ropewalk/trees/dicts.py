@@ -11,7 +11,7 @@ from .form import DICT, Branch, Ref, Row, Slot, leaf_body, pack_slot, refs_in
 from .heads import dict_head
 from .lists import is_short
 from .memo import UNSEEN, DictMemo, Entry, Memo
-from .pieces import Pauses, Pieces
+from .pieces import Pauses, Pieces, given_up, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,11 @@ def write_dict(
         if not form or size > _LONGEST_SEEN:
             forms = None
         yield
-    seen = None if forms is None else dict_head(len(value)) + b"".join(forms)
+    if before is not None:
+        given_up(splitter, before.seen)
+    seen = None
+    if forms is not None:
+        seen = remembered(splitter, dict_head(len(value)) + b"".join(forms))
     if before is not None and _is_unchanged(entries, before):
         before.entries, before.seen = entries, seen
         return before.row, before

@@ -11,7 +11,7 @@ from .edge import Edge
 from .form import LIST, Branch, Ref, Row, Slot, leaf_body, refs_in
 from .heads import list_head
 from .memo import Leaf, ListMemo, Memo
-from .pieces import Pauses, Pieces
+from .pieces import Pauses, Pieces, given_up, remembered
 
 _LONGEST_SEEN: Final = 256 * 1024
 """A leaf whose items are longer is compared by their names."""
@@ -105,7 +105,9 @@ class _ListWriter:
         slots = tuple(self.tail)
         digest = self.splitter.node(leaf_body(slots))
         branch = Branch(Ref(digest, deep=bool(refs_in(slots))), len(slots))
-        leaf = Leaf(branch, slots, self._seen(), self.tail_subs)
+        seen = self._seen()
+        kept = None if seen is None else remembered(self.splitter, seen)
+        leaf = Leaf(branch, slots, kept, self.tail_subs)
         self._closed = True
         self._edge.add(branch, self.splitter.node)
         if self.leaves is not None:
@@ -203,7 +205,7 @@ class _Rewriter:
             forms.append(form)
             yield
         if sum(map(len, forms)) <= _LONGEST_SEEN:
-            leaf.seen = list_head(len(part)) + b"".join(forms)
+            leaf.seen = remembered(self._splitter, list_head(len(part)) + b"".join(forms))
         return True
 
     def _same_trees(self, leaf: Leaf, part: list[object]) -> Pauses[bool]:
@@ -250,6 +252,7 @@ class _Rewriter:
                 last -= 1
         for leaf in leaves[first:last]:
             splitter.forget(leaf.slots)
+            given_up(splitter, leaf.seen)
             splitter.known.add(leaf.branch.ref.digest)
         splitter.forget(memo.tail)
         splitter.known |= memo.edge.closed | memo.edge.open
@@ -260,6 +263,7 @@ class _Rewriter:
         while last < len(leaves) and not row.is_aligned:
             leaf = leaves[last]
             splitter.forget(leaf.slots)
+            given_up(splitter, leaf.seen)
             splitter.known.add(leaf.branch.ref.digest)
             yield from self._add(row, end, end + leaf.branch.total, subs=leaf.subs)
             end += leaf.branch.total

@@ -96,10 +96,12 @@ Memo: TypeAlias = ListMemo | DictMemo | WrapMemo | ChunksMemo
 class StateMemo:
     """A whole state as it was written: one slot and memo for each of its keys.
 
-    A state that is no dictionary stands under the empty key, and `is_dict` says so.
+    A state that is no dictionary stands under the empty key, and `is_dict` says so. `weight` is
+    how many bytes of stored forms are remembered.
     """
 
     slots: dict[str, Slot]
     memos: dict[str, Memo]
     is_dict: bool
     schema: int = 0
+    weight: int = 0

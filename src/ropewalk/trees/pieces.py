@@ -20,13 +20,15 @@ class Pieces(Protocol):
     """Write the pieces of a value: what a `Splitter` is to those who take lists apart.
 
     `known` are the names of nodes that are stored already and part of what is gone on from.
-    With `by_identity` the caller vouches that the same object is unchanged.
+    With `by_identity` the caller vouches that the same object is unchanged. `spare` is how many
+    bytes of stored forms may still be remembered for the next comparison.
     """
 
     values: Values
     keys: TreeKeys
     known: set[bytes]
     by_identity: bool
+    spare: int
 
     def node(self, body: bytes) -> bytes:
         """Keep a node's body unless it is stored; return its name."""
@@ -55,3 +57,16 @@ class Pieces(Protocol):
     def light_form(self, value: object) -> bytes:
         """Return the stored form of a light value, nothing for a heavy one."""
         ...
+
+
+def remembered(pieces: Pieces, form: bytes) -> bytes | None:
+    """Return a form to be remembered, nothing where there is no room for it."""
+    if len(form) > pieces.spare:
+        return None
+    pieces.spare -= len(form)
+    return form
+
+
+def given_up(pieces: Pieces, form: bytes | None) -> None:
+    """Take back the room of a form that is remembered no longer."""
+    pieces.spare += len(form or b"")

@@ -45,6 +45,9 @@ LONG_BYTES: Final = 8 * 1024
 MOST_DEPTH: Final = 48
 """Deeper than so many trees in one another, values are kept in one piece."""
 
+MOST_REMEMBERED: Final = 16 * 1024 * 1024
+"""Bytes of stored forms that are remembered of one state; the rest is compared by names."""
+
 _PIECE: Final = 1024 * 1024
 
 
@@ -61,12 +64,14 @@ class Splitter:
         keep: Callable[[bytes, bytes], None],
         *,
         by_identity: bool = False,
+        spare: int = MOST_REMEMBERED,
     ) -> None:
         """Write with these values and keys; with `by_identity` the same object is unchanged."""
         self.values = values
         self.keys = keys
         self.known: set[bytes] = set()
         self.by_identity = by_identity
+        self.spare = spare
         self._keep = keep
         self._depth = 0
 
