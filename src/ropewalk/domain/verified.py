@@ -24,7 +24,7 @@ class Damage:
 
     def __str__(self) -> str:
         """Say in a line what is lost and why."""
-        where = []
+        where: list[str] = []
         if self.thread_id is not None:
             where.append(f"thread {self.thread_id!r}")
         if self.checkpoint_id is not None:

@@ -1,10 +1,14 @@
 """`prune`, `gc`, `verify`, `tag`, `fork`: what they say, what they change, how they end."""
 
+# The type stubs of apsw name a class that Python has from 3.12 on only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import apsw
 import pytest
@@ -73,17 +77,24 @@ def test_a_policy_that_says_nothing_is_refused(own: str, words: tuple[str, ...],
     assert said in answer.err
 
 
-def test_damage_is_named_and_ends_with_seven(own: str) -> None:
-    """Thread, checkpoint and reason of what is damaged; the rest can still be shown."""
-    assert typed("verify", "--json", "-u", own).json["whole"]
-    connection = apsw.Connection(own.removeprefix("sqlite:///"))
-    [(id_, row, body)] = connection.execute(
+def damage_newest(path: Path) -> str:
+    """Flip a bit in the newest checkpoint of a file, and return its id."""
+    connection = apsw.Connection(str(path))
+    rows = connection.execute(
         "select id, row, body from record where kind = (select nr from name where "
         "text = 'checkpoint' and space = 0) order by created_at desc limit 1"
-    ).fetchall()
+    )
+    [(id_, row, body)] = cast("list[tuple[str, int, bytes]]", rows.fetchall())
     damaged = bytes([body[0] ^ 1]) + body[1:]
     connection.execute("update record set body = ? where row = ?", (damaged, row))
     connection.close()
+    return id_
+
+
+def test_damage_is_named_and_ends_with_seven(own: str) -> None:
+    """Thread, checkpoint and reason of what is damaged; the rest can still be shown."""
+    assert typed("verify", "--json", "-u", own).json["whole"]
+    id_ = damage_newest(Path(own.removeprefix("sqlite:///")))
     answer = typed("verify", "--json", "-u", own)
     assert 7 == answer.code
     assert [id_] == [damage["checkpoint_id"] for damage in answer.json["damages"]]

@@ -60,7 +60,7 @@ def prune(
     a snapshot begins at, and what a kept one needs. Nothing is removed without --apply. The space
     comes back with: ropewalk gc.
     """
-    where = dict(part.partition("=")[::2] for part in keep_where)
+    where = {name: value for name, _, value in (part.partition("=") for part in keep_where)}
     policy = CleanupPolicy(
         keep_last=keep_last,
         keep_for=None if keep_for is None else span(keep_for),
