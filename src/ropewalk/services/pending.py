@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 _BY_ID: Final = Order("id")
 
+_BEHIND: Final = chr(ord(prefix_of("")) + 1)
+"""What makes a bound right behind the writes at a checkpoint, put behind its id."""
+
+_OTHERS: Final = 16
+"""So many writes for each checkpoint are looked through at most, to find those of several."""
+
 
 class Pending:
     """The values are trees of the same family as the states, so that both share their nodes."""
@@ -83,24 +89,47 @@ class Pending:
             if stored.checkpoint_id == id:
                 yield stored
 
+    async def stored_at(self, ids: Sequence[str]) -> AsyncIterator[StoredWrite]:
+        """Go through the writes at several checkpoints; no value is read.
+
+        Checkpoints that follow one another are mostly asked for together, with few writes of
+        others between theirs: then one look is enough.
+        """
+        wanted = dict.fromkeys(ids)
+        if len(wanted) > 1:
+            most = _OTHERS * len(wanted)
+            between = (
+                Condition("id", "ge", prefix_of(min(wanted))),
+                Condition("id", "lt", max(wanted) + _BEHIND),
+            )
+            find = Find(where=between, order=_BY_ID, limit=most)
+            near = [stored async for stored in self._store.scan(find)]
+            if len(near) < most:
+                for stored in near:
+                    if stored.checkpoint_id in wanted:
+                        yield stored
+                return
+        for id_ in wanted:
+            async for stored in self.stored(id_):
+                yield stored
+
     async def read(
         self, ids: Sequence[str], *, channels: Collection[str] | None
     ) -> dict[str, list[Write]]:
         """Return the writes at each checkpoint, by task path, task and place."""
-        found: dict[str, list[Write]] = {}
-        for id_ in ids:
-            writes = [
-                Write(
+        found: dict[str, list[Write]] = {id_: [] for id_ in ids}
+        async for stored in self.stored_at(ids):
+            if channels is None or stored.channel in channels:
+                write = Write(
                     task_id=stored.task_id,
                     index=stored.index,
                     channel=stored.channel,
                     value=await self._value(stored),
                     task_path=stored.task_path,
                 )
-                async for stored in self.stored(id_)
-                if channels is None or stored.channel in channels
-            ]
-            found[id_] = sorted(writes, key=lambda w: (w.task_path, w.task_id, w.index))
+                found[stored.checkpoint_id].append(write)
+        for writes in found.values():
+            writes.sort(key=lambda w: (w.task_path, w.task_id, w.index))
         return found
 
     async def _value(self, stored: StoredWrite) -> object:

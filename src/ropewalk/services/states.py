@@ -256,9 +256,8 @@ class States:
     async def written(self, ids: Sequence[str]) -> dict[str, set[str]]:
         """Return the channels that were written to at each checkpoint; no value is read."""
         found: defaultdict[str, set[str]] = defaultdict(set)
-        for id_ in ids:
-            async for stored in self._pending.stored(id_):
-                found[id_].add(stored.channel)
+        async for stored in self._pending.stored_at(ids):
+            found[stored.checkpoint_id].add(stored.channel)
         return {id_: found[id_] for id_ in ids}
 
     async def forget_writes(self, ids: Sequence[str]) -> None:

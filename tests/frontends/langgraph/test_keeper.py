@@ -139,3 +139,17 @@ async def test_values_of_every_kind_come_back(saver: RopewalkSaver) -> None:
     written = {channel: value for _, channel, value in found.pending_writes or []}
     assert repr(expected) == repr(found.checkpoint["channel_values"])
     assert repr(expected) == repr(written)
+
+
+async def test_writes_of_other_threads_hide_none(saver: RopewalkSaver) -> None:
+    """Each checkpoint of a list has its own writes, however many others have between them."""
+    for id_ in "1234":
+        for name, count in (("t", 2), ("u", 60)):
+            await saver.aput(thread(name), checkpoint(Step(), id=id_), {}, {})
+            writes = [("ch", f"{name}{id_}{number}") for number in range(count)]
+            await saver.aput_writes(thread(name, id=id_), writes, "task")
+
+    found = [found async for found in saver.alist(thread("t"))]
+
+    expected = [[f"t{id_}0", f"t{id_}1"] for id_ in "4321"]
+    assert expected == [[value for _, _, value in each.pending_writes or []] for each in found]

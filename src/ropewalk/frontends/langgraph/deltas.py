@@ -49,10 +49,20 @@ async def ancestors(states: States, header: CheckpointHeader) -> AsyncIterator[C
     Follows the parents, as ids do not tell who comes from whom; ends where they form a circle.
     """
     walked = {header.id}
+    near: dict[str, CheckpointHeader] = {}
+    width = _FIRST_WINDOW
     here: CheckpointHeader | None = header
     while here is not None and here.parent_id is not None and here.parent_id not in walked:
-        walked.add(here.parent_id)
-        here = await states.find(here.parent_id)
+        id_ = here.parent_id
+        walked.add(id_)
+        if id_ not in near and id_ < here.id:
+            # Most parents lie right before their children: a look at those finds many.
+            rows = states.headers(
+                thread_id=here.thread_id, namespace=here.namespace, before=here.id, limit=width
+            )
+            near = {each.id: each async for each in rows}
+            width = min(2 * width, _WIDEST_WINDOW)
+        here = near.get(id_) or await states.find(id_)
         if here is not None:
             yield here
 
