@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias, cast
 
 import apsw
 
 from ...domain.errors import Corrupt
-from ...domain.record import NO_LABELS, Key, Record
+from ...domain.record import Key, Record
 from . import lean, select
 from .connection import Connection
-from .names import Names, Place
+from .names import Place
 from .rows import record_of
 
 _TOGETHER: Final = 128
 """How many lean rows one statement looks for."""
 
-_Spot: TypeAlias = tuple[int, bytes, Key]
-"""Where in the answer a lean record belongs, its digest and its key."""
+_Lean: TypeAlias = tuple[bytes, int, int, "int | None", int, "bytes | None"]
+"""Digest, version, created (from the place's time), raised (from that), seal, body."""
+
+_Families: TypeAlias = dict[tuple[str, str, str], dict[bytes, int]]
+_Others: TypeAlias = list[tuple[int, Place | None]]
+_Again: TypeAlias = list[tuple[int, int]]
+"""Where in the answer a record belongs: by space, kind, family and digest; with its place; and
+where the same record stands already."""
 
 
 def records_by_key(
@@ -26,27 +32,39 @@ def records_by_key(
 ) -> list[Record | None]:
     """Return the records of `keys` that are live at `now`, `None` where absent."""
     answer: list[Record | None] = [None] * len(keys)
-    spots: dict[tuple[str, str, str], list[_Spot]] = {}
-    others: list[tuple[int, Place | None]] = []
-    for index, key in enumerate(keys):
-        parts = lean.split(key.id)
-        if parts is None:
-            others.append((index, connection.names.place(key.space, key.kind)))
-        else:
-            family, digest = parts
-            spots.setdefault((key.space, key.kind, family), []).append((index, digest, key))
-    for (space, kind, family), wanted in spots.items():
-        place = connection.names.place(space, kind, family)
+    families, others, again = _sorted_out(connection, keys)
+    for name, wanted in families.items():
+        place = connection.names.place(*name)
         if place is not None:
-            for start in range(0, len(wanted), _TOGETHER):
-                some = wanted[start : start + _TOGETHER]
-                _fill(connection, place, some, answer, bodies=bodies)
-        others += [(index, place) for index, _, _ in wanted if answer[index] is None]
+            _fill(connection, place, wanted, keys, answer, bodies=bodies)
+            others += [(index, place) for index in wanted.values() if answer[index] is None]
     statement = select.point(bodies=bodies)
     for index, place in others:
         if place is not None:
             answer[index] = _ordinary(connection, statement, keys[index], place, now=now)
+    for index, first in again:
+        answer[index] = answer[first]
     return answer
+
+
+def _sorted_out(connection: Connection, keys: Sequence[Key]) -> tuple[_Families, _Others, _Again]:
+    """Return which keys may be lean, by family and digest; the others; and which occur again."""
+    families: _Families = {}
+    others: _Others = []
+    again: _Again = []
+    for index, key in enumerate(keys):
+        parts = lean.split(key.id)
+        if parts is None:
+            others.append((index, connection.names.place(key.space, key.kind)))
+            continue
+        name = (key.space, key.kind, parts[0])
+        wanted = families.get(name)
+        if wanted is None:
+            wanted = families[name] = {}
+        first = wanted.setdefault(parts[1], index)
+        if first != index:
+            again.append((index, first))
+    return families, others, again
 
 
 def _ordinary(
@@ -63,48 +81,50 @@ def _ordinary(
 def _fill(
     connection: Connection,
     place: Place,
-    wanted: Sequence[_Spot],
+    wanted: Mapping[bytes, int],
+    keys: Sequence[Key],
     answer: list[Record | None],
     *,
     bodies: bool,
 ) -> None:
     """Put the lean records of one place into the answer."""
-    room = 1 << (len(wanted) - 1).bit_length()
-    spots = [lean.spot(digest) for _, digest, _ in wanted]
+    digests = list(wanted)
+    texts = connection.names.texts
+    for start in range(0, len(digests), _TOGETHER):
+        some = digests[start : start + _TOGETHER]
+        key = keys[wanted[some[0]]]
+        for digest, version, at, raised, seal, body in _lean(
+            connection, place, some, key, bodies=bodies
+        ):
+            index = wanted.get(digest)
+            if index is not None:
+                created = place.at + at
+                times = (created, created if raised is None else created + raised)
+                answer[index] = Record.bare(
+                    keys[index], version, times=times, seal=texts[seal], body=body
+                )
+
+
+def _lean(
+    connection: Connection, place: Place, digests: Sequence[bytes], key: Key, *, bodies: bool
+) -> list[_Lean]:
+    """Return the lean rows of one place that may have these digests; `key` is that of the first."""
+    room = 1 << (len(digests) - 1).bit_length()
+    spots = list(map(lean.spot, digests))
     spots += [spots[-1]] * (room - len(spots))
     body = "body" if bodies else "null"
-    marks = ", ".join("?" * room)
     columns = f"select digest, version, at, raised, seal, {body} from"
-    statement = f"{columns} {lean.FOUND} in ({marks})"
+    statement = f"{columns} {lean.FOUND} in ({', '.join('?' * room)})"
     try:
-        rows = connection.rows(statement, (place.number, *spots))
+        return cast("list[_Lean]", connection.rows(statement, (place.number, *spots)))
     except apsw.CorruptError as error:
-        if len(wanted) == 1:
-            raise _lost(wanted[0][2], error) from error
-        for spot in wanted:
-            _fill(connection, place, (spot,), answer, bodies=bodies)
-        return
-    found = {row[0]: row for row in rows}
-    for index, digest, key in wanted:
-        row = found.get(digest)
-        if row is not None:
-            answer[index] = _record(key, place, connection.names, row)
-
-
-def _record(key: Key, place: Place, names: Names, row: tuple[object, ...]) -> Record:
-    _, version, at, raised, seal, body = cast(
-        "tuple[bytes, int, int, int | None, int, bytes | None]", row
-    )
-    created = place.at + at
-    return Record(
-        key=key,
-        version=version,
-        created_at=created,
-        updated_at=created if raised is None else created + raised,
-        labels=NO_LABELS,
-        body=body,
-        seal=names.texts[seal],
-    )
+        if len(digests) == 1:
+            raise _lost(key, error) from error
+    rows: list[_Lean] = []
+    for digest in digests:
+        asked = Key(key.space, key.kind, f"{place.family}.{digest.hex()}")
+        rows += _lean(connection, place, (digest,), asked, bodies=bodies)
+    return rows
 
 
 def _lost(key: Key, error: apsw.CorruptError) -> Corrupt:
