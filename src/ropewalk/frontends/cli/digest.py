@@ -58,13 +58,19 @@ def _of_model(item: LLMRequest | LLMResponse | TokenUsage | Cost) -> str:
 
 
 def checkpoint_digest(header: CheckpointHeader) -> str:
-    """Return one line about a checkpoint: its workflow, what is noted of it, its size."""
+    """Return one line about a checkpoint: its workflow, what is noted of it, its size.
+
+    Where it is of a graph inside another one, the names of these graphs come first, without the
+    ids of their runs.
+    """
     noted = [
         f"{brief(name, _NARROW)}={worded(value)}"
         for name, value in list(header.metadata.items())[:_NOTED]
     ]
     workflow = [] if header.workflow_id is None else [brief(header.workflow_id, _NARROW)]
-    return " ".join([*workflow, *noted, f"({size(header.size)})"])
+    inner = "/".join(name.partition(":")[0] for name in header.namespace.split("|"))
+    within = [f"in {brief(inner, _NARROW)}:"] if inner else []
+    return " ".join([*within, *workflow, *noted, f"({size(header.size)})"])
 
 
 def _tool(call: ToolCall) -> str:
@@ -88,7 +94,7 @@ def worded(value: object) -> str:
 
 
 def _worded_fields(shown: Fields) -> str:
-    keys = ", ".join(brief(str(key), _NARROW) for key, _ in shown.pairs[:_NOTED])
+    keys = ", ".join(brief(str(key), _NARROW) or '""' for key, _ in shown.pairs[:_NOTED])
     more = ", ..." if len(shown.pairs) > _NOTED else ""
     return f"{{{keys}{more}}}"
 

@@ -6,16 +6,20 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from ...domain.checkpoint import CheckpointHeader
 from ...domain.moment import to_micros
 from ...domain.thread import Node, Thread
 from .graph import Point, in_order
 from .refs import position_of
+from .tips import newest
 
 if TYPE_CHECKING:
     from ...services.storage import Storage
+
+_INSIDE: Final = "|"
+"""Stands between the names of graphs that lie in one another, in the namespaces of LangGraph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ async def _mark(storage: Storage, family: Family, nodes: Iterable[Node]) -> None
     marks: defaultdict[str, list[Mark]] = defaultdict(list)
     for node in nodes:
         thread = node.thread
-        tip = await storage.checkpoints.latest_header(thread.id)
+        tip = await newest(storage, thread.id)
         if tip is None:
             family.empty.append(name_of(node))
         else:
@@ -111,12 +115,16 @@ async def _points(storage: Storage, family: Family) -> list[Point]:
         for header in family.headers.values()
     }
     reached = _reached(family, parents)
+    gaps = {node.thread.id: node.thread.gaps for node in nodes_of(family.root)}
     return [
         Point(
             id=header.id,
             at=to_micros(header.created_at),
             parents=parents[header.id],
-            hidden=header.id not in reached,
+            hidden=header.id not in reached
+            and any(
+                gap.begin <= position_of(header) < gap.end for gap in gaps.get(header.thread_id, ())
+            ),
         )
         for header in family.headers.values()
     ]
@@ -129,7 +137,9 @@ async def _parents(
     first = header.parent_id
     if first is not None and first not in known and not await storage.checkpoints.find(first):
         first = None
-    if first is None:
+    if first is None and header.namespace:
+        first = _around(header, known.values())
+    elif first is None:
         # Its parent was deleted, or it came without one: it continues what is before it.
         before = await storage.checkpoints.latest_header(
             header.thread_id, until=position_of(header)
@@ -138,6 +148,17 @@ async def _parents(
     merged = header.metadata.get("merged_checkpoint")
     found = [first, merged if isinstance(merged, str) and merged in known else None]
     return tuple(dict.fromkeys(id for id in found if id is not None and id != header.id))
+
+
+def _around(header: CheckpointHeader, known: Iterable[CheckpointHeader]) -> str | None:
+    """Return what a graph inside a graph goes on from: its own states, or those around it."""
+    at = position_of(header)
+    before = [h for h in known if h.thread_id == header.thread_id and position_of(h) < at]
+    for namespace in (header.namespace, header.namespace.rpartition(_INSIDE)[0], ""):
+        found = [h for h in before if h.namespace == namespace]
+        if found:
+            return max(found, key=position_of).id
+    return None
 
 
 def _reached(family: Family, parents: Mapping[str, tuple[str, ...]]) -> set[str]:

@@ -13,7 +13,7 @@ from ...domain.history import EntryKind, HistoryEntry, Message
 from ...domain.moment import to_micros
 from ...domain.thread import Position
 from .command import Example, Invocation, command
-from .digest import spoken
+from .digest import spoken, worded
 from .figures import UNKNOWN, Figures, cost_text, session_figures, thread_figures
 from .opening import opened, run
 from .outline import outline, part_of
@@ -21,10 +21,11 @@ from .output import Output
 from .payload import Json, entity, faithful
 from .refs import Refs
 from .text import clean, clean_lines, size, stamp
+from .tips import newest
 from .told import told
 
 if TYPE_CHECKING:
-    from ...domain.checkpoint import CheckpointHeader
+    from ...domain.checkpoint import CheckpointHeader, Write
     from ...services.catalog import Named
     from ...services.storage import Storage
 
@@ -102,7 +103,7 @@ async def _header(storage: Storage, target: Named) -> CheckpointHeader:
     if target.kind == "checkpoint":
         return await storage.checkpoints.get(target.id)
     place = await Refs(storage).place(target)
-    header = await storage.checkpoints.latest_header(place.thread_id, until=place.until)
+    header = await newest(storage, place.thread_id, until=place.until)
     if header is None:
         message = f"there is no checkpoint on the line of thread {place.thread_id!r} there"
         raise NotFound(message, what="checkpoint", thread_id=place.thread_id)
@@ -176,20 +177,20 @@ async def _thread(storage: Storage, target: Named) -> Shown:
     lineage = [each.id for each in await storage.threads.lineage(thread.id)]
     branches = await storage.threads.branches(thread.id)
     snapshots = await storage.threads.snapshots(thread.id)
-    newest = await storage.checkpoints.latest_header(thread.id)
+    tip = await newest(storage, thread.id)
     count = await storage.checkpoints.count(thread.id)
     payload = entity(thread) | figures.payload
     payload |= {
         "lineage": list(lineage),
         "branches": [entity(branch) for branch in branches],
         "snapshots": [entity(snapshot) for snapshot in snapshots],
-        "newest_checkpoint_id": None if newest is None else newest.id,
+        "newest_checkpoint_id": None if tip is None else tip.id,
         "checkpoints": count,
     }
     shown = told(thread) | _figures(figures)
     shown |= {"lineage": lineage, "checkpoints": count}
-    if newest is not None:
-        shown["newest checkpoint"] = newest.id
+    if tip is not None:
+        shown["newest checkpoint"] = tip.id
     if branches:
         shown["branches"] = {f"{b.name or b.id} ({b.status})": b.thread_id for b in branches}
     if snapshots:
@@ -200,9 +201,27 @@ async def _thread(storage: Storage, target: Named) -> Shown:
 async def _checkpoint(storage: Storage, target: Named) -> Shown:
     checkpoint = await storage.checkpoints.load(target.id)
     shown = told(checkpoint)
+    shown.pop("state", None)  # it may be long: all else comes before it
     shown["size"] = size(checkpoint.size)
+    writes = await storage.states.writes(target.id)
+    if writes:
+        shown["written since"] = [f"{write.channel}: {worded(write.value)}" for write in writes]
+    # What a graph stopped for, or failed with, is what one looks for.
+    shown |= {w.channel: w.value for w in writes if w.channel.startswith("__")}
     shown["state"] = checkpoint.state
-    return entity(checkpoint), shown
+    payload = entity(checkpoint)
+    payload["writes"] = [_written(write) for write in writes]
+    return payload, shown
+
+
+def _written(write: Write) -> Json:
+    return {
+        "task_id": write.task_id,
+        "task_path": write.task_path,
+        "index": write.index,
+        "channel": write.channel,
+        "value": faithful(write.value),
+    }
 
 
 async def _snapshot(storage: Storage, target: Named) -> Shown:
