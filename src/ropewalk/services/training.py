@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..domain.ports import Dictionary, Sealer
     from .forest import Forest
 
-_STAGES: Final = ((20, 10 * 1024), (250, 32 * 1024), (2_000, 64 * 1024))
+_STAGES: Final = ((20, 10 * 1024), (250, 32 * 1024), (5_000, 64 * 1024))
 """After so many nodes of content, a dictionary of so many bytes; each is kept with the store."""
 
 _MOST_SAMPLE: Final = 8 * 1024

@@ -29,9 +29,8 @@ _DEEP: Final = 2
 _ROW: Final = 3
 _WRAP: Final = 4
 
-_SHORT_ARRAY: Final = 0x90
-_HEAD_BYTES: Final = 4
-_REF_BYTES: Final = DIGEST_BYTES + 2
+_BYTES_HEADS: Final = frozenset((b"\xc4", b"\xc5", b"\xc6"))
+"""What bytes begin with in MessagePack."""
 
 # The kinds of rows.
 LIST: Final = 0
@@ -95,8 +94,15 @@ def pack_slot(slot: Slot) -> bytes:
 
 
 def pack_slots(slots: Iterable[Slot]) -> bytes:
-    """Write slots as one array."""
-    return packb([_plain(slot) for slot in slots])
+    """Write slots as one array, or as bytes where they are names alone."""
+    return packb(_plain_all(tuple(slots)))
+
+
+def _plain_all(slots: Sequence[Slot]) -> list[bytes | Ext] | bytes:
+    names = [slot.digest for slot in slots if isinstance(slot, Ref) and not slot.deep]
+    if slots and len(names) == len(slots):
+        return b"".join(names)
+    return [_plain(slot) for slot in slots]
 
 
 def _plain(slot: Slot) -> bytes | Ext:
@@ -106,9 +112,7 @@ def _plain(slot: Slot) -> bytes | Ext:
         return Ext(_DEEP if slot.deep else _PLAIN, slot.digest)
     if isinstance(slot, Row):
         kind, total, height, tops, tail = slot
-        return Ext(
-            _ROW, packb([kind, total, height, _branches(tops), [_plain(item) for item in tail]])
-        )
+        return Ext(_ROW, packb([kind, total, height, _branches(tops), _plain_all(tail)]))
     return Ext(_WRAP, packb([slot.code, slot.prefix, _plain(slot.inner)]))
 
 
@@ -126,7 +130,13 @@ def read_slot(data: bytes) -> Slot:
 
 def read_slots(data: bytes) -> list[Slot]:
     """Read what `pack_slots` wrote; raise `Corrupt` for anything else."""
-    slots = _unpacked(data)
+    return _all(_unpacked(data))
+
+
+def _all(slots: object) -> list[Slot]:
+    if isinstance(slots, bytes) and slots and len(slots) % DIGEST_BYTES == 0:
+        places = range(0, len(slots), DIGEST_BYTES)
+        return [Ref(slots[at : at + DIGEST_BYTES], deep=False) for at in places]
     if isinstance(slots, list):
         return [_checked(slot) for slot in cast("list[object]", slots)]
     raise _damaged()
@@ -194,12 +204,7 @@ def children(body: bytes) -> list[Ref]:
 
 def is_of_names(body: bytes) -> bool:
     """Tell whether a node consists of names of other nodes, which no compressor makes smaller."""
-    if body[:1] == INNER:
-        return True
-    if body[:1] != LEAF:
-        return False
-    slots = body[1] & 0x0F if body[1] & 0xF0 == _SHORT_ARRAY else int.from_bytes(body[2:4])
-    return len(body) <= slots * _REF_BYTES + _HEAD_BYTES
+    return body[:1] == INNER or (body[:1] == LEAF and body[1:2] in _BYTES_HEADS)
 
 
 def refs_in(slots: Sequence[Slot]) -> list[Ref]:
@@ -239,9 +244,9 @@ def _row(kind: object, total: object, height: object, tops: object, tail: object
     branches = _tops(tops)
     if not (isinstance(kind, int) and isinstance(total, int) and isinstance(height, int)):
         raise _damaged()
-    if kind not in _PER_ITEM or not isinstance(tail, list):
+    if kind not in _PER_ITEM:
         raise _damaged()
-    slots = tuple(map(_checked, cast("list[object]", tail)))
+    slots = tuple(_all(tail))
     own, left_over = divmod(len(slots), _PER_ITEM[kind])
     if left_over or total != sum(branch.total for branch in branches) + own:
         raise _damaged()
