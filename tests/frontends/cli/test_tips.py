@@ -108,3 +108,11 @@ def test_a_checkpoint_tells_what_a_graph_waits_for(filled: str) -> None:
     [write] = typed("show", id, "--json", "-u", filled).json["writes"]
     assert ("__interrupt__", -3) == (write["channel"], write["index"])
     assert {"question": "sure?"} == write["value"][0]["fields"]["value"]
+
+
+def test_threads_without_sessions_are_listed_alone(filled: str) -> None:
+    """A store that has no session shows no empty table of them."""
+    answer = typed("ls", "-u", filled)
+    assert (0, "") == (answer.code, answer.err)
+    assert "threads" == answer.lines[0]
+    assert {"waiting", "answered"} == {row.split()[0] for row in answer.lines[2:4]}

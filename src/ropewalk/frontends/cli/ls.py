@@ -101,9 +101,12 @@ async def _ls(invocation: Invocation, noun: str | None, wanted: Filter) -> None:
     if output.json:
         output.emit({"sessions": sessions.payload, "threads": threads.payload})
         return
-    output.line(output.styled("sessions", bold=True))
-    _show(output, sessions, continued_by="ropewalk ls sessions")
-    output.heading("threads")
+    # LangGraph makes threads without sessions: then an empty table would only be in the way.
+    if sessions.rows or not threads.rows:
+        output.line(output.styled("sessions", bold=True))
+        _show(output, sessions, continued_by="ropewalk ls sessions")
+        output.line()
+    output.line(output.styled("threads", bold=True))
     _show(output, threads, continued_by="ropewalk ls threads")
 
 
