@@ -54,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "census": set(),
     "upkeep": set(),
     "room": set(),
+    "turns": set(),
     "pending": {"writes"},
     "states": set(),
     "growth": set(),

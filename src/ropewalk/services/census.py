@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
-from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from ..domain.census import ThreadSpace, TreeSpace
@@ -14,7 +12,8 @@ from ..domain.query import Query
 from ..stores.base import Find
 from ..trees.form import children, refs_in
 from ..trees.root import read_root
-from .forest import DICTIONARY, NODE, SLICE
+from .forest import DICTIONARY, NODE
+from .turns import Turns
 
 if TYPE_CHECKING:
     from ..domain.checkpoint import Trunk
@@ -75,16 +74,14 @@ class Census:
             yield record
 
     async def _nodes(self) -> None:
-        began = perf_counter()
+        turns = Turns()
         async for record in self._all(NODE):
             digest = bytes.fromhex(record.key.id[-_DIGEST_HEX:])
             self._sizes[digest] = len(record.body or b"")
             below = children(await self._grove.forest.open(record))
             if below:
                 self._below[digest] = tuple(ref.digest for ref in below)
-            if perf_counter() - began > SLICE:
-                await asyncio.sleep(0)
-                began = perf_counter()
+            await turns.rest()
 
     async def _threads(self) -> list[str]:
         query = Query(
@@ -99,11 +96,13 @@ class Census:
         headers = writes = header_bytes = write_bytes = whole = 0
         self._seen = set()
         find = Find(thread_id=thread_id)
+        turns = Turns()
         async for record in self._grove.store.records(find):
             header = await self._grove.store.open(record)
             headers += 1
             header_bytes += len(record.body or b"")
             whole += len(record.body or b"") + self._tree(header.trunk, thread_id)
+            await turns.rest()
         async for record in self._grove.writes.records(find):
             stored = await self._grove.writes.open(record)
             writes += 1

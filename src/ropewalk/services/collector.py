@@ -22,6 +22,7 @@ from ..stores.base import Find
 from ..trees.form import Ref, children, refs_in
 from ..trees.root import read_root
 from .forest import FAMILY, NODE
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
@@ -108,11 +109,14 @@ class Collector:
     async def _threads_of_families(self) -> dict[str, set[str]]:
         """Return the threads that have a root in each family, as of a moment after the raise."""
         found: defaultdict[str, set[str]] = defaultdict(set)
+        turns = Turns()
         async for header in self._grove.store.scan(Find()):
             if header.trunk is not None:
                 found[header.trunk.family].add(header.thread_id)
+            await turns.rest()
         async for stored in self._grove.writes.scan(Find()):
             found[stored.trunk.family].add(stored.thread_id)
+            await turns.rest()
         return dict(found)
 
     async def _trunks(self, thread_id: str, without: Collection[str]) -> AsyncIterator[Trunk]:
@@ -129,11 +133,13 @@ class Collector:
     ) -> set[bytes]:
         """Return the names of all nodes that the roots of a family reach."""
         marked: set[bytes] = set()
+        turns = Turns()
         for thread_id in threads:
             waiting: list[Ref] = []
             async for trunk in self._trunks(thread_id, without):
                 if trunk.family == family:
                     waiting += _new(refs_in(list(read_root(trunk.root).slots.values())), marked)
+                await turns.rest()
                 if len(waiting) >= _AT_ONCE:
                     await self._follow(family, waiting, marked)
                     waiting = []
@@ -141,11 +147,13 @@ class Collector:
         return marked
 
     async def _follow(self, family: str, waiting: list[Ref], marked: set[bytes]) -> None:
+        turns = Turns()
         while waiting:
             part, waiting = waiting[-_AT_ONCE:], waiting[:-_AT_ONCE]
             bodies = await self._grove.forest.fetch(family, part)
             for ref in part:
                 waiting += _new(children(bodies[ref.digest]), marked)
+                await turns.rest()
 
     async def _unmarked(
         self, family: str, marked: set[bytes], most: int | None
@@ -159,9 +167,11 @@ class Collector:
             bodies=False,
         )
         found: list[bytes] = []
+        turns = Turns()
         rows = cast("AsyncGenerator[Record, None]", self._desk.backend.scan(query))
         async with aclosing(rows):
             async for record in rows:
+                await turns.rest()
                 name = record.key.id[len(prefix) :]
                 # A family whose name begins with this one's and a dot has nodes of its own.
                 if len(name) != _DIGEST_HEX or (most is not None and record.version > most):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from ..domain.change import Delete
@@ -27,12 +25,12 @@ from .cleanup import (
     lacking,
     names_in,
 )
-from .forest import SLICE
 from .lineage import is_on
 from .manager import ATTEMPTS
 from .room import Room
 from .saver import wait_after
 from .standing import standing
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -137,7 +135,7 @@ class Pruner:
         steps: dict[str, Step] = {}
         greatest: dict[str, str] = {}
         trunks: dict[str, CheckpointHeader] = {}
-        began = perf_counter()
+        turns = Turns()
         async for record in store.records(Find(thread_id=thread_id, order=NEWEST_FIRST)):
             header = await store.open(record)
             rooms[header.id] = room.freed(record)
@@ -152,9 +150,7 @@ class Pruner:
                 steps[header.id] = _step(header, root, written.get(header.id, {}))
                 trunks[header.id] = header
             found.append(replace(header, trunk=None))
-            if perf_counter() - began > SLICE:
-                await asyncio.sleep(0)
-                began = perf_counter()
+            await turns.rest()
         held = dict.fromkeys(greatest.values(), "newest by its id")
         held |= await standing(thread_id, self._lineage, self._newest)
         await self._judge(plan, found, Keep(policy, held, self._desk.now()))
@@ -195,6 +191,7 @@ class Pruner:
         """Divide a thread's checkpoints, newest first, into those that stay and those that go."""
         line = await self._line(plan.thread_id)
         ranks: defaultdict[str, int] = defaultdict(int)
+        turns = Turns()
         for header in headers:
             rank: int | None = None
             here = Position(to_micros(header.created_at), header.id)
@@ -206,14 +203,17 @@ class Pruner:
                 plan.doomed[header.id] = header.version
             else:
                 plan.kept[header.id] = reason
+            await turns.rest()
 
     async def _written(self, thread_id: str) -> dict[str, dict[str, list[Record]]]:
         """Return what was written at each checkpoint, by channel."""
         found: defaultdict[str, dict[str, list[Record]]] = defaultdict(dict)
         store = self._grove.writes
+        turns = Turns()
         async for record in store.records(Find(thread_id=thread_id)):
             stored = await store.open(record)
             found[stored.checkpoint_id].setdefault(stored.channel, []).append(record)
+            await turns.rest()
         return dict(found)
 
     async def _line(self, thread_id: str) -> tuple[Segment, ...] | None:

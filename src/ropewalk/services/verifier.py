@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from time import perf_counter
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from ..domain.errors import Corrupt, Invalid
@@ -15,9 +13,10 @@ from ..domain.record import Key
 from ..domain.verified import Damage, Verified
 from ..trees.audit import Auditor
 from ..trees.root import read_root
-from .forest import DICTIONARY, NODE, SECRET, SLICE, TREES, Forest
+from .forest import DICTIONARY, NODE, SECRET, TREES, Forest
 from .pending import header_of
 from .planter import no_state, root_mac
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -215,7 +214,7 @@ class Verifier:
 
     async def _bodies(self, family: str, refs: Sequence[Ref]) -> Mapping[bytes, bytes]:
         found: dict[bytes, bytes] = {}
-        began = perf_counter()
+        turns = Turns()
         for start in range(0, len(refs), _AT_ONCE):
             part = {
                 self._forest.key(family, ref.digest): ref.digest for ref in refs[start:][:_AT_ONCE]
@@ -224,9 +223,7 @@ class Verifier:
                 body = await self._opened(part[key], record)
                 if body is not None:
                     found[part[key]] = body
-                if perf_counter() - began > SLICE:
-                    await asyncio.sleep(0)
-                    began = perf_counter()
+                await turns.rest()
         return found
 
     async def _opened(
@@ -292,10 +289,12 @@ class Verifier:
             space=self._desk.space, kinds=(kind,), thread_id=thread_id, order=OLDEST_FIRST
         )
         last: tuple[int, str] | None = None
+        turns = Turns()
         rows = cast("AsyncGenerator[Record, None]", self._desk.backend.scan(query))
         try:
             async with aclosing(rows):
                 async for record in rows:
+                    await turns.rest()
                     last = record.created_at, record.key.id
                     yield record
         except _BROKEN as error:
