@@ -52,23 +52,22 @@ class ThreadStore(EntityStore[Thread]):
             labels["parent"] = origin.thread_id
         if entity.graph_id is not None:
             labels["graph_id"] = entity.graph_id
+        data: dict[str, Any] = {}
+        if entity.title:
+            data["title"] = entity.title
+        if origin is not None:
+            data["origin"] = {
+                "thread_id": origin.thread_id,
+                "until": [origin.until.at, origin.until.id],
+                "checkpoint_id": origin.checkpoint_id,
+                "message_id": origin.message_id,
+            }
+        if entity.gaps:
+            data["gaps"] = [[g.begin.at, g.begin.id, g.end.at, g.end.id] for g in entity.gaps]
         return Draft(
             kind="thread",
             id=entity.id,
-            data={
-                "title": entity.title,
-                "graph_id": entity.graph_id,
-                "status": entity.status.value,
-                "root_id": entity.root_id,
-                "origin": origin
-                and {
-                    "thread_id": origin.thread_id,
-                    "until": [origin.until.at, origin.until.id],
-                    "checkpoint_id": origin.checkpoint_id,
-                    "message_id": origin.message_id,
-                },
-                "gaps": [[g.begin.at, g.begin.id, g.end.at, g.end.id] for g in entity.gaps],
-            },
+            data=data,
             metadata=entity.metadata,
             created_at=entity.created_at,
             updated_at=entity.updated_at,
@@ -79,18 +78,19 @@ class ThreadStore(EntityStore[Thread]):
 
     def build(self, record: Record, letter: Letter) -> Thread:
         """Put a thread together again."""
-        data = letter.data
+        data, labels = letter.data, record.labels
+        graph_id = labels.get("graph_id")
         return Thread(
             id=record.key.id,
             session_id=record.session_id,
-            title=data["title"],
-            graph_id=data["graph_id"],
-            status=ThreadStatus(data["status"]),
-            root_id=data["root_id"],
-            origin=_origin(data["origin"]),
+            title=data.get("title", ""),
+            graph_id=None if graph_id is None else str(graph_id),
+            status=ThreadStatus(str(labels["status"])),
+            root_id=str(labels["root"]),
+            origin=_origin(data.get("origin")),
             gaps=tuple(
                 Gap(Position(begin, begin_id), Position(end, end_id))
-                for begin, begin_id, end, end_id in data["gaps"]
+                for begin, begin_id, end, end_id in data.get("gaps", ())
             ),
             metadata=letter.metadata,
             created_at=from_micros(record.created_at),
@@ -106,16 +106,15 @@ class BranchStore(EntityStore[Branch]):
 
     def draft(self, entity: Branch) -> Draft:
         """Take a branch apart."""
+        data = {
+            "name": entity.name,
+            "checkpoint_id": entity.checkpoint_id,
+            "message_id": entity.message_id,
+        }
         return Draft(
             kind="branch",
             id=entity.id,
-            data={
-                "name": entity.name,
-                "thread_id": entity.thread_id,
-                "checkpoint_id": entity.checkpoint_id,
-                "message_id": entity.message_id,
-                "status": entity.status.value,
-            },
+            data={name: value for name, value in data.items() if value},
             metadata=entity.metadata,
             created_at=entity.created_at,
             updated_at=entity.updated_at,
@@ -129,13 +128,13 @@ class BranchStore(EntityStore[Branch]):
         data = letter.data
         return Branch(
             id=record.key.id,
-            name=data["name"],
+            name=data.get("name", ""),
             source_thread_id=record.thread_id or "",
-            thread_id=data["thread_id"],
+            thread_id=str(record.labels["target"]),
             session_id=record.session_id,
-            checkpoint_id=data["checkpoint_id"],
-            message_id=data["message_id"],
-            status=BranchStatus(data["status"]),
+            checkpoint_id=data.get("checkpoint_id"),
+            message_id=data.get("message_id"),
+            status=BranchStatus(str(record.labels["status"])),
             metadata=letter.metadata,
             created_at=from_micros(record.created_at),
             updated_at=from_micros(record.updated_at),
