@@ -14,6 +14,7 @@ import ropewalk
 from ropewalk.domain.checkpoint import CleanupPolicy, Write
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Invalid, NotFound
+from ropewalk.services.standing import standing
 from ropewalk.services.storage import Storage
 
 from .flipping import WORDS, message
@@ -184,6 +185,30 @@ async def test_bad_input_changes_nothing(storage: Storage) -> None:
     with pytest.raises(NotFound, match="'nobody'"):
         await storage.checkpoints.prune("nobody", LAST)
     assert 2 == await storage.checkpoints.count("t")
+
+
+async def test_what_is_tagged_meanwhile_stays(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tag and a fork that are made while a prune is under way are seen by it."""
+    await storage.threads.create(id="t")
+    ids = await chain(storage, "t", 6)
+    looks = 0
+
+    async def meanwhile(*args: Any) -> dict[str, str]:  # noqa: ANN401 (passed on)
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            await storage.checkpoints.tag(ids[1], "late")
+            await storage.threads.fork("t", at=ids[3], id="late")
+        return await standing(*args)
+
+    monkeypatch.setattr("ropewalk.services.pruner.standing", meanwhile)
+    done = await storage.checkpoints.prune("t", LAST)
+
+    assert {ids[1], ids[3], ids[5]} == done.kept.keys()
+    assert {ids[0], ids[2], ids[4]} == set(done.removed)
+    assert 3 == await storage.checkpoints.count("t")
 
 
 def used(path: Path) -> int:

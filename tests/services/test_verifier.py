@@ -19,9 +19,11 @@ import pytest
 
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.backends.sqlite import SqliteBackend
+from ropewalk.domain.change import Batch, Delete
 from ropewalk.domain.clock import SystemClock
 from ropewalk.domain.errors import RopewalkError
-from ropewalk.domain.record import Record
+from ropewalk.domain.query import Query
+from ropewalk.domain.record import Key, Record
 from ropewalk.domain.verified import Verified
 from ropewalk.services.storage import Storage
 
@@ -34,7 +36,6 @@ FLIPS: Final = 1_000 if LONG else 60
 """How many bits are flipped, one at a time."""
 
 STATE_KINDS: Final = frozenset({"checkpoint", "node", "write", "dictionary", "secret"})
-KIND_OF_FAMILY: Final = "node"
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -104,6 +105,67 @@ async def test_a_flipped_bit_is_named_and_nothing_else() -> None:
         await check(handle(backend), book, before)
         shelf[key.id, key.kind, key.space] = before
     assert (await handle(backend).checkpoints.verify()).is_whole
+    await backend.close()
+
+
+async def test_a_missing_node_is_named_by_its_path() -> None:
+    """Where in the state it belongs, for every checkpoint that needs it; others are not named."""
+    backend = MemoryBackend(clock=SystemClock())
+    await backend.open()
+    storage = handle(backend)
+    await storage.threads.create(id="t")
+    first = await storage.checkpoints.save("t", {"long": "a" * 30_000, "n": 1})
+    before = {record.key async for record in backend.scan(Query(space="default", kinds=("node",)))}
+    rng = random.Random(3)
+    noise = "".join(rng.choices("abcdefghij", k=30_000))
+    two = await storage.checkpoints.save("t", {"long": "a" * 30_000, "noise": noise})
+    three = await storage.checkpoints.save("t", {"noise": noise})
+    after = {record.key async for record in backend.scan(Query(space="default", kinds=("node",)))}
+    await backend.apply(Batch((Delete(key=min(after - before)),)))
+
+    told: list[Verified] = []
+    verified = await handle(backend).checkpoints.verify(progress=told.append)
+    assert {two.id, three.id} == {damage.checkpoint_id for damage in verified.damages}
+    assert {"noise"} == {damage.path for damage in verified.damages}
+    assert {"it is missing"} == {damage.reason for damage in verified.damages}
+    assert "checkpoint" in str(verified.damages[0])
+    assert 3 == len(told)
+    assert {"long": "a" * 30_000, "n": 1} == (await storage.checkpoints.load(first.id)).state
+    await backend.close()
+
+
+async def test_one_thread_can_be_checked_alone() -> None:
+    """Damage of another one is not looked for, and nothing is written in an empty store."""
+    backend = MemoryBackend(clock=SystemClock())
+    await backend.open()
+    assert (await handle(backend).checkpoints.verify()).is_whole
+    assert {} == await handle(backend).kinds()
+    storage = handle(backend)
+    for name in ("good", "bad"):
+        await storage.threads.create(id=name)
+    await storage.checkpoints.save("good", {"n": 1})
+    bad = await storage.checkpoints.save("bad", {"n": 2})
+    shelf = cast("dict[tuple[str, str, str], Record]", vars(backend)["_records"])
+    key = (bad.id, "checkpoint", "default")
+    shelf[key] = replace(shelf[key], body=flipped(shelf[key].body or b"", 9))
+    assert (await handle(backend).checkpoints.verify(thread_id="good")).is_whole
+    [damage] = (await handle(backend).checkpoints.verify(thread_id="bad")).damages
+    assert ("bad", bad.id) == (damage.thread_id, damage.checkpoint_id)
+    await backend.close()
+
+
+async def test_a_lost_secret_is_named() -> None:
+    """Without it no state can be read; none is made anew by a check."""
+    backend = MemoryBackend(clock=SystemClock())
+    await backend.open()
+    storage = handle(backend)
+    await storage.threads.create(id="t")
+    await storage.checkpoints.save("t", {"n": 1})
+    key = Key("default", "secret", "trees")
+    await backend.apply(Batch((Delete(key=key),)))
+    [damage] = (await handle(backend).checkpoints.verify()).damages
+    assert (key, True) == (damage.key, "missing" in damage.reason)
+    assert "secret" not in await storage.kinds()
     await backend.close()
 
 
