@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from ropewalk.backends.sqlite.connection import Connection, Value
 from ropewalk.backends.sqlite.opening import Sync, set_up
 from ropewalk.backends.sqlite.patience import Patience
 from ropewalk.backends.sqlite.writer import Pulse, Write, Writer
-from ropewalk.domain.change import Applied, Batch, Change, Delete, Put
+from ropewalk.domain.change import Applied, Batch, Change, Check, Delete, Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Conflict, Invalid, RopewalkError, Unavailable
 from ropewalk.domain.query import Query
@@ -117,6 +118,34 @@ async def test_batches_of_one_group_see_each_other(writer: Writer) -> None:
         (Delete(key=key("a"), expect=2),),
     )
     assert [Applied, Applied, Conflict, Applied] == _types(answers)
+
+
+@pytest.mark.seed("4.4")
+async def test_a_retry_says_what_it_checked(path: Path) -> None:
+    """A retry is answered as the first time; its id with other keys checked is refused."""
+    store = SqliteBackend(path, clock=FrozenClock())
+    await store.open()
+    await write(store, put("a"), put("b"))
+    checks = Check(key=key("a"), expect=1), Check(key=key("gone"), expect=0)
+    batch = Batch((checks[0], put("b", expect=1), checks[1], put("c")))
+    first = await store.apply(batch)
+    assert ((1, 2, 0, 1), (1, 1, 0, 0)) == (first.versions, first.previous)
+    await write(store, put("a"), put("gone"), put("c"))
+    assert replace(first, replayed=True) == await store.apply(batch)
+    for changes in (
+        batch.changes[1:],
+        (Check(key=key("other"), expect=1), *batch.changes[1:]),
+        (*batch.changes, Check(key=key("other"), expect=0)),
+        (checks[0], put("b", expect=1), checks[1], Check(key=key("c"), expect=0)),
+    ):
+        with pytest.raises(Invalid) as caught:
+            await store.apply(Batch(changes, id=batch.id))
+        assert caught.value.code == "batch_id_reused"
+    told = [commit.changes for commit in await commits(store)]
+    assert [["a", "b"], ["b", "c"], ["a", "gone", "c"]] == [
+        [changed.key.id for changed in changes] for changes in told
+    ]
+    await store.close()
 
 
 @pytest.mark.seed("4.4", "8.3")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from .errors import Conflict, Invalid
@@ -234,16 +234,15 @@ class Commit:
     changes: tuple[Changed, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+# The next two are tuples: one of each is made for every change, and dataclasses take longer.
+class Stamp(NamedTuple):
     """What a decision needs to know of the record that is there now."""
 
     version: int
     created_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """What one change does to the record that is there now.
 
     `write`: store `record`. `raise`: set version and `updated_at` alone. `delete`: remove it.
@@ -263,7 +262,7 @@ def decide(change: Change, current: Stamp | None, now: int) -> Effect:
     transaction. Raises `Conflict`, with the key and both versions, where an expectation fails.
     """
     previous = current.version if current else ABSENT
-    if isinstance(change, Put | Delete | Check) and change.expect not in (None, previous):
+    if not isinstance(change, Ensure) and change.expect not in (None, previous):
         raise mismatch(change.key, expected=change.expect, actual=previous)
     if isinstance(change, Put):
         return _decide_put(change, current, now)
@@ -331,12 +330,6 @@ def _decide_ensure(change: Ensure, previous: int, now: int) -> Effect:
         return Effect("none", previous, previous)
     if previous != ABSENT:
         return Effect("raise", change.stamp, previous)
-    record = Record(
-        key=change.key,
-        version=change.stamp,
-        created_at=now,
-        updated_at=now,
-        body=change.body,
-        seal=change.seal,
-    )
+    times = (now, now)
+    record = Record.bare(change.key, change.stamp, times=times, seal=change.seal, body=change.body)
     return Effect("write", change.stamp, ABSENT, record)

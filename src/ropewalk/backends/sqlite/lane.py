@@ -197,7 +197,7 @@ class Lane(Generic[E]):
         errands: list[E] = []
         while errand is not None:
             errands.append(errand)
-            if len(errands) == self._most_at_once:
+            if len(errands) == self._most_at_once or self._queue.empty():
                 return errands
             try:
                 errand = self._queue.get_nowait()
@@ -225,6 +225,10 @@ class Lane(Generic[E]):
 
 def _tell(errands: Sequence[Anything]) -> None:
     """Tell the outcomes, all of one loop at once."""
+    if len(errands) == 1:
+        with suppress(RuntimeError):
+            errands[0].loop.call_soon_threadsafe(errands[0].settle)
+        return
     groups: dict[asyncio.AbstractEventLoop, list[Anything]] = {}
     for errand in errands:
         groups.setdefault(errand.loop, []).append(errand)

@@ -10,8 +10,8 @@ import apsw
 
 from .connection import Connection
 
-_CHECKPOINT_PAGES: Final = 1_000
-"""How many more pages in the WAL call for a checkpoint."""
+_CHECKPOINT_PAGES: Final = 2_000
+"""How many more pages in the WAL, 8 MiB of them, call for a checkpoint."""
 
 IDLE: Final = 0.2
 """Seconds without a batch before pages are given back: whoever writes on may want them himself."""
