@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import cast
@@ -123,28 +122,17 @@ async def test_context_variables_are_seen(bridge: Bridge) -> None:
     assert "ada" == bridge.run(ask())
 
 
-async def test_an_iterator_is_left_by_break(bridge: Bridge) -> None:
-    """Items come one by one; whoever leaves early leaves nothing open, and may write meanwhile."""
-    records = bridge.storage.records
-    await records.save_many([{"type": "t", "id": f"{n:03}"} for n in range(300)])
-    ended = threading.Event()
-
-    async def stream() -> AsyncIterator[str]:
-        try:
-            async for row in records.stream({"type": "t"}):
-                yield row["id"]
-        finally:
-            ended.set()
-
-    seen: list[str] = []
-    for name in bridge.iterate(stream()):
-        seen.append(name)
-        assert bridge.run(records.delete(name, type="t"))
-        if len(seen) == 3:
-            break
-    assert ["000", "001", "002"] == seen
-    assert ended.wait(30)
-    assert 297 == len(list(bridge.iterate(stream())))
+def test_a_store_that_was_never_left_does_not_hold_up_the_end() -> None:
+    """A program that forgets the end of its block ends, and is told what it forgot."""
+    program = (
+        "from ropewalk.frontends.langgraph import opened\n"
+        "kept = opened('memory://')\n"
+        "kept.__enter__()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "leave the `with` block of the store first" in ended.stderr
 
 
 async def test_who_is_interrupted_cancels_the_work(

@@ -6,13 +6,13 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from collections.abc import Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from ...config import Config
-from ...domain.errors import Invalid
+from ...domain.errors import Invalid, Unavailable
 from ...factory import open as open_store
 from ...services.storage import Storage
 
@@ -23,8 +23,6 @@ KEPT: Final = 8
 
 HELPERS: Final = 2
 """How many threads there are at most, for each of these, for what blocks."""
-
-_END: Final = object()
 
 
 class Bridge:
@@ -48,17 +46,6 @@ class Bridge:
         is interrupted cancels it.
         """
         return _run(coroutine)
-
-    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
-        """Go through what an asynchronous iterator gives, one item at a time, and close it."""
-        try:
-            while True:
-                item = _run(_next(items))
-                if item is _END:
-                    return
-                yield item  # type: ignore[misc]  # (the end was taken out above)
-        finally:
-            _run(_close(items))
 
 
 @contextmanager
@@ -85,16 +72,6 @@ def _checked(storage: object) -> Storage:
         )
         raise Invalid(message, code="bad_type", field="storage")
     return storage
-
-
-async def _next(items: AsyncIterator[T]) -> T | object:
-    return await anext(items, _END)
-
-
-async def _close(items: AsyncIterator[object]) -> None:
-    close = getattr(items, "aclose", None)
-    if close is not None:
-        await close()
 
 
 class _Worker:
@@ -140,14 +117,23 @@ class _Staff:
 
     def forget(self) -> None:
         """Begin anew in a forked process, which has none of its parent's threads."""
+        self._left = False
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
 
     def take(self) -> _Worker:
-        """Return a worker that nobody else has."""
+        """Return a worker that nobody else has; raise `Unavailable` once the program ends."""
         with self._lock:
             if self._idle:
                 return self._idle.pop()
+            left = self._left
+        if left:
+            # Python starts no thread any more, and nobody would ever answer.
+            message = (
+                "the program is ending, and the store was not closed before: leave the `with` "
+                "block of the store first; what was acknowledged is safe"
+            )
+            raise Unavailable(message, code="ending")
         return _Worker()
 
     def give_back(self, worker: _Worker) -> None:
@@ -162,6 +148,7 @@ class _Staff:
         """Dismiss everybody who is idle, at the end of the program."""
         with self._lock:
             idle, self._idle = self._idle, []
+            self._left = True
         for worker in idle:
             worker.dismiss()
             worker.join()
@@ -179,7 +166,11 @@ async def _others_done() -> None:
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:
-    worker = _STAFF.take()
+    try:
+        worker = _STAFF.take()
+    except Unavailable:
+        coroutine.close()
+        raise
     future = worker.submit(coroutine)
     try:
         return future.result()
