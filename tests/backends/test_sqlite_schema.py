@@ -209,6 +209,17 @@ async def test_an_index_comes_with_its_first_row(made: Path, query: Query, writt
     await other.close()
 
 
+async def test_a_store_that_grows_gets_all_indexes(path: Path, connection: Connection) -> None:
+    """What would take long to make for many records is made while they are few."""
+    store = _store(path)
+    await store.open()
+    found = "select name from sqlite_schema where name in ('record_thread', 'record_expiry')"
+    for first, made in ((0, 0), (1_000, 0), (2_000, 2)):
+        await write(store, *[put(f"{n}") for n in range(first, first + 1_000)])
+        assert made == len(connection.rows(found))
+    await store.close()
+
+
 async def test_an_index_that_was_rolled_back_is_made_again(
     made: Path, connection: Connection
 ) -> None:

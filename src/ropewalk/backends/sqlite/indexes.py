@@ -1,7 +1,8 @@
-"""Indexes that many stores never need: each is made together with the first row it is for.
+"""Indexes that a small store may never need: each is made together with the first row it is for.
 
 An empty index takes a page of the file. While one of records is absent, no record belongs in it;
-while that of names is absent, they are so few that looking at all of them costs less.
+while that of names is absent, they are so few that looking at all of them costs less. A store that
+has grown gets all of them: later, making one would stop the writer while it reads all records.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ _Rows: TypeAlias = Callable[[str, Sequence["str | int | None"]], "list[tuple[obj
 
 FEW_NAMES: Final = 64
 """Up to this number, names have no index."""
+
+FEW_RECORDS: Final = 2_000
+"""Up to this number, records have only the indexes that some of them belong in."""
 
 _MADE: Final = {
     "record_thread": (
@@ -70,6 +74,12 @@ class Indexes:
             self._rows(_MADE[name], ())
             self._absent.discard(name)
             self._present.add(name)
+
+    def need_all(self) -> None:
+        """Make all that are not there yet, within the transaction that is under way."""
+        if len(self._present) < len(_MADE):
+            for name in _MADE:
+                self.need(name)
 
     def suited(self, statement: str) -> str:
         """Return the statement as it can be run: it finds nothing along an index not yet made."""

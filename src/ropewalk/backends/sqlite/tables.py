@@ -11,6 +11,7 @@ from ...domain.labels import Label
 from ...domain.record import Key, Record
 from . import labels, lean
 from .connection import Connection
+from .indexes import FEW_RECORDS
 from .names import Place
 
 _FIND: Final = (
@@ -182,6 +183,8 @@ class Tables:
             row = None
         if row is None:
             run(_INSERT, (*letter, *spot, place.space, place.kind, record.key.id))
+            if self._connection.last_row() > FEW_RECORDS:
+                self._connection.indexes.need_all()
         elif spot == (row.created_at, row.session_id, row.thread_id):
             run(_REWRITE, (*letter, row.row))
         else:
