@@ -136,6 +136,8 @@ async def test_writes_go_with_their_checkpoint(storage: Storage) -> None:
     assert (3, 1) == (len(done.removed), done.writes)
     assert [] == await storage.states.writes(ids[0])
     assert 1 == len(await storage.states.writes(ids[3]))
+    await storage.checkpoints.delete(ids[3])
+    assert "write" not in await storage.kinds()
 
 
 async def test_ancestors_that_a_state_is_made_from_stay(storage: Storage) -> None:

@@ -41,8 +41,9 @@ class Damage:
 class Verified:
     """How much was looked at, and all the damage that was found.
 
-    `nodes` are those that states need, each counted once; `orphans` those that nothing needs,
-    which the next collection removes. `damaged` counts all damages, of which `damages` has the
+    `nodes` are those that states need and that are whole with all beneath them, each counted once;
+    `orphans` all others that are there: without damage, what the next collection removes.
+    `damaged` counts all damages, of which `damages` has the
     first.
     """
 

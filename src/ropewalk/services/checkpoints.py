@@ -19,6 +19,7 @@ from ..stores.checkpoints import check_delta, check_tag, with_tag
 from .lineage import Lineage, along, page_along
 from .looking import Looking
 from .manager import change, get
+from .pending import Pending
 from .saver import Saver
 from .schemas import Schemas
 from .standing import FORK, standing
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .grove import Grove
 
 _WHAT: Final = "checkpoint"
+_ON_TOP: Final = (Condition("labels.namespace", "eq", None),)
 _FIELDS: Final = tuple(field.name for field in fields(CheckpointHeader))
 
 
@@ -200,7 +202,7 @@ class Checkpoints(Upkeep):
         until: Position | None = None,
     ) -> CheckpointHeader | None:
         """Return the newest checkpoint on these stretches, before `until` if that is given."""
-        find = Find(where=_of_workflow(workflow_id), order=NEWEST_FIRST, limit=1)
+        find = Find(where=_of_workflow(workflow_id) + _ON_TOP, order=NEWEST_FIRST, limit=1)
         if until is not None:
             segments = tuple(
                 replace(s, end=until if s.end is None else min(s.end, until)) for s in segments
@@ -219,11 +221,14 @@ class Checkpoints(Upkeep):
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page[CheckpointHeader]:
-        """Return a page of the checkpoints on a thread's line, newest first, without states."""
+        """Return a page of the checkpoints on a thread's line, newest first, without states.
+
+        Those of a graph inside a graph, which have a namespace, are left out: `stream` has them.
+        """
         return await page_along(
             self._store,
             await self._lineage.segments(thread_id),
-            Find(where=_of_workflow(workflow_id)),
+            Find(where=_of_workflow(workflow_id) + _ON_TOP),
             newest_first=True,
             limit=limit,
             cursor=cursor,
@@ -323,7 +328,7 @@ class Checkpoints(Upkeep):
         )
 
     async def delete(self, checkpoint_id: str) -> None:
-        """Delete a checkpoint with its state.
+        """Delete a checkpoint with its state and what was written at it.
 
         Raises `NotFound` where there is none, and `Conflict` where a fork begins at it.
         """
@@ -335,8 +340,10 @@ class Checkpoints(Upkeep):
                 "begins; delete that thread first"
             )
             raise Conflict(message, code="fork_point", id=checkpoint_id)
-        removal = self._store.remove(checkpoint_id, expect=header.version)
-        await self._desk.commit([removal, self._saver.touch(header.thread_id)])
+        pending = Pending(self._desk, self._grove, self._planter)
+        changes = [change async for change in pending.removals([checkpoint_id])]
+        changes.append(self._store.remove(checkpoint_id, expect=header.version))
+        await self._desk.commit([*changes, self._saver.touch(header.thread_id)])
 
     async def delete_of(self, thread_id: str) -> AsyncIterator[Change]:
         """Make the changes that delete every checkpoint of a thread, forks or not."""
