@@ -359,10 +359,10 @@ async def test_codecs_by_configuration(folder: Path) -> None:
             loaded = [(await storage.checkpoints.load(id)).state for id in saved]
             assert [state] * len(saved) == loaded
         await backend.open()
-        newest = [r async for r in backend.scan(Query(space=None, kinds=("state",)))][-1]
+        newest = [r async for r in backend.scan(Query(space=None, kinds=("node",)))][-1]
         seals.append(set(newest.seal.split("|")))
         await backend.close()
-    assert [{"msgpack", "zstd", "crc32"}, {"msgpack", "crc32"}, {"msgpack"}] == seals
+    assert [{"raw", "zstd", "crc32"}, {"raw", "crc32"}, {"raw"}] == seals
 
 
 def _file_backend(folder: Path) -> Backend:

@@ -7,15 +7,15 @@ import pytest
 from .typing_it import typed
 
 GRAPH = """\
-●        cp-rome-04          (rome) planner step=booked (164 B)
-│ ○      cp-rome-03          planner step=wrong day (112 B) (rolled back)
-│ │ ●    cp-rome-reworded-01 (reworded) planner step=understood (116 B)
-│ │   ●  cp-rome-by-night-01 (by-night) planner step=declined (111 B)
-│ │   ●  cp-rome-cheaper-01  (cheaper) planner step=found (112 B)
+●        cp-rome-04          (rome) planner step=booked (155 B)
+│ ○      cp-rome-03          planner step=wrong day (97 B) (rolled back)
+│ │ ●    cp-rome-reworded-01 (reworded) planner step=understood (103 B)
+│ │   ●  cp-rome-by-night-01 (by-night) planner step=declined (96 B)
+│ │   ●  cp-rome-cheaper-01  (cheaper) planner step=found (97 B)
 ├─╯   │
-●     │  cp-rome-02          (snapshot: before booking) planner step=chosen (143 B)
+●     │  cp-rome-02          (snapshot: before booking) planner step=chosen (132 B)
 ├─────╯
-●        cp-rome-01          planner step=understood (104 B)
+●        cp-rome-01          planner step=understood (89 B)
 """
 
 
