@@ -24,7 +24,7 @@ from ..domain.thread import (
 from ..stores.base import Find
 from ..stores.threads import BranchStore, SnapshotStore, ThreadStore
 from . import manager
-from .lineage import is_on
+from .lineage import is_on, stretches
 from .manager import as_status, equals, missing, pick
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Branching:
         if item is None:
             raise missing("checkpoint or history entry", name, space=self._desk.space)
         here = Position(to_micros(item.created_at), item.id)
-        segments = await self._lineage.segments(source.id)
+        segments = stretches(await self._lineage.up_from(source))
         if item.thread_id is None or not is_on(segments, item.thread_id, here):
             message = (
                 f"{name!r} is not on the line of thread {source.id!r}, but on {item.thread_id!r}"

@@ -72,12 +72,16 @@ class Lineage:
 
         An ancestor that was deleted ends the line there.
         """
-        line = [await self.thread(thread_id)]
-        seen = {thread_id}
+        return await self.up_from(await self.thread(thread_id))
+
+    async def up_from(self, thread: Thread) -> tuple[Thread, ...]:
+        """Return a thread that was just read and those it was forked from, the root first."""
+        line = [thread]
+        seen = {thread.id}
         while (origin := line[-1].origin) is not None:
             if origin.thread_id in seen:
-                message = f"thread {thread_id!r} descends from itself; restore it from a backup"
-                raise Corrupt(message, code="thread_cycle", thread_id=thread_id)
+                message = f"thread {thread.id!r} descends from itself; restore it from a backup"
+                raise Corrupt(message, code="thread_cycle", thread_id=thread.id)
             parent = await self._threads.find(origin.thread_id)
             if parent is None:
                 break
