@@ -9,7 +9,7 @@ import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -20,11 +20,14 @@ import pytest
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.backends.sqlite import SqliteBackend
 from ropewalk.domain.change import Batch, Delete
+from ropewalk.domain.checkpoint import CleanupPolicy
 from ropewalk.domain.clock import SystemClock
 from ropewalk.domain.errors import RopewalkError
+from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
 from ropewalk.domain.verified import Verified
+from ropewalk.layers.base import Layer
 from ropewalk.services.storage import Storage
 
 from .flipping import Book, fill, handle, unreadable
@@ -132,6 +135,43 @@ async def test_a_missing_node_is_named_by_its_path() -> None:
     assert 3 == len(told)
     assert {"long": "a" * 30_000, "n": 1} == (await storage.checkpoints.load(first.id)).state
     await backend.close()
+
+
+async def test_what_is_removed_meanwhile_is_no_damage() -> None:
+    """A checkpoint that goes while it is looked at, with its nodes, is not named."""
+    backend = MemoryBackend(clock=SystemClock())
+    await backend.open()
+    storage = handle(backend)
+    await storage.threads.create(id="t")
+    for number in range(3):
+        await storage.checkpoints.save("t", {"long": random.Random(number).randbytes(9_000)})
+    removed: list[int] = []
+
+    async def remove() -> None:
+        await storage.checkpoints.prune("t", CleanupPolicy(keep_last=1))
+        removed.append((await storage.checkpoints.collect()).removed)
+
+    apart = Apart(backend, remove)
+    verified = await handle(apart).checkpoints.verify()
+    assert verified.is_whole, verified.damages
+    assert removed[0] > 0
+    await backend.close()
+
+
+class Apart(Layer):
+    """Does something once, between a scan of checkpoints and the first look at a node."""
+
+    def __init__(self, below: Backend, act: Callable[[], Awaitable[None]]) -> None:
+        """Stand round `below`."""
+        super().__init__(below)
+        self._act: Callable[[], Awaitable[None]] | None = act
+
+    async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
+        """Do it before the first node is read."""
+        if self._act is not None and keys[0].kind == "node":
+            act, self._act = self._act, None
+            await act()
+        return await super().get(keys, bodies=bodies)
 
 
 async def test_one_thread_can_be_checked_alone() -> None:

@@ -44,7 +44,8 @@ _BROKEN: Final = (Corrupt, Invalid)
 class Verifier:
     """Checks one store once; remembers the name of each sound node, 16 bytes.
 
-    Reads past every cache. What is damaged keeps nothing else from being looked at.
+    Reads past every cache. What is damaged keeps nothing else from being looked at, and what
+    others remove meanwhile is no damage.
     """
 
     def __init__(
@@ -184,8 +185,12 @@ class Verifier:
             auditor = await self._auditor(family, root)
             found = await self._drive(family, auditor.audit(root))
         except _BROKEN as error:
-            self._note(key, error.message, told, path=place)
+            if not await self._is_gone(key):
+                self._note(key, error.message, told, path=place)
             return
+        if found and await self._is_gone(key):
+            # It was removed while it was looked at, and its nodes were collected.
+            found = []
         for damage in found:
             reason = self._reasons.get(damage.digest, damage.reason)
             node = self._forest.key(family, damage.digest)
@@ -193,6 +198,14 @@ class Verifier:
             self._note(node, reason, told, path=path)
         if self._progress is not None:
             self._progress(self._verified())
+
+    async def _is_gone(self, key: Key) -> bool:
+        """Tell whether a record was removed since it was read."""
+        try:
+            [record] = await self._desk.backend.get([key], bodies=False)
+        except _BROKEN:
+            return False
+        return record is None
 
     async def _auditor(self, family: str, root: Root) -> Auditor:
         found = self._auditors.get((family, root.values))
