@@ -61,9 +61,10 @@ def replayed(connection: Connection, batch: Batch) -> Applied | None:
         return None
     seq, at, packed, ids = cast("_Entry", rows[0])
     told = _changes(seq, packed, ids or b"", connection.names)
-    checked = (ids or b"")[len(ids or b"") // _LENGTH * _LENGTH :]
     keys = [change.key for change in batch.changes if not isinstance(change, Check)]
-    if [key for key, _, _ in told] != keys or checked != _checked(batch):
+    checked = [change.key for change in batch.changes if isinstance(change, Check)]
+    rest = (ids or b"")[len(ids or b"") // _LENGTH * _LENGTH :]
+    if [key for key, _, _ in told] != keys or rest != (_sum(checked) if checked else b""):
         message = (
             f"the batch id {batch.id!r} was used for a batch of other keys; "
             "only a retry of the same batch may carry it: make a new id"
@@ -92,11 +93,13 @@ def record(
     """
     told: list[int | str | bool | None] = []
     ids: list[bytes] = []
+    checked: list[Key] = []
     for change, (address, effect) in zip(batch.changes, done, strict=True):
         if type(change) is Check:
+            checked.append(change.key)
             continue
-        number = tables.settle(address, at).number
-        new, old = effect.version, effect.previous
+        number = (address.place or tables.settle(address, at)).number
+        _, new, old, _ = effect
         is_plain = new == 1 and old == 0
         told.append(number if is_plain else -number)
         if address.digest is not None:
@@ -105,18 +108,17 @@ def record(
             told.append(_pack_id(change.key.id, connection.names, ids))
         if not is_plain:
             told += (new, new - old)
-    ids.append(_checked(batch))
+    if checked:
+        ids.append(_sum(checked))
     packed = ormsgpack.packb(told), b"".join(ids) or None
     connection.run(_RECORD, (_pack_batch(batch.id), at - _EPOCH, batch.actor, *packed))
     return connection.last_row()
 
 
-def _checked(batch: Batch) -> bytes:
-    """Return what tells the keys of a batch's checks from others; nothing where there are none."""
-    keys = [str(change.key) for change in batch.changes if type(change) is Check]
-    if not keys:
-        return b""
-    return (zlib.crc32("\n".join(keys).encode()) & 0xFFFF).to_bytes(_CHECKED, "big")
+def _sum(checked: Sequence[Key]) -> bytes:
+    """Return what tells the keys of a batch's checks from others."""
+    names = "\n".join([f"{key.space}/{key.kind}/{key.id}" for key in checked])
+    return (zlib.crc32(names.encode()) & 0xFFFF).to_bytes(_CHECKED, "big")
 
 
 def commits(connection: Connection, *, after: int, until: int, count: int) -> list[Commit]:

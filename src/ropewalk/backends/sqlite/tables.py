@@ -115,12 +115,12 @@ class Tables:
                 values += (place.space, key.id, place.kind)
         if not form:
             return
-        for found in cast("list[_Found]", self._connection.rows(_finding(form), values)):
-            index, row = start + found[0], Row(*found[1:])
-            if row.row < 0:
-                place = cast("Place", addresses[index].place)
-                row = row._replace(created_at=place.at + row.created_at)
-            answer[index] = answer[index] or row
+        rows = cast("list[_Found]", self._connection.rows(_finding(form), values))
+        for index, row, version, at, expires, session, thread in rows:
+            place = addresses[start + index].place
+            if answer[start + index] is None and place is not None:
+                created = place.at + at if row < 0 else at
+                answer[start + index] = Row(row, version, created, expires, session, thread)
 
     def settle(self, address: Address, now: int) -> Place:
         """Return the place of a key, made if it is new."""
