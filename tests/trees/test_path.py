@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ropewalk.codecs.allowlist import TypeRegistry
+from ropewalk.codecs.serialize import MsgPack
 from ropewalk.domain.errors import Invalid, NotFound
 from ropewalk.testing.values import same
 from ropewalk.trees.path import read_path
@@ -143,6 +145,19 @@ def test_a_path_that_leads_nowhere(shelf: Shelf, root: Root, path: str, message:
         at(shelf, root, path)
     assert message in caught.value.message
     assert "path" == caught.value.facts["what"]
+
+
+def test_an_object_of_an_unknown_class_is_closed(shelf: Shelf, root: Root) -> None:
+    """How it is kept is no part of it: the error says where it is, and what was left to go."""
+    reader = TreeReader(MsgPack(TypeRegistry()))
+    for path in ("typed[0].inside.k.1", "typed[0].data", "typed[0].tag[0:1]"):
+        with pytest.raises(NotFound, match="class this program does not know") as caught:
+            shelf.read(read_path(reader, root, path))
+        assert "unknown_class" == caught.value.code
+        assert "typed[0]" == caught.value.facts["led"]
+        assert parse_path(path)[2:] == list(cast("tuple[Step]", caught.value.facts["rest"]))
+    kept = shelf.read(read_path(reader, root, "typed[0]"))
+    assert "Opaque" == type(kept).__name__
 
 
 BAD = ["", ".", "a.", ".a", "a..b", "a[", "a[]", "a[x]", "a]b", 'a["x]', "a[1:2].b", "a[0]b"]

@@ -6,7 +6,7 @@ import dataclasses
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
-from ..domain.errors import NotFound
+from ..domain.errors import Invalid, NotFound
 from .form import DICT, LIST, SLOT, Branch, Ref, Row, Slot, read_inner, read_leaf, read_slot
 from .read import AT_ONCE, bodies_of, leaves, paired_slots
 from .root import WHOLE
@@ -15,6 +15,7 @@ from .steps import Step, index_of, parse_path, path_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ..domain.ports import Values
     from .read import Reads, TreeReader
     from .root import Root
 
@@ -28,7 +29,8 @@ def read_path(reader: TreeReader, root: Root, path: str) -> Reads[object]:
     Reads the nodes that lead there and what is there. A key of a long dictionary is looked for
     through its leaves, without any value; typed values that were taken apart, and long texts and
     bytes, are read whole. Raises `Invalid` for what is no path, and `NotFound` where it leads
-    nowhere, naming the keys or the number of items that there are.
+    nowhere, naming the keys or the number of items that there are. Its code is `unknown_class`
+    where the path goes on (`rest`) inside an object (at `led`) whose class is not known here.
     """
     steps = parse_path(path)
     slot, at = root.slots.get(WHOLE, b""), 0
@@ -42,7 +44,7 @@ def read_path(reader: TreeReader, root: Root, path: str) -> Reads[object]:
         step = steps[place]
         slot = yield from opened(slot)
         if not isinstance(slot, Row) or slot.kind not in (LIST, DICT):
-            return _within((yield from reader.value(slot)), steps, place)
+            return _within(reader.values, (yield from reader.value(slot)), steps, place)
         if slot.kind == DICT:
             slot = yield from _entry(reader, slot, steps, place)
         elif isinstance(step, slice):
@@ -123,7 +125,7 @@ def _entry(reader: TreeReader, row: Row, steps: Sequence[Step], place: int) -> R
     raise _nowhere(steps, place, _keys_there(cast("list[object]", named), row.total))
 
 
-def _within(value: object, steps: Sequence[Step], at: int) -> object:
+def _within(values: Values, value: object, steps: Sequence[Step], at: int) -> object:
     """Go on inside a value that is at hand."""
     for place in range(at, len(steps)):
         step = steps[place]
@@ -136,6 +138,8 @@ def _within(value: object, steps: Sequence[Step], at: int) -> object:
             if found is not None:
                 value = items[found]
                 continue
+        if _is_closed(values, value):
+            raise _closed(steps, place)
         parts = _parts(value)
         if parts is None or isinstance(step, slice) or str(step) not in parts:
             raise _nowhere(steps, place, _there(value, parts))
@@ -150,6 +154,16 @@ def _items(value: object) -> Sequence[object] | None:
     if isinstance(value, list | tuple | str | bytes):
         return cast("Sequence[object]", value)
     return None
+
+
+def _is_closed(values: Values, value: object) -> bool:
+    """Tell whether an object is as it was stored, since its class is not known here."""
+    if not dataclasses.is_dataclass(value):
+        return False
+    try:
+        return values.open(value) is None
+    except Invalid:  # a part of an object whose class makes and writes it
+        return False
 
 
 def _parts(value: object) -> dict[str, object] | None:
@@ -203,3 +217,13 @@ def _nowhere(steps: Sequence[Step], place: int, there: str) -> NotFound:
     where = path_of(steps[:place]) or "the state"
     message = f"there is no {path_of(steps[place : place + 1])} in {where}: {there}"
     return NotFound(message, what="path", path=path_of(steps))
+
+
+def _closed(steps: Sequence[Step], place: int) -> NotFound:
+    led, rest = path_of(steps[:place]), tuple(steps[place:])
+    message = (
+        f"there is no way to {path_of(rest)} inside {led or 'the state'}: it is an object whose "
+        "class this program does not know; register the class to look into it"
+    )
+    path = path_of(steps)
+    return NotFound(message, code="unknown_class", what="path", path=path, led=led, rest=rest)

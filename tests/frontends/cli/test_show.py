@@ -48,6 +48,8 @@ def test_json_keeps_the_types(store: str) -> None:
     [
         ("plan.0", "search\n", "search"),
         ("plan.-1", "travel\n", "travel"),
+        ("plan[0]", "search\n", "search"),
+        ("plan[-2:]", "- book\n- travel\n", ["book", "travel"]),
         ("train.1", "9521\n", 9521),
         ("budget", "!decimal 80.20\n", {"$decimal": "80.20"}),
         ("plan", "- search\n- book\n- travel\n", ["search", "book", "travel"]),
@@ -66,8 +68,10 @@ def test_a_part_of_a_state_can_be_asked_for(
     [
         ("plan.7", 4, "there are 3 items"),
         ("wishes", 4, "there are goal, plan, budget"),
-        ("goal.0", 4, "it has no parts"),
-        ("plan..0", 2, "empty part"),
+        ("goal.0", 4, "it is a str, which has no parts"),
+        ("seats.0", 4, "it is a set, which has no parts"),
+        ("plan..0", 2, "is no path into a state"),
+        ("plan[0", 2, "write it like plan.0.city"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_said(store: str, path: str, code: int, said: str) -> None:

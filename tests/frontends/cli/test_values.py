@@ -21,8 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ropewalk
-from ropewalk.domain.errors import NotFound
-from ropewalk.frontends.cli.outline import outline, part_of
+from ropewalk.frontends.cli.outline import outline
 from ropewalk.frontends.cli.payload import dumps, faithful
 from ropewalk.testing.values import VALUES
 
@@ -156,17 +155,6 @@ def test_what_a_model_wrote_cannot_move_the_cursor() -> None:
     """Escapes and signs that turn the direction of writing are written out."""
     [line] = outline("\x1b[2Jwiped \u202eesrever")
     assert "\\u001b[2Jwiped \\u202eesrever" in line or "\\x1b[2Jwiped \\u202eesrever" in line
-
-
-def test_a_path_finds_keys_with_dots_and_fields() -> None:
-    """Keys that hold dots, numbers as keys, fields of classes, and items from the end."""
-    value = {"a.b": {"c": 1}, 7: "seven", "trip": Trip("Rome", 2), "l": [1, 2, 3]}
-    assert 1 == part_of(value, "a.b.c")
-    assert "seven" == part_of(value, "7")
-    assert "Rome" == part_of(value, "trip.to")
-    assert 3 == part_of(value, "l.-1")
-    with pytest.raises(NotFound, match=r"there is no 'x' in a\.b"):
-        part_of(value, "a.b.x")
 
 
 def test_classes_of_another_program_are_shown_by_their_fields() -> None:

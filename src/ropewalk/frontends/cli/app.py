@@ -33,6 +33,7 @@ root: Final = Group(
         "ls": ("ls:ls", "List sessions and threads, or another kind of thing."),
         "log": ("log:log", "Show what happened along a thread, newest first."),
         "show": ("show:show", "Show one session, thread, checkpoint or history entry."),
+        "diff": ("diff:diff", "Tell what differs between two states."),
         "fork": ("fork:fork", "Fork a thread at a checkpoint or behind a message."),
         "tag": ("tag:tag", "Give a checkpoint a name, or take it off."),
         "prune": ("prune:prune", "Remove checkpoints that no rule keeps, after a dry run."),

@@ -12,8 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ...domain.errors import Invalid, NotFound
-from .text import brief, clean, clean_lines
+from .text import clean, clean_lines
 from .typed import Fields, Form, Items, Scalar, form
 
 _STEP: Final = "  "
@@ -26,7 +25,6 @@ _SPEAKING: Final = re.compile(
     r"|.*:",
     re.IGNORECASE | re.DOTALL,
 )
-_KEYS_SHOWN: Final = 12
 
 
 def outline(value: object) -> Iterator[str]:
@@ -94,49 +92,3 @@ def _key(key: object) -> str:
         tag = f"!{shown.tag} " if shown.tag else ""
         return tag + _scalar(shown.value)
     return clean(f"{shown.tag or type(key).__name__} {key!r}")
-
-
-def part_of(value: object, path: str) -> object:
-    """Return what lies in `value` under a dotted path such as `plan.0.city`.
-
-    A part is a key or a field by name, or the number of an item, from the end where it is
-    negative. Keys that hold dots are found too. Raises `NotFound` with the keys there are.
-    """
-    parts = path.split(".")
-    if not all(parts):
-        message = f"the path {path!r} has an empty part; write it like plan.0.city"
-        raise Invalid(message, code="bad_path", field="path")
-    walked: list[str] = []
-    while parts:
-        taken, value = _step(form(value), parts, walked)
-        walked += parts[:taken]
-        parts = parts[taken:]
-    return value
-
-
-def _step(here: Form, parts: list[str], walked: list[str]) -> tuple[int, object]:
-    """Return how many parts of the path lead one level down, and what is there."""
-    if isinstance(here, Items):
-        if re.fullmatch(r"-?\d{1,18}", parts[0]):
-            index = int(parts[0])
-            if -len(here.items) <= index < len(here.items):
-                return 1, here.items[index]
-        there = f"there are {len(here.items)} items, from 0"
-    elif isinstance(here, Fields):
-        by_name = {str(key): item for key, item in here.pairs}
-        for taken in range(1, len(parts) + 1):
-            name = ".".join(parts[:taken])
-            if name in by_name:
-                return taken, by_name[name]
-        there = _keys_there(by_name)
-    else:
-        there = "it has no parts"
-    where = ".".join(walked) or "the state"
-    message = f"there is no {parts[0]!r} in {where}: {there}"
-    raise NotFound(message, what="path", path=".".join([*walked, *parts]))
-
-
-def _keys_there(names: dict[str, object]) -> str:
-    listed = ", ".join(brief(name, 40) for name in list(names)[:_KEYS_SHOWN])
-    more = f" and {len(names) - _KEYS_SHOWN} more" if len(names) > _KEYS_SHOWN else ""
-    return f"there are {listed}{more}" if names else "it is empty"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import click
 
-from ...domain.errors import NotFound
 from ...domain.history import EntryKind, HistoryEntry, Message
 from ...domain.moment import to_micros
 from ...domain.thread import Position
@@ -16,16 +15,17 @@ from .command import Example, Invocation, command
 from .digest import spoken, worded
 from .figures import UNKNOWN, Figures, cost_text, session_figures, thread_figures
 from .opening import opened, run
-from .outline import outline, part_of
+from .outline import outline
 from .output import Output
+from .part import part_of
 from .payload import Json, entity, faithful
 from .refs import Refs
 from .text import clean, clean_lines, size, stamp
-from .tips import newest
+from .tips import checkpoint_of, newest
 from .told import told
 
 if TYPE_CHECKING:
-    from ...domain.checkpoint import CheckpointHeader, Write
+    from ...domain.checkpoint import Write
     from ...services.catalog import Named
     from ...services.storage import Storage
 
@@ -44,7 +44,7 @@ _DEMO: Final = "-u sqlite:///ropewalk-demo.db"
 @click.argument("ref")
 @click.option("--state", is_flag=True, help="The state of the checkpoint, or of the newest one.")
 @click.option("--messages", is_flag=True, help="Every message on the line up to there.")
-@click.option("--path", metavar="A.0.B", help="Only this part of the state.")
+@click.option("--path", metavar="PATH", help="Only this part of the state; no other is read.")
 @click.pass_obj
 def show(
     invocation: Invocation, ref: str, *, state: bool, messages: bool, path: str | None
@@ -53,6 +53,10 @@ def show(
 
     Snapshots and branches too. REF is an id or the beginning of one (4 characters or more),
     thread/branch, or ref~2 for the second checkpoint back; kind:ref where an id is used twice.
+
+    PATH leads from key to key and item to item: plan.0.city or plan[0].city, messages[-1] from the
+    end, messages[-10:] for a range, notes["a.b"] for a key that holds dots or brackets. Where it
+    leads nowhere, the error says what there is.
 
     States are shown in the manner of YAML, with a type behind an exclamation mark where JSON has
     none of the kind. With --json such a value is an object with one key that names the type, as in
@@ -84,30 +88,22 @@ async def _show(
 
 
 async def _show_state(storage: Storage, output: Output, target: Named, path: str | None) -> None:
-    checkpoint = await storage.checkpoints.load((await _header(storage, target)).id)
-    part: object = checkpoint.state if path is None else part_of(checkpoint.state, path)
+    header = await checkpoint_of(storage, target)
+    part: object = (
+        (await storage.checkpoints.load(header.id)).state
+        if path is None
+        else await part_of(storage, header.id, path)
+    )
     if output.json:
-        found: dict[str, Json] = {"checkpoint_id": checkpoint.id, "thread_id": checkpoint.thread_id}
+        found: dict[str, Json] = {"checkpoint_id": header.id, "thread_id": header.thread_id}
         found |= (
             {"state": faithful(part)} if path is None else {"path": path, "value": faithful(part)}
         )
         output.emit(found)
         return
-    output.say(f"checkpoint {clean(checkpoint.id)} of thread {clean(checkpoint.thread_id)}:")
+    output.say(f"checkpoint {clean(header.id)} of thread {clean(header.thread_id)}:")
     for line in outline(part):
         output.line(line)
-
-
-async def _header(storage: Storage, target: Named) -> CheckpointHeader:
-    """Return the checkpoint that is meant, or the newest one of the place that is meant."""
-    if target.kind == "checkpoint":
-        return await storage.checkpoints.get(target.id)
-    place = await Refs(storage).place(target)
-    header = await newest(storage, place.thread_id, until=place.until)
-    if header is None:
-        message = f"there is no checkpoint on the line of thread {place.thread_id!r} there"
-        raise NotFound(message, what="checkpoint", thread_id=place.thread_id)
-    return header
 
 
 async def _show_messages(storage: Storage, output: Output, target: Named) -> None:

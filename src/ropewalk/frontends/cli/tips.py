@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .refs import position_of
+from ...domain.errors import NotFound
+from .refs import Refs, position_of
 
 if TYPE_CHECKING:
     from ...domain.checkpoint import CheckpointHeader
     from ...domain.thread import Position
+    from ...services.catalog import Named
     from ...services.storage import Storage
 
 
@@ -24,3 +26,18 @@ async def newest(
         before = position_of(found)
         found = await storage.checkpoints.latest_header(thread_id, until=before)
     return found or first
+
+
+async def checkpoint_of(storage: Storage, target: Named) -> CheckpointHeader:
+    """Return the checkpoint that is meant, or the newest one of the place that is meant.
+
+    Raises `NotFound` where there is none, and `Invalid` for what is on no line.
+    """
+    if target.kind == "checkpoint":
+        return await storage.checkpoints.get(target.id)
+    place = await Refs(storage).place(target)
+    header = await newest(storage, place.thread_id, until=place.until)
+    if header is None:
+        message = f"there is no checkpoint on the line of thread {place.thread_id!r} there"
+        raise NotFound(message, what="checkpoint", thread_id=place.thread_id)
+    return header
