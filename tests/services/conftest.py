@@ -23,14 +23,15 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-async def storage(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: FrozenClock
-) -> AsyncIterator[Storage]:
-    """An open store over each of two back ends."""
-    backend: Backend
+def backend(request: pytest.FixtureRequest, tmp_path: Path, clock: FrozenClock) -> Backend:
+    """Each of two back ends, not open yet."""
     if request.param == "memory":
-        backend = Slow(MemoryBackend(clock=clock))
-    else:
-        backend = SqliteBackend(tmp_path / "store.db", clock=clock)
+        return Slow(MemoryBackend(clock=clock))
+    return SqliteBackend(tmp_path / "store.db", clock=clock)
+
+
+@pytest.fixture
+async def storage(backend: Backend, clock: FrozenClock) -> AsyncIterator[Storage]:
+    """An open store over each of two back ends."""
     async with Storage(backend, make_pipeline(), clock) as storage:
         yield storage

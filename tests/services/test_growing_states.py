@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-import ropewalk
+from ropewalk.codecs.pipeline import make_pipeline
+from ropewalk.domain.change import Batch
 from ropewalk.domain.errors import Conflict, Corrupt, Invalid, NotFound
+from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import Query
 from ropewalk.services.storage import Storage
+from ropewalk.stores.checkpoints import CheckpointStore
 
 pytestmark = [pytest.mark.seed("3.4"), pytest.mark.seed("6.4")]
 
@@ -23,23 +25,24 @@ def message(number: int) -> dict[str, Any]:
     return {"role": "user", "id": f"m{number:06d}", "content": text, "meta": {"n": number}}
 
 
-async def stored(storage: Storage) -> int:
-    """Return the bytes of all bodies of this space."""
-    backend = storage._desk.backend  # noqa: SLF001 (what lies behind the services)
-    query = Query(space=storage.space_name)
+async def stored(backend: Backend) -> int:
+    """Return the bytes of all bodies."""
+    query = Query(space=None)
     return sum([len(record.body or b"") async for record in backend.scan(query)])
 
 
-async def test_a_step_costs_as_much_at_the_end_as_at_the_beginning(storage: Storage) -> None:
+async def test_a_step_costs_as_much_at_the_end_as_at_the_beginning(
+    storage: Storage, backend: Backend
+) -> None:
     """Bytes for 50 steps are the same behind 50 messages and behind a thousand."""
     await storage.threads.create(id="t")
     grown: dict[int, int] = {}
     for number in range(1_050):
         if number in (50, 100, 1_000):
-            grown[number] = await stored(storage)
+            grown[number] = await stored(backend)
         await storage.checkpoints.append("t", {"messages": [message(number)]})
     early = grown[100] - grown[50]
-    late = await stored(storage) - grown[1_000]
+    late = await stored(backend) - grown[1_000]
 
     assert late < 1.5 * early
     latest = await storage.checkpoints.latest("t")
@@ -65,12 +68,15 @@ async def test_appending_and_saving_come_to_the_same_state(storage: Storage) -> 
 async def test_what_was_changed_in_place_is_noticed(storage: Storage) -> None:
     """The same objects with other content, at any depth and any place, are another state."""
     await storage.threads.create(id="t")
-    state = {"messages": [message(n) for n in range(200)], "notes": {"a": [1, {"b": 2}]}}
+    state: dict[str, Any] = {
+        "messages": [message(n) for n in range(200)],
+        "notes": {"a": [1, {"b": 2}]},
+    }
     ids = [(await storage.checkpoints.save("t", state)).id]
     for place in (0, 5, 77, 198, 199):
         state["messages"][place]["meta"]["n"] = -place - 1
         ids.append((await storage.checkpoints.save("t", state)).id)
-    state["notes"]["a"][1]["b"] = 3  # type: ignore[index]
+    state["notes"]["a"][1]["b"] = 3
     ids.append((await storage.checkpoints.save("t", state)).id)
 
     states = [(await storage.checkpoints.load(id_)).state for id_ in ids]
@@ -251,36 +257,26 @@ async def test_old_states_are_raised_to_the_newest_version(storage: Storage) -> 
         await other.checkpoints.load(new.id)
 
 
-@pytest.fixture
-async def elsewhere() -> AsyncIterator[Storage]:
-    """Another store."""
-    async with ropewalk.open("memory://") as other:
-        yield other
-
-
-async def test_a_root_belongs_to_its_checkpoint(storage: Storage) -> None:
+async def test_a_root_belongs_to_its_checkpoint(storage: Storage, backend: Backend) -> None:
     """A root that was moved to another checkpoint is damage, and is said so."""
     await storage.threads.create(id="t")
     one = await storage.checkpoints.save("t", {"n": 1})
     two = await storage.checkpoints.save("t", {"n": 2})
-    store = storage.checkpoints._store  # noqa: SLF001 (damage is done behind the services)
-    mixed = replace(two, trunk=one.trunk)
-    await storage._desk.commit([await store.put(mixed, expect=two.version)])  # noqa: SLF001
+    store = CheckpointStore(backend, make_pipeline(), space=storage.space_name)
+    mixed = await store.put(replace(two, trunk=one.trunk), expect=two.version)
+    await backend.apply(Batch((mixed,)))
     with pytest.raises(Corrupt, match="root of checkpoint"):
         await storage.checkpoints.load(two.id)
     assert {"n": 1} == (await storage.checkpoints.load(one.id)).state
 
 
-async def test_equal_content_has_other_names_elsewhere(
-    storage: Storage, elsewhere: Storage
-) -> None:
+async def test_equal_content_has_other_names_elsewhere(storage: Storage, backend: Backend) -> None:
     """Names are keyed by space and family: they tell nobody what others have stored."""
     names: list[set[str]] = []
     state = {"messages": [message(n) for n in range(50)]}
-    for place, thread in ((storage, "a"), (storage, "b"), (elsewhere, "a")):
+    for place, thread in ((storage, "a"), (storage, "b"), (storage.space("other"), "a")):
         await place.threads.create(id=thread)
         await place.checkpoints.save(thread, state)
-        backend = place._desk.backend  # noqa: SLF001
         query = Query(space=place.space_name, kinds=("node",), bodies=False)
         ids = [record.key.id async for record in backend.scan(query)]
         names.append({id_[-32:] for id_ in ids if id_.startswith(f"{thread}.")})

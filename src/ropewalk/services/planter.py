@@ -347,8 +347,9 @@ def root_mac(keys: TreeKeys, header: CheckpointHeader, root: bytes) -> bytes:
 
 def _write(splitter: Splitter, state: Any, memo: StateMemo | None) -> Pauses[StateMemo]:  # noqa: ANN401
     """Write every part of a state."""
-    whole = type(state) is not dict or len(state) > MOST_KEYS or not all(map(_is_text, state))
-    parts = {WHOLE: state} if whole else cast("dict[str, Any]", state)
+    keys = cast("dict[object, Any]", state) if type(state) is dict else None  # pyright: ignore[reportUnknownArgumentType]
+    whole = keys is None or len(keys) > MOST_KEYS or not all(map(_is_text, keys))
+    parts = {WHOLE: cast("Any", state)} if whole else cast("dict[str, Any]", state)
     known = memo if memo is not None and memo.is_dict != whole else StateMemo({}, {}, is_dict=True)
     grown = StateMemo({}, {}, is_dict=not whole)
     for name, value in parts.items():
