@@ -249,6 +249,12 @@ async def test_old_states_are_raised_to_the_newest_version(storage: Storage) -> 
 
     found = await storage.checkpoints.load_many([old.id, middle.id, new.id])
     assert ["Lovelace", "Hopper", "Liskov"] == [c and c.state["last"] for c in found]
+    await storage.checkpoints.save("t", {"last": "Hamilton"}, parent_id=old.id)
+    again = await storage.checkpoints.copy(old.id, to="t")
+    grown = await storage.checkpoints.append("t", {"year": 1843})
+    assert again.id == grown.parent_id
+    expected = {"last": "Lovelace", "year": 1843}
+    assert expected == (await storage.checkpoints.load(grown.id)).state
     with pytest.raises(Invalid, match="version 2, not 7"):
         storage.checkpoints.upcast(7, lambda state: state)
     other = storage.space(storage.space_name)

@@ -109,7 +109,7 @@ class Checkpoints(Upkeep):
         and `Invalid` where the newest state is no dictionary with text keys.
         """
         header = self._header(thread_id, workflow_id, metadata, id, created_at)
-        return await self._saver.append(header, check_delta(delta), schema=self._schemas.newest)
+        return await self._saver.append(header, check_delta(delta), schemas=self._schemas)
 
     def _header(
         self,

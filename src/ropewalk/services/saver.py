@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .growth import Growth
     from .lineage import Lineage
     from .planter import Plant, Planter
+    from .schemas import Schemas
 
 _WHAT: Final = "checkpoint"
 _MOST_TIPS: Final = 1_024
@@ -104,7 +105,7 @@ class Saver:
         return await self._write(header, plant, tip, parent)
 
     async def append(
-        self, header: CheckpointHeader, delta: Mapping[str, object], *, schema: int
+        self, header: CheckpointHeader, delta: Mapping[str, object], *, schemas: Schemas
     ) -> CheckpointHeader:
         """Keep the newest state with `delta` on top of it: lists extended, other values replaced.
 
@@ -113,14 +114,12 @@ class Saver:
         for attempt in range(1, ATTEMPTS + 1):
             tip = self._tip_at_hand(header.thread_id) or await self._tip(header.thread_id)
             parent = tip.parent
-            if parent is None:
+            if parent is None or not self._goes_on(parent, tip, schemas):
                 plant = await self._planter.plant(
-                    dict(delta), family=tip.family, parent=None, schema=schema
-                )
-            elif parent.trunk is None or parent.trunk.family != tip.family:
-                _, state = await self._planter.state(parent)
-                plant = await self._planter.plant(
-                    _joined(state, delta, parent), family=tip.family, parent=None, schema=schema
+                    await self._joined(delta, parent, schemas),
+                    family=tip.family,
+                    parent=None,
+                    schema=schemas.newest,
                 )
             else:
                 plant = await self._planter.extend(delta, family=tip.family, parent=parent)
@@ -131,6 +130,21 @@ class Saver:
                 await wait_after(attempt)
         message = f"thread {header.thread_id!r} is written to by too many at once; try again"
         raise Conflict(message, code="busy", thread_id=header.thread_id)
+
+    def _goes_on(self, parent: CheckpointHeader, tip: Tip, schemas: Schemas) -> bool:
+        """Tell whether a state can be put on top of its parent's tree as it is stored."""
+        if parent.trunk is None or parent.trunk.family != tip.family:
+            return False
+        return not schemas.newest or self._planter.root(parent).schema == schemas.newest
+
+    async def _joined(
+        self, delta: Mapping[str, object], parent: CheckpointHeader | None, schemas: Schemas
+    ) -> object:
+        """Return the whole state: the parent's, raised to the newest version, and the delta."""
+        if parent is None:
+            return dict(delta)
+        schema, state = await self._planter.state(parent)
+        return _joined(schemas.raised(state, schema, parent.id), delta, parent)
 
     async def adopt(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Write checkpoints that were made elsewhere, as they are: all or none."""
