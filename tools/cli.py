@@ -49,7 +49,7 @@ document. Nothing that stands in a store can move the cursor: control characters
 | `thread:rome` | the same among the threads alone |
 | `rome/cheaper` | the branch of this name in the family of a thread, or the thread's snapshot |
 | `rome~2` | the second checkpoint back from the end of a line, or from a checkpoint |
-| `rome@{{2h}}` | the newest checkpoint of a line two hours ago; or at a time, `rome@{{2025-06-15T15:00}}` |
+| `rome@{{2h}}` | the newest checkpoint of a line two hours ago; or `rome@{{2025-06-15T15:00}}` |
 | `good` | the checkpoint with this tag, where nothing else has the name; `tag:good` |
 
 ## Values in JSON

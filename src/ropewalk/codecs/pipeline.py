@@ -299,7 +299,6 @@ def _known(name: str, known: Mapping[str, T], *, what: str) -> T:
 
 def _too_big(size: int, key: Key, *, limit: int, limit_name: str) -> Invalid:
     message = (
-        f"the body of {key} is {size} bytes; {limit_name} is {limit}: "
-        "split it over several records"
+        f"the body of {key} is {size} bytes; {limit_name} is {limit}: split it over several records"
     )
     return Invalid(message, code="too_big", field="body", limit=limit_name, size=size, key=key)
