@@ -326,11 +326,20 @@ class Planter:
         return error
 
 
-def dressed(header: CheckpointHeader, plant: Plant, planter: Planter) -> CheckpointHeader:
-    """Return the header with the size and the trunk that a plant gives it, and without a state."""
-    given = {name: getattr(header, name) for name in _HEADER if name not in ("size", "trunk")}
+def dressed(
+    header: CheckpointHeader, plant: Plant, planter: Planter, **given: object
+) -> CheckpointHeader:
+    """Return the header with the size and the trunk that a plant gives it, and without a state.
+
+    `given` are further fields in place of the header's.
+    """
+    fields_: dict[str, Any] = {name: getattr(header, name) for name in _HEADER}
+    fields_ |= given
     size = plant.growth.own_size() + len(plant.root)
-    return CheckpointHeader(**given, size=size, trunk=planter.trunk(plant, header))
+    bare = CheckpointHeader(**fields_ | {"size": size, "trunk": None})
+    # Frozen for everybody else; whoever makes a header need not make it twice.
+    object.__setattr__(bare, "trunk", planter.trunk(plant, bare))
+    return bare
 
 
 def no_state(header: CheckpointHeader) -> Corrupt:

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from ..domain.change import Change, Check, Put
@@ -221,12 +221,14 @@ class Saver:
 
         Nodes were left out that `source` has: it must still be there.
         """
-        header = replace(
-            self._behind(header, tip.parent),
+        header = dressed(
+            header,
+            plant,
+            self._planter,
             session_id=tip.session_id,
             parent_id=parent.id if parent else None,
+            **self._dates(header, tip.parent),
         )
-        header = dressed(header, plant, self._planter)
         changes: list[Change] = [
             Check(key=self._lineage.key(tip.thread_id), expect=tip.thread),
             Put(key=self._forest.head_key(tip.thread_id), expect=tip.head),
@@ -241,16 +243,16 @@ class Saver:
         await self._training.offer(plant.growth.samples)
         return header
 
-    def _behind(
+    def _dates(
         self, header: CheckpointHeader, newest: CheckpointHeader | None
-    ) -> CheckpointHeader:
+    ) -> dict[str, datetime]:
         """Date a header behind the newest, unless the caller dated it; clocks may be apart."""
         if header.created_at != header.updated_at:
-            return header
+            return {}
         now = self._desk.now()
         if newest is not None and newest.created_at >= now:
             now = newest.created_at + _TICK
-        return replace(header, created_at=now, updated_at=now)
+        return {"created_at": now, "updated_at": now}
 
     def _check(self, error: Conflict, header: CheckpointHeader, attempt: int) -> None:
         """Raise the conflict unless it is about the end of the line, which is looked for anew."""

@@ -112,7 +112,7 @@ class States:
         thread: Thread,
         parent: CheckpointHeader | None,
     ) -> CheckpointHeader:
-        header = dressed(replace(header, session_id=thread.session_id), plant, self._planter)
+        header = dressed(header, plant, self._planter, session_id=thread.session_id)
         store = self._grove.store
         changes: list[Change] = [
             Check(key=self._lineage.key(thread.id), expect=thread.version),
