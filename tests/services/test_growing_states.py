@@ -328,6 +328,8 @@ async def test_a_checkpoint_is_forked_by_its_id(storage: Storage) -> None:
     one = await storage.checkpoints.append("t", {"n": [1]})
     await storage.checkpoints.append("t", {"n": [2]})
     fork = await storage.checkpoints.fork(one.id, name="other")
+    # Who looked before the fork and would delete it now expects the version of then.
+    assert one.version < (await storage.checkpoints.get(one.id)).version
     await storage.checkpoints.append(fork.id, {"n": [3]})
     latest = await storage.checkpoints.latest(fork.id)
     assert latest is not None

@@ -68,7 +68,7 @@ class Branching:
         id_: str | None,
     ) -> Thread:
         """Make the thread that continues `source` from a point, and the branch that names it."""
-        origin = await self._point(source, at=at, before=before)
+        origin, checkpoint = await self._point(source, at=at, before=before)
         now = self._desk.now()
         new_id = id_ or self._desk.clock.new_id()
         thread = Thread(
@@ -94,23 +94,26 @@ class Branching:
             created_at=now,
             updated_at=now,
         )
-        await self._desk.commit(
-            [
-                await self._threads.put(thread, expect=0),
-                await self._branches.put(branch, expect=0),
-                # The source must still be there, with the line that the point was found on.
-                Check(key=self._threads.key(source.id), expect=source.version),
-            ]
-        )
+        changes: list[Change] = [
+            await self._threads.put(thread, expect=0),
+            await self._branches.put(branch, expect=0),
+            # The source must still be there, with the line that the point was found on.
+            Check(key=self._threads.key(source.id), expect=source.version),
+        ]
+        if checkpoint is not None:
+            changes.append(await self._checkpoints.held(checkpoint))
+        await self._desk.commit(changes)
         return thread
 
-    async def _point(self, source: Thread, *, at: str | None, before: str | None) -> Fork:
+    async def _point(
+        self, source: Thread, *, at: str | None, before: str | None
+    ) -> tuple[Fork, CheckpointHeader | None]:
         """Find where a fork or a rollback is meant to be, on the line of `source`."""
         if at is not None and before is not None:
             message = "give at (behind it) or before, not both"
             raise Invalid(message, code="bad_point", field="before")
         if at is None and before is None:
-            return Fork(thread_id=source.id, until=self._end())
+            return Fork(thread_id=source.id, until=self._end()), None
         wanted = at if at is not None else before
         name = wanted or ""
         checkpoint = await self._checkpoints.find(name)
@@ -125,12 +128,13 @@ class Branching:
                 f"{name!r} is not on the line of thread {source.id!r}, but on {item.thread_id!r}"
             )
             raise Invalid(message, code="not_on_line", field="at", id=name)
-        return Fork(
+        fork = Fork(
             thread_id=source.id,
             until=here.behind() if at is not None else here,
             checkpoint_id=checkpoint.id if checkpoint else None,
             message_id=entry.id if entry else None,
         )
+        return fork, checkpoint
 
     def _end(self) -> Position:
         return Position(self._desk.clock.now(), "")
@@ -140,7 +144,7 @@ class Branching:
         if to is None and before is None:
             message = "say where to roll back: to (behind it) or before"
             raise Invalid(message, code="bad_point", field="to")
-        point = await self._point(thread, at=to, before=before)
+        point, _ = await self._point(thread, at=to, before=before)
         return await self._hide(thread, point.until)
 
     async def _hide(self, thread: Thread, begin: Position) -> Thread:

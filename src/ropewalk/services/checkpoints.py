@@ -182,6 +182,13 @@ class Checkpoints(Upkeep):
         """Return a checkpoint without its state, or `None`."""
         return await self._store.find(checkpoint_id)
 
+    async def held(self, header: CheckpointHeader) -> Change:
+        """Make the change that lets a fork begin at a checkpoint only while that is there.
+
+        It raises the checkpoint's version: whoever was about to clear it away looks again.
+        """
+        return await self._store.put(header, expect=header.version)
+
     async def latest(self, thread_id: str, *, workflow_id: str | None = None) -> Checkpoint | None:
         """Return the newest checkpoint on a thread's line with its state, or `None`."""
         header = await self.latest_header(thread_id, workflow_id=workflow_id)

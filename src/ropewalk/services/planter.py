@@ -335,8 +335,9 @@ def dressed(
     """
     fields_: dict[str, Any] = {name: getattr(header, name) for name in _HEADER}
     fields_ |= given
-    size = plant.growth.own_size() + len(plant.root)
-    bare = CheckpointHeader(**fields_ | {"size": size, "trunk": None})
+    fields_["size"] = plant.growth.own_size() + len(plant.root)
+    fields_["trunk"] = None
+    bare = CheckpointHeader(**fields_)
     # Frozen for everybody else; whoever makes a header need not make it twice.
     object.__setattr__(bare, "trunk", planter.trunk(plant, bare))
     return bare
