@@ -351,3 +351,13 @@ async def test_tags_and_pins_stand_in_the_header(storage: Storage) -> None:
     assert ("good",) == (await storage.checkpoints.load(one.id)).tags
     with pytest.raises(Invalid, match="name"):
         await storage.checkpoints.tag(one.id, "")
+
+
+async def test_many_forks_may_begin_at_one_checkpoint(storage: Storage) -> None:
+    """Forks that are made at once at the same place do not meet in it; of a gone one none is."""
+    await storage.threads.create(id="t")
+    one = await storage.checkpoints.append("t", {"n": [1]})
+    forks = await asyncio.gather(*(storage.checkpoints.fork(one.id) for _ in range(8)))
+    assert 8 == len({fork.id for fork in forks})
+    with pytest.raises(Conflict, match="fork"):
+        await storage.checkpoints.delete(one.id)

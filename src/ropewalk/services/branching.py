@@ -26,6 +26,7 @@ from ..stores.threads import BranchStore, SnapshotStore, ThreadStore
 from . import manager
 from .lineage import is_on, stretches
 from .manager import as_status, equals, missing, pick
+from .saver import wait_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -100,10 +101,27 @@ class Branching:
             # The source must still be there, with the line that the point was found on.
             Check(key=self._threads.key(source.id), expect=source.version),
         ]
-        if checkpoint is not None:
-            changes.append(await self._checkpoints.held(checkpoint))
-        await self._desk.commit(changes)
+        await self._commit_at(checkpoint, changes)
         return thread
+
+    async def _commit_at(
+        self, checkpoint: CheckpointHeader | None, changes: Sequence[Change]
+    ) -> None:
+        """Commit what begins at a checkpoint, if that is there; others may begin there, too."""
+        if checkpoint is None:
+            await self._desk.commit(changes)
+            return
+        for attempt in range(1, manager.ATTEMPTS + 1):
+            held = await self._checkpoints.held(checkpoint)
+            try:
+                await self._desk.commit([*changes, held])
+            except Conflict as error:
+                if error.facts.get("key") != held.key or attempt == manager.ATTEMPTS:
+                    raise
+            else:
+                return
+            await wait_after(attempt)
+            checkpoint = await self._checkpoints.get(checkpoint.id)
 
     async def _point(
         self, source: Thread, *, at: str | None, before: str | None

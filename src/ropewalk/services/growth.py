@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .desk import Desk
     from .forest import Forest
 
-_BATCH_BYTES: Final = 4 * 1024 * 1024
-_BATCH_NODES: Final = 2_000
+_BATCH_BYTES: Final = 1024 * 1024
+_BATCH_NODES: Final = 256
 
 
 class Growth:
