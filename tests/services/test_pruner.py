@@ -242,7 +242,7 @@ async def work(storage: Storage, kind: str, *, steps: int) -> None:
 async def test_the_disk_gets_back_what_was_announced(
     tmp_path: Path, scheme: str, kind: str
 ) -> None:
-    """Within 5 %; of a short thread in SQLite, give or take four pages that are partly filled."""
+    """Within 5 %; of a short thread in SQLite, give or take a page of each tree, partly filled."""
     path = tmp_path / "store"
     url = f"{scheme}:///{path}"
     async with ropewalk.open(url) as storage:
@@ -255,5 +255,5 @@ async def test_the_disk_gets_back_what_was_announced(
     print(scheme, kind, report.freed_bytes, freed, report.freed_bytes / freed)  # noqa: T201
     assert STEPS[scheme] - 10 == len(report.removed)
     assert report.nodes == collected.removed
-    allowed = freed * 0.05 + (0 if LONG or scheme == "file" else 4 * PAGE)
+    allowed = freed * 0.05 + (0 if LONG or scheme == "file" else 8 * PAGE)
     assert allowed > abs(report.freed_bytes - freed)
