@@ -10,6 +10,7 @@ import pytest
 
 from ropewalk.codecs.pipeline import make_pipeline
 from ropewalk.domain.change import Batch
+from ropewalk.domain.checkpoint import Checkpoint
 from ropewalk.domain.errors import Conflict, Corrupt, Invalid, NotFound
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import Query
@@ -361,3 +362,36 @@ async def test_many_forks_may_begin_at_one_checkpoint(storage: Storage) -> None:
     assert 8 == len({fork.id for fork in forks})
     with pytest.raises(Conflict, match="fork"):
         await storage.checkpoints.delete(one.id)
+
+
+async def test_siblings_are_adopted_together_and_a_refused_one_leaves_no_trace(
+    storage: Storage,
+) -> None:
+    """Children of one parent come in one batch; what was refused is nothing to go on from."""
+    await storage.threads.create(id="t")
+    now = (await storage.threads.get("t")).created_at
+    history = [message(n) for n in range(60)]
+
+    def made(id: str, parent: str | None, *more: dict[str, Any]) -> Checkpoint:
+        return Checkpoint(
+            id=id,
+            thread_id="t",
+            parent_id=parent,
+            created_at=now,
+            updated_at=now,
+            state={"messages": [*history, *more]},
+        )
+
+    family = [made("one", None), made("two", "one", message(60)), made("three", "one", message(61))]
+    await storage.checkpoints.adopt(*family)
+    for each in family:
+        assert each.state == (await storage.checkpoints.load(each.id)).state
+
+    await storage.checkpoints.save("t", {"messages": []}, id="taken")
+    other = [message(n) for n in range(1_000, 1_060)]
+    with pytest.raises(Conflict):
+        await storage.checkpoints.adopt(replace(made("taken", None), state={"messages": other}))
+    saved = await storage.checkpoints.save("t", {"messages": [*other, message(1)]})
+    assert "taken" == saved.parent_id
+    assert [*other, message(1)] == (await storage.checkpoints.load(saved.id)).state["messages"]
+    assert 0 == (await storage.checkpoints.verify()).damaged

@@ -48,18 +48,18 @@ class Memos:
 
     def __init__(self) -> None:
         """Begin without memories."""
-        self._memos: OrderedDict[tuple[str, str, str], StateMemo] = OrderedDict()
+        self._memos: OrderedDict[tuple[str, bytes], StateMemo] = OrderedDict()
         self._weight = 0
         self._lock = threading.Lock()
 
-    def take(self, key: tuple[str, str, str]) -> StateMemo | None:
+    def take(self, key: tuple[str, bytes]) -> StateMemo | None:
         """Hand out a memo, which is gone from here then."""
         with self._lock:
             memo = self._memos.pop(key, None)
             self._weight -= memo.weight if memo else 0
             return memo
 
-    def put(self, key: tuple[str, str, str], memo: StateMemo) -> None:
+    def put(self, key: tuple[str, bytes], memo: StateMemo) -> None:
         """Remember a state, and forget the one that nobody asked for longest."""
         with self._lock:
             before = self._memos.pop(key, None)
@@ -101,9 +101,14 @@ class Planter:
         schema: int = 0,
         by_identity: bool = False,
         growth: Growth | None = None,
+        memo: StateMemo | None = None,
     ) -> Plant:
-        """Take a whole state apart; `parent` is the checkpoint that it probably resembles."""
-        memo, keys = self._at_hand(family, parent)
+        """Take a whole state apart; `parent` is the checkpoint that it probably resembles.
+
+        `memo` is of a state whose nodes are in `growth` or stored, where the caller has one.
+        """
+        taken, keys = self._at_hand(family, parent)
+        memo = memo or taken
         if keys is None:
             keys = await self._forest.keys(family)
         if memo is None:
@@ -192,8 +197,9 @@ class Planter:
 
     async def some(self, header: CheckpointHeader, only: Collection[str]) -> dict[str, Any]:
         """Return those of a state's keys that it has; nothing else is read."""
-        slots = self.root(header).slots
-        works = {name: self._reader.value(slots[name]) for name in only if name in slots}
+        root = self.root(header)
+        reader = self.reader_of(root)
+        works = {name: reader.value(root.slots[name]) for name in only if name in root.slots}
         return await self.read(header, together(works))
 
     async def read(self, header: CheckpointHeader, work: Reads[T]) -> T:
@@ -268,15 +274,16 @@ class Planter:
 
     def remember(self, header: CheckpointHeader, memo: StateMemo) -> None:
         """Remember the state of a checkpoint that was just written, for the one behind it."""
-        family = header.trunk.family if header.trunk else ""
-        self._memos.put((self._name, family, header.id), memo)
+        if header.trunk is not None:
+            self._memos.put((self._name, header.trunk.mac), memo)
 
     def _at_hand(
         self, family: str, parent: CheckpointHeader | None
     ) -> tuple[StateMemo | None, TreeKeys | None]:
         memo = None
-        if parent is not None:
-            memo = self._memos.take((self._name, family, parent.id))
+        if parent is not None and parent.trunk is not None and parent.trunk.family == family:
+            # By the root itself: an id may have been given to another state meanwhile.
+            memo = self._memos.take((self._name, parent.trunk.mac))
         return memo, self._forest.keys_at_hand(family)
 
     async def _seeded(

@@ -21,6 +21,7 @@ from .planter import dressed
 
 if TYPE_CHECKING:
     from ..domain.thread import Segment
+    from ..trees.memo import StateMemo
     from .desk import Desk
     from .grove import Grove
     from .growth import Growth
@@ -109,7 +110,7 @@ class Saver:
     ) -> CheckpointHeader:
         """Keep the newest state with `delta` on top of it: lists extended, other values replaced.
 
-        Raises `Conflict` where another writer was quicker: the state is not the one meant.
+        If another writer was quicker, the delta is put on top of what that one wrote.
         """
         for attempt in range(1, ATTEMPTS + 1):
             tip = self._tip_at_hand(header.thread_id) or await self._tip(header.thread_id)
@@ -150,27 +151,30 @@ class Saver:
         """Write checkpoints that were made elsewhere, as they are: all or none."""
         growths: dict[str, Growth] = {}
         puts: list[Change] = []
-        before: dict[str, CheckpointHeader] = {}
+        headers: list[tuple[str, CheckpointHeader]] = []
+        memos: dict[tuple[str, str], StateMemo] = {}
         for checkpoint in checkpoints:
             family = await self._family(checkpoint.thread_id)
-            parent = before.get(checkpoint.parent_id or "")
+            growth = growths.get(family)
+            # What the parent consists of may be remembered only where it is on the way as well.
+            known = memos.pop((family, checkpoint.parent_id or ""), None)
             plant = await self._planter.plant(
-                checkpoint.state,
-                family=family,
-                parent=parent,
-                growth=growths.get(family),
+                checkpoint.state, family=family, parent=None, growth=growth, memo=known
             )
             growths[family] = plant.growth
             header = dressed(checkpoint, plant, self._planter)
             puts.append(await self._store.put(header, expect=0))
-            self._planter.remember(header, plant.memo)
-            before[header.id] = header
+            memos[family, header.id] = plant.memo
+            headers.append((family, header))
         if not puts:
             return
         *others, last = growths.values()
         for growth in others:
             puts += await growth.release()
         await last.finish(puts)
+        for family, header in headers:
+            if (family, header.id) in memos:
+                self._planter.remember(header, memos[family, header.id])
 
     async def copy(self, source: CheckpointHeader, header: CheckpointHeader) -> CheckpointHeader:
         """Keep the state of another checkpoint under a header: no node is written in a family."""
