@@ -8,7 +8,8 @@ from ..domain.change import Delete
 from ..stores.checkpoints import CheckpointStore
 from ..stores.writes import WriteStore
 from .forest import Forest
-from .planter import Memos, Planter
+from .memos import Memos
+from .planter import Planter
 from .training import Training
 
 if TYPE_CHECKING:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from time import perf_counter
@@ -21,6 +19,7 @@ from ..trees.seed import edge_of, remember
 from ..trees.split import MOST_REMEMBERED, Splitter
 from .forest import SLICE
 from .growth import Growth
+from .memos import Memos
 
 if TYPE_CHECKING:
     from ..domain.ports import Values
@@ -32,42 +31,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MOST_MEMOS: Final = 512
-_MOST_BYTES: Final = 64 * 1024 * 1024
 
 _HEADER: Final = tuple(field.name for field in fields(CheckpointHeader))
 
 _DEFAULT: Final = "msgpack"
-
-
-class Memos:
-    """What writers remember of the states that were written last, for whoever goes on from them.
-
-    Each is handed out once: going on from a state changes what is remembered of it.
-    """
-
-    def __init__(self) -> None:
-        """Begin without memories."""
-        self._memos: OrderedDict[tuple[str, bytes], StateMemo] = OrderedDict()
-        self._weight = 0
-        self._lock = threading.Lock()
-
-    def take(self, key: tuple[str, bytes]) -> StateMemo | None:
-        """Hand out a memo, which is gone from here then."""
-        with self._lock:
-            memo = self._memos.pop(key, None)
-            self._weight -= memo.weight if memo else 0
-            return memo
-
-    def put(self, key: tuple[str, bytes], memo: StateMemo) -> None:
-        """Remember a state, and forget the one that nobody asked for longest."""
-        with self._lock:
-            before = self._memos.pop(key, None)
-            self._memos[key] = memo
-            self._weight += memo.weight - (before.weight if before else 0)
-            while len(self._memos) > _MOST_MEMOS or self._weight > _MOST_BYTES:
-                _, oldest = self._memos.popitem(last=False)
-                self._weight -= oldest.weight
 
 
 @dataclass(slots=True)

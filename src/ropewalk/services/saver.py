@@ -112,7 +112,8 @@ class Saver:
 
         If another writer was quicker, the delta is put on top of what that one wrote.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+
+        async def once() -> CheckpointHeader:
             tip = self._tip_at_hand(header.thread_id) or await self._tip(header.thread_id)
             parent = tip.parent
             if parent is None or not self._goes_on(parent, tip, schemas):
@@ -124,13 +125,9 @@ class Saver:
                 )
             else:
                 plant = await self._planter.extend(delta, family=tip.family, parent=parent)
-            try:
-                return await self._once(header, plant, tip, parent)
-            except Conflict as error:
-                self._check(error, header, attempt)
-                await wait_after(attempt)
-        message = f"thread {header.thread_id!r} is written to by too many at once; try again"
-        raise Conflict(message, code="busy", thread_id=header.thread_id)
+            return await self._once(header, plant, tip, parent)
+
+        return await self._persist(header, once)
 
     def _goes_on(self, parent: CheckpointHeader, tip: Tip, schemas: Schemas) -> bool:
         """Tell whether a state can be put on top of its parent's tree as it is stored."""
@@ -178,16 +175,13 @@ class Saver:
 
     async def copy(self, source: CheckpointHeader, header: CheckpointHeader) -> CheckpointHeader:
         """Keep the state of another checkpoint under a header: no node is written in a family."""
-        for attempt in range(1, ATTEMPTS + 1):
+
+        async def once() -> CheckpointHeader:
             tip = self._tip_at_hand(header.thread_id) or await self._tip(header.thread_id)
             plant = await self._planter.transplanted(source, family=tip.family, parent=None)
-            try:
-                return await self._once(header, plant, tip, tip.parent, source)
-            except Conflict as error:
-                self._check(error, header, attempt)
-                await wait_after(attempt)
-        message = f"thread {header.thread_id!r} is written to by too many at once; try again"
-        raise Conflict(message, code="busy", thread_id=header.thread_id)
+            return await self._once(header, plant, tip, tip.parent, source)
+
+        return await self._persist(header, once)
 
     def touch(self, thread_id: str) -> Change:
         """Make the change that tells every writer to look for the end of a thread's line anew."""
@@ -200,18 +194,31 @@ class Saver:
         tip: Tip,
         parent: CheckpointHeader | None,
     ) -> CheckpointHeader:
-        source = parent
-        for attempt in range(1, ATTEMPTS + 1):
+        """Write a plant that goes on from `parent`, behind whoever was quicker."""
+        seen: Tip | None = tip
+
+        async def once() -> CheckpointHeader:
+            nonlocal seen
+            now, seen = seen or await self._tip(header.thread_id), None
+            behind = now.parent if header.parent_id is None else parent
+            return await self._once(header, plant, now, behind, parent)
+
+        return await self._persist(header, once)
+
+    async def _persist(
+        self, header: CheckpointHeader, once: Callable[[], Awaitable[CheckpointHeader]]
+    ) -> CheckpointHeader:
+        """Try until nobody is quicker; raise `Conflict` where the id is taken, or in the end."""
+        own = self._store.key(header.id)
+        attempt = 1
+        while True:
             try:
-                return await self._once(header, plant, tip, parent, source)
+                return await once()
             except Conflict as error:
-                self._check(error, header, attempt)
-                await wait_after(attempt)
-            tip = await self._tip(header.thread_id)
-            if header.parent_id is None:
-                parent = tip.parent
-        message = f"thread {header.thread_id!r} is written to by too many at once; try again"
-        raise Conflict(message, code="busy", thread_id=header.thread_id)
+                if error.facts.get("key") == own or attempt == ATTEMPTS:
+                    raise
+            await wait_after(attempt)
+            attempt += 1
 
     async def _once(
         self,
@@ -257,11 +264,6 @@ class Saver:
         if newest is not None and newest.created_at >= now:
             now = newest.created_at + _TICK
         return {"created_at": now, "updated_at": now}
-
-    def _check(self, error: Conflict, header: CheckpointHeader, attempt: int) -> None:
-        """Raise the conflict unless it is about the end of the line, which is looked for anew."""
-        if error.facts.get("key") == self._store.key(header.id) or attempt == ATTEMPTS:
-            raise error
 
     async def _parent(self, header: CheckpointHeader, tip: Tip) -> CheckpointHeader | None:
         if header.parent_id is None:
