@@ -1,4 +1,4 @@
-"""Layers stand on one another: the whole contract through three of them, and their order."""
+"""Layers stand on one another: the whole contract through four of them, and their order."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.ports import Backend
 from ropewalk.layers import BUILTIN, ORDER
 from ropewalk.layers.base import Layer
+from ropewalk.layers.breaker import BreakerLayer
 from ropewalk.layers.logs import LOGGER, LogsLayer
 from ropewalk.layers.retry import RetryLayer
 from ropewalk.layers.switch import SwitchLayer
@@ -31,12 +32,12 @@ def every_line() -> Iterator[None]:
 
 
 def stacked(store: Backend) -> Backend:
-    """Put three layers round a store, in the order of the house."""
-    return LogsLayer(RetryLayer(SwitchLayer(store), attempts=2, first=0.0))
+    """Put four layers round a store, in the order of the house."""
+    return LogsLayer(BreakerLayer(RetryLayer(SwitchLayer(store), attempts=2, first=0.0)))
 
 
 class TestOverMemory(BackendContract):
-    """Through logs, retry and switch, memory keeps every promise."""
+    """Through logs, breaker, retry and switch, memory keeps every promise."""
 
     @pytest.fixture
     async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
@@ -48,7 +49,7 @@ class TestOverMemory(BackendContract):
 
 
 class TestOverSqlite(BackendContract, DurableContract):
-    """Through logs, retry and switch, an SQLite file keeps every promise, also when reopened."""
+    """Through the same four, an SQLite file keeps every promise, also when reopened."""
 
     @pytest.fixture
     async def backend(self, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Backend]:

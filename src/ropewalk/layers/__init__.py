@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 BUILTIN: Final[Mapping[str, str]] = {
+    "breaker": "layers.breaker:BreakerLayer",
     "logs": "layers.logs:LogsLayer",
     "readonly": "layers.readonly:ReadonlyLayer",
     "retry": "layers.retry:RetryLayer",
@@ -18,6 +19,8 @@ ORDER: Final[tuple[str, ...]] = (
     "logs",
     # A refused write is refused once, and nothing below sees it.
     "readonly",
+    # It counts what failed for good, repetitions included; once it is open, nobody waits for them.
+    "breaker",
     # Whatever is below may fail for a moment; whatever is above hears of one operation.
     "retry",
     # Right above the store, so that everything else stays where it is when the store changes.

@@ -27,3 +27,14 @@ def check_count(value: object, *, field: str) -> int:
         message = f"{field} must be 1 or more, not {value}"
         raise Invalid(message, code="bad_option", field=field)
     return value
+
+
+def check_share(value: object, *, field: str) -> float:
+    """Return `value` if it is a share of a whole, more than 0; raise `Invalid` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        message = f"{field} must be a number, not {value!r}"
+        raise Invalid(message, code="bad_type", field=field)
+    if not 0 < value <= 1:
+        message = f"{field} must be more than 0 and at most 1, not {value}"
+        raise Invalid(message, code="bad_option", field=field)
+    return float(value)
