@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from uuid import uuid4
 
 from .errors import Conflict, Invalid
-from .labels import Labels, check_labels
+from .labels import Label, Labels, check_labels
 from .limits import (
     MAX_BATCH_BYTES,
     MAX_BATCH_CHANGES,
@@ -17,6 +17,7 @@ from .limits import (
     check_note,
 )
 from .record import NO_LABELS, Key, Record, check_name, no_labels
+from .seen import Counted, Seen, check_seen
 
 ABSENT: Final = 0
 """The version of a record that is not there (or no longer: expired)."""
@@ -142,14 +143,31 @@ class Ensure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Let the batch go through only if the record has this version now (0: is absent)."""
+    """Let the batch go through only if the record is as expected now; change nothing of it.
+
+    `expect` is the version it must have (0: it is absent), `labels` what it must be labelled
+    with, whatever other labels it has: a fencing token is checked so. An absent record has none.
+    """
 
     key: Key
-    expect: int
+    expect: int | None = None
+    labels: Labels = field(default_factory=no_labels)
 
     def __post_init__(self) -> None:
-        """Refuse an impossible version."""
+        """Refuse an impossible version, and a check of nothing."""
         _check_version(self.expect, field="expect")
+        check_labels(self.labels)
+        if self.expect is None and not self.labels:
+            message = f"check {self.key} for a version or for labels: this checks nothing"
+            raise Invalid(message, code="bad_change", field="expect", key=str(self.key))
+        if self.expect == ABSENT and self.labels:
+            message = f"{self.key} cannot be absent and have labels: check one of both"
+            raise Invalid(message, code="bad_change", field="labels", key=str(self.key))
+
+    @property
+    def told(self) -> int:
+        """The version that `Applied` tells of this record: 0 where labels alone were checked."""
+        return self.expect or ABSENT
 
 
 Change: TypeAlias = Put | Delete | Ensure | Check
@@ -160,18 +178,21 @@ class Batch:
     """Changes that happen all together or not at all; a key occurs in it at most once.
 
     `id` makes a retry safe: a store that has applied a batch with this id answers as the first
-    time and changes nothing. `actor` is written into the feed.
+    time and changes nothing. `actor` is written into the feed. `seen` are lists and tallies that
+    must come out the same now, or the batch is a `Conflict` with the code "phantom".
     """
 
     changes: tuple[Change, ...]
     id: str = field(default_factory=lambda: uuid4().hex)
     actor: str = ""
+    seen: tuple[Seen | Counted, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse an empty batch, a key that occurs twice, and a batch beyond the limits."""
         check_name(self.id, field="batch id")
         check_note(self.actor, field="actor")
-        if not self.changes:
+        check_seen(self.seen)
+        if not self.changes and not self.seen:
             message = "a batch needs at least one change"
             raise Invalid(message, code="empty", field="changes")
         if len(self.changes) > MAX_BATCH_CHANGES:
@@ -200,9 +221,10 @@ class Batch:
 class Applied:
     """What a batch did: one entry for each change, in order.
 
-    `versions` after it (0: absent), `previous` before it. `seq` is the commit's number in the
-    feed and `at` its time in microseconds, 0 and the store's present time where a batch changed
-    nothing. `replayed` says that the batch had been applied before.
+    `versions` after it (0: absent), `previous` before it; for a `Check` both are `Check.told`.
+    `seq` is the commit's number in the feed and `at` its time in microseconds, 0 and the store's
+    present time where a batch changed nothing. `replayed` says that the batch had been applied
+    before.
     """
 
     seq: int
@@ -236,10 +258,14 @@ class Commit:
 
 # The next two are tuples: one of each is made for every change, and dataclasses take longer.
 class Stamp(NamedTuple):
-    """What a decision needs to know of the record that is there now."""
+    """What a decision needs to know of the record that is there now.
+
+    `labels` are needed for a `Check` of labels alone.
+    """
 
     version: int
     created_at: int
+    labels: Labels = NO_LABELS
 
 
 class Effect(NamedTuple):
@@ -274,7 +300,24 @@ def decide(change: Change, current: Stamp | None, now: int) -> Effect:
         if change.at_most is not None and previous > change.at_most:
             return Effect("none", previous, previous)
         return Effect("delete", ABSENT, previous)
-    return Effect("none", previous, previous)
+    for name, value in change.labels.items():
+        if current is None or not _same_label(current.labels.get(name), value):
+            raise _mislabelled(change.key, name, current, value)
+    return Effect("none", change.told, change.told)
+
+
+def _same_label(present: Label | None, expected: Label) -> bool:
+    # True == 1 in Python, and neither is the other here.
+    return type(present) is type(expected) and present == expected
+
+
+def _mislabelled(key: Key, name: str, current: Stamp | None, expected: Label) -> Conflict:
+    if current is None:
+        message = f"{key} was expected with {name} {expected!r}, but it is not there (any more)"
+        return Conflict(message, code="gone", key=key, label=name, expected=expected)
+    actual = current.labels.get(name)
+    message = f"{key} was expected with {name} {expected!r} and has {actual!r}: somebody changed it"
+    return Conflict(message, code="label", key=key, label=name, expected=expected, actual=actual)
 
 
 def mismatch(key: Key, *, expected: int | None, actual: int) -> Conflict:

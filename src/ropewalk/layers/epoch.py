@@ -165,7 +165,7 @@ def _least(change: Put | Delete | Ensure | Check, version: int | None) -> tuple[
     if version is None:
         present = 0
         if isinstance(change, Check):
-            present = change.expect
+            present = change.told
         elif isinstance(change, Ensure):
             present = change.stamp
         elif isinstance(change, Delete) and change.at_most is not None:

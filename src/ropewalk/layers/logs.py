@@ -57,7 +57,7 @@ class LogsLayer(Layer):
         """Pass on, and log how many changes and bytes went in under which batch id."""
         changes = batch.changes
         size = sum(len(change.body) for change in changes if isinstance(change, Put | Ensure))
-        first = str(changes[0].key)
+        first = str(changes[0].key) if changes else None
         with self._line(
             "apply", batch=batch.id, changes=len(changes), first=first, bytes=size
         ) as facts:

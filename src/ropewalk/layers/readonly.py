@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from ..domain.change import Applied, Batch
+from ..domain.change import Applied, Batch, Check
 from ..domain.errors import Denied
 from .base import Layer
 
 
 class ReadonlyLayer(Layer):
-    """Let every read through and no batch, not even one that would change nothing.
+    """Let every read through and no batch, unless it only checks what was read.
 
     Opening a store that is not there may still create an empty one: that is the backend's door.
     """
 
     async def apply(self, batch: Batch) -> Applied:
-        """Raise `Denied`, naming the first key; nothing reaches the backend."""
-        first = batch.changes[0].key
+        """Raise `Denied`, naming the first key that would be written; nothing reaches the backend.
+
+        A batch that only checks goes through: a unit of work that read ends with one.
+        """
+        first = next((c.key for c in batch.changes if not isinstance(c, Check)), None)
+        if first is None:
+            return await self.below.apply(batch)
         message = (
             f"this store is open for reading only, so {first} was not written; "
             "open it without the layer 'readonly' to write"

@@ -8,6 +8,7 @@ from ..domain.clock import FrozenClock
 from .backend_batches import BatchContract
 from .backend_conditions import ConditionContract
 from .backend_contents import ContentContract, SpaceContract
+from .backend_expectations import ExpectationContract
 from .backend_feed import FeedContract
 from .backend_life import DurableContract, ExpiryContract, LifeContract, Reopen
 from .backend_retries import RetryContract
@@ -29,6 +30,7 @@ class CoreContract(
     ContentContract,
     SpaceContract,
     BatchContract,
+    ExpectationContract,
     RetryContract,
     TaskContract,
     ScanContract,

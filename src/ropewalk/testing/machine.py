@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, settings
@@ -23,6 +24,7 @@ from ..domain.errors import Conflict, Invalid
 from ..domain.ports import Backend, Capability
 from ..domain.query import Query
 from ..domain.record import Key, Record
+from ..domain.seen import Seen
 from .model import Model, Outcome, Row
 from .samples import assert_tallies, commits, everything
 from .strategies import BATCHES, KEYS, PUTS, QUERIES, TALLIES, changes_of
@@ -120,6 +122,15 @@ class BackendMachine(RuleBasedStateMachine):
         id = data.draw(st.sampled_from(sorted(self._seqs)))
         elsewhere = Put(key=Key(key.space, "elsewhere", key.id))
         self._apply(Batch((elsewhere,), id=id))
+
+    @rule(query=QUERIES, batch=BATCHES, between=BATCHES)
+    def see(self, query: Query, batch: Batch, between: Batch) -> None:
+        """Read a list, let something happen, and write what is true only if it changed nothing."""
+        self._count()
+        found = self._model.scan(query, self._clock.now())
+        seen = Seen(query, tuple((record.key, record.version) for record in found))
+        self._apply(between)
+        self._apply(replace(batch, seen=(seen,)))
 
     @rule(keys=st.lists(KEYS, max_size=8))
     def get(self, keys: list[Key]) -> None:

@@ -9,6 +9,7 @@ from ..domain.change import Batch, Changed, Delete, Effect, Stamp, decide
 from ..domain.errors import Invalid
 from ..domain.query import Query
 from ..domain.record import Key, Record
+from ..domain.seen import Seen
 from ..domain.tally import Tally, tally_records
 
 
@@ -59,6 +60,11 @@ class Model:
                 raise Invalid(message, code="batch_id_reused")
             return replace(outcome, replayed=True)
         effects = [decide(change, self._stamp(change.key, now), now) for change in batch.changes]
+        for part in batch.seen:
+            if isinstance(part, Seen):
+                part.check(self.scan(part.again, now))
+            else:
+                part.check(self.tally(part.query, part.sums, part.group_by, now=now))
         for change, effect in zip(batch.changes, effects, strict=True):
             self._perform(change.key, effect, now)
             if isinstance(change, Delete) and effect.previous == 0:
@@ -103,7 +109,7 @@ class Model:
 
     def _stamp(self, key: Key, now: int) -> Stamp | None:
         record = self.live(key, now)
-        return None if record is None else Stamp(record.version, record.created_at)
+        return None if record is None else Stamp(record.version, record.created_at, record.labels)
 
     def _perform(self, key: Key, effect: Effect, now: int) -> None:
         if effect.record is not None:

@@ -18,7 +18,7 @@ from ...domain.limits import check_int64
 from ...domain.ports import Capability, Clock
 from ...domain.query import Query
 from ...domain.record import Key, Record
-from ...domain.tally import Tally, check_tally, tally_records
+from ...domain.tally import Tally, check_tally
 from . import batches
 from .address import Options, Sync, parse
 from .folder import Folder
@@ -187,13 +187,7 @@ class FileBackend:
         self, query: Query, sums: Sequence[str], group_by: Sequence[str], deadline: float
     ) -> list[Tally]:
         with self._folder.reading(deadline):
-            now = self._clock.now()
-            matching = (
-                record
-                for record in self._folder.index.candidates(query)
-                if query.matches(record, now) and query.within(record)
-            )
-            return tally_records(matching, sums, group_by)
+            return self._folder.index.tally(query, sums, group_by, now=self._clock.now())
 
     def _feed(
         self, after: int, until: int | None, deadline: float

@@ -15,6 +15,7 @@ from ...domain.change import Applied, Batch, Change, Delete, Effect, Stamp, deci
 from ...domain.errors import Invalid, Unavailable
 from ...domain.ports import Clock
 from ...domain.record import Key, Record
+from ...domain.seen import Counted, Seen
 from .commits import Outcome, Row, dump_row
 from .disk import WRITE, File
 from .folder import Folder
@@ -44,6 +45,7 @@ def apply(folder: Folder, batch: Batch, *, clock: Clock, durable: bool, deadline
             return _answer_again(batch, done)
         now = clock.now()
         steps = [_decide(folder, change, now) for change in batch.changes]
+        _check_seen(folder, batch.seen, now)
         changed = any(step.effect.action != "none" for step in steps)
         row = Row(
             seq=mark.seq + 1,
@@ -84,11 +86,22 @@ def _actor(batch: Batch) -> str:
         raise Invalid(f"{error}", code="bad_type", field="actor") from error
 
 
+def _check_seen(folder: Folder, seen: Sequence[Seen | Counted], now: int) -> None:
+    """Raise `Conflict` unless every list and tally comes out as it was seen."""
+    for part in seen:
+        if isinstance(part, Seen):
+            part.check(folder.index.answer(part.again, now))
+        else:
+            part.check(folder.index.tally(part.query, part.sums, part.group_by, now=now))
+
+
 def _decide(folder: Folder, change: Change, now: int) -> _Step:
     key = change.key
     there = folder.header(key)
     live = there if there is not None and there.record.is_live(now) else None
-    stamp = None if live is None else Stamp(live.record.version, live.record.created_at)
+    stamp = None
+    if live is not None:
+        stamp = Stamp(live.record.version, live.record.created_at, live.record.labels)
     effect = decide(change, stamp, now)
     if effect.action == "write" and effect.record is not None:
         return _write(key, effect, effect.record)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
+from itertools import islice
 from typing import TypeAlias
 
 from ...domain.cursor import SortKey, rank
 from ...domain.query import Query, cursor_of
 from ...domain.record import Key, Record
+from ...domain.tally import Tally, tally_records
 from .format import Header
 
 Place: TypeAlias = tuple[int, str, str, str, Key]
@@ -99,6 +101,22 @@ class Index:
         ]
         found.sort(key=lambda pair: pair[0], reverse=order.descending)
         return (key for _, key in found)
+
+    def answer(self, query: Query, now: int) -> Iterator[Record]:
+        """Go through the headers that `query` means at `now`, in its order, up to its limit.
+
+        Empty the iterator before the lists change.
+        """
+        records = (self._headers[key].record for key in self.walk(query))
+        return islice((r for r in records if query.matches(r, now)), query.limit)
+
+    def tally(
+        self, query: Query, sums: Sequence[str], group_by: Sequence[str], *, now: int
+    ) -> list[Tally]:
+        """Count what `query` means at `now`, its limit aside, and add up labels."""
+        records = self.candidates(query)
+        meant = (r for r in records if query.matches(r, now) and query.within(r))
+        return tally_records(meant, sums, group_by)
 
     def _named(self, space: str, kinds: Sequence[str], named: Sequence[str]) -> Iterator[Record]:
         """Look ids up under each kind, instead of going through all records for them."""

@@ -33,7 +33,8 @@ def check_foreign(disk: Disk) -> None:
     if disk.exists(MARKER):
         return
     others = [name for name, _ in disk.names("") if not name.startswith(".")]
-    if others:
+    # Somebody else may have made it a store between the two looks: the marker comes first.
+    if others and not disk.exists(MARKER):
         message = (
             f"{disk.root} is no Ropewalk store and holds other things, such as {others[0]!r}: "
             "name an empty folder, or one that does not exist yet"

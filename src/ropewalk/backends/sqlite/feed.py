@@ -72,7 +72,7 @@ def replayed(connection: Connection, batch: Batch) -> Applied | None:
         raise Invalid(message, code="batch_id_reused", field="batch id", batch_id=batch.id)
     versions = iter([(new, old) for _, new, old in told])
     both = [
-        (change.expect, change.expect) if isinstance(change, Check) else next(versions)
+        (change.told, change.told) if isinstance(change, Check) else next(versions)
         for change in batch.changes
     ]
     after, before = tuple(new for new, _ in both), tuple(old for _, old in both)

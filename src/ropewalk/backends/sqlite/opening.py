@@ -44,7 +44,6 @@ def open_reader(path: str, patience: Patience) -> Connection:
     connection = Connection(path, patience)
     connection.pragma("query_only", 1)
     _tune(connection)
-    functions.register(connection)
     return connection
 
 
@@ -62,3 +61,4 @@ def _write_ahead(connection: Connection, patience: Patience) -> object:
 def _tune(connection: Connection) -> None:
     connection.pragma("cache_size", -_CACHE_KIBIBYTES)
     connection.pragma("trusted_schema", 0)
+    functions.register(connection)

@@ -14,7 +14,7 @@ from ...domain.errors import RopewalkError, Unavailable
 from ...domain.labels import Label
 from ...domain.ports import Clock
 from ...domain.record import NO_LABELS
-from . import feed
+from . import expecting, feed
 from .connection import Connection
 from .errors import in_our_words
 from .lane import Errand
@@ -176,10 +176,9 @@ class Writer:
         tables = self._tables
         addresses = [tables.address(change.key) for change in batch.changes]
         rows = tables.find(addresses)
-        effects = [
-            decide(change, row and row.stamp(now), now)
-            for change, row in zip(batch.changes, rows, strict=True)
-        ]
+        stamps = expecting.stamps(self._connection, batch, rows, now)
+        effects = [decide(*pair, now) for pair in zip(batch.changes, stamps, strict=True)]
+        expecting.check_seen(self._connection, batch.seen, now)
         for change, address, row, effect, held in zip(
             batch.changes, addresses, rows, effects, errand.labels, strict=True
         ):

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from heapq import merge, nlargest, nsmallest
-from itertools import chain, islice
-from math import inf
+from heapq import nlargest, nsmallest
+from itertools import islice
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
-from ..domain.address import redacted
-from ..domain.change import Applied, Batch, Changed, Commit, Delete, Effect, Stamp, decide
-from ..domain.cursor import Cursor, Rank, rank
-from ..domain.errors import Invalid, Unavailable
-from ..domain.health import Health, State
-from ..domain.limits import check_int64
-from ..domain.ports import Capability, Clock
-from ..domain.query import Query
-from ..domain.record import NO_LABELS, Key, Record
-from ..domain.tally import Tally, check_tally, tally_records
-
-Name: TypeAlias = tuple[str, str, str]
-"""A key in the order of sorting: id, kind, space."""
-
-Place: TypeAlias = tuple[float, str, str, str]
-"""Where a record stands in its lists: created_at (an int, in stored places), then its name."""
+from ...domain.address import redacted
+from ...domain.change import Applied, Batch, Changed, Commit, Delete, Effect, Stamp, decide
+from ...domain.errors import Invalid, Unavailable
+from ...domain.health import Health, State
+from ...domain.limits import check_int64
+from ...domain.ports import Capability, Clock
+from ...domain.query import Query
+from ...domain.record import NO_LABELS, Key, Record
+from ...domain.seen import Seen
+from ...domain.tally import Tally, check_tally, tally_records
+from .places import Index, Name, bound, lists_of, name_of, place_of
 
 _FIRST_STEP: Final = 32
 _LONGEST_STEP: Final = 512
@@ -117,12 +110,13 @@ class MemoryBackend:
             if done is not None:
                 return _answer_again(batch, done, keys)
             effects = [decide(c, self._stamp(c.key, now), now) for c in batch.changes]
+            self._check_seen(batch, now)
             records = [_isolated(effect.record) for effect in effects]
             # From here on nothing fails and nothing is awaited: the batch happens as a whole.
             for change, effect, record in zip(batch.changes, effects, records, strict=True):
                 self._perform(change.key, effect, record, now)
                 if isinstance(change, Delete) and effect.previous == 0:
-                    self._remove(_name(change.key))
+                    self._remove(name_of(change.key))
             return self._record(batch, effects, now)
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
@@ -169,12 +163,12 @@ class MemoryBackend:
 
     def _clear(self) -> None:
         self._records: dict[Name, Record] = {}
-        self._index = _Index()
+        self._index = Index()
         self._commits: list[Commit] = []
         self._batches: dict[str, _Done] = {}
 
     def _live(self, key: Key, now: int) -> Record | None:
-        record = self._records.get(_name(key))
+        record = self._records.get(name_of(key))
         return record if record is not None and record.is_live(now) else None
 
     def _read(self, key: Key, now: int, *, bodies: bool) -> Record | None:
@@ -183,21 +177,32 @@ class MemoryBackend:
 
     def _stamp(self, key: Key, now: int) -> Stamp | None:
         record = self._live(key, now)
-        return None if record is None else Stamp(record.version, record.created_at)
+        return None if record is None else Stamp(record.version, record.created_at, record.labels)
+
+    def _check_seen(self, batch: Batch, now: int) -> None:
+        """Raise `Conflict` unless every list and tally comes out as it was seen."""
+        for part in batch.seen:
+            candidates = self._candidates(part.query)
+            query = part.again if isinstance(part, Seen) else part.query
+            meant = [r for r in candidates if query.matches(r, now) and query.within(r)]
+            if isinstance(part, Seen):
+                part.check(_first(query, meant))
+            else:
+                part.check(tally_records(meant, part.sums, part.group_by))
 
     def _perform(self, key: Key, effect: Effect, record: Record | None, now: int) -> None:
         if record is not None:
             self._store(record)
         elif effect.action == "raise":
-            old = self._records[_name(key)]
+            old = self._records[name_of(key)]
             self._store(replace(old, version=effect.version, updated_at=now))
         elif effect.action == "delete":
-            self._remove(_name(key))
+            self._remove(name_of(key))
 
     def _store(self, record: Record) -> None:
-        name = _name(record.key)
+        name = name_of(record.key)
         old = self._records.get(name)
-        if old is None or _lists_of(old) != _lists_of(record) or _place(old) != _place(record):
+        if old is None or lists_of(old) != lists_of(record) or place_of(old) != place_of(record):
             self._remove(name)
             self._index.add(record)
         self._records[name] = record
@@ -224,8 +229,8 @@ class MemoryBackend:
 
     async def _walk(self, query: Query, now: int) -> AsyncGenerator[Record]:
         """Follow the lists in their own order, a longer step in each turn of the loop."""
-        position = None if query.after is None else _bound(query.after)
-        end = None if query.until is None else _bound(query.until)
+        position = None if query.after is None else bound(query.after)
+        end = None if query.until is None else bound(query.until)
         step = _FIRST_STEP
         while True:
             with self._lock:
@@ -236,17 +241,14 @@ class MemoryBackend:
                     yield record
             if len(near) < step:
                 return
-            position = _place(near[-1])
+            position = place_of(near[-1])
             step = min(step * 2, _LONGEST_STEP)
             await self._turn()
 
     async def _sorted(self, query: Query, now: int) -> AsyncGenerator[Record]:
         """Sort what matches, or the first of it only, where no list has the order asked for."""
         matching = await self._sift(query, now)
-        within = [(query.cursor(record).key, record) for record in matching if query.within(record)]
-        pick = nlargest if query.order.descending else nsmallest
-        count = len(within) if query.limit is None else query.limit
-        for _, record in pick(count, within, key=lambda pair: pair[0]):
+        for record in _first(query, [record for record in matching if query.within(record)]):
             yield record
 
     def _candidates(self, query: Query) -> list[Record]:
@@ -270,21 +272,11 @@ class MemoryBackend:
         return matching
 
 
-def _name(key: Key) -> Name:
-    return key.id, key.kind, key.space
-
-
-def _place(record: Record) -> Place:
-    return record.created_at, *_name(record.key)
-
-
-def _bound(cursor: Cursor) -> Place:
-    """Return the place of a cursor among records sorted by time, which is a number."""
-    kind, value = rank(cursor.value)
-    if kind is not Rank.NUMBER:
-        value = inf if kind > Rank.NUMBER else -inf
-    assert not isinstance(value, str)  # noqa: S101 (a text has a greater rank)
-    return value, cursor.id, cursor.kind, cursor.space
+def _first(query: Query, within: Sequence[Record]) -> list[Record]:
+    """Return the first records of those that a query means, in its order, as many as it wants."""
+    pick = nlargest if query.order.descending else nsmallest
+    count = len(within) if query.limit is None else query.limit
+    return pick(count, within, key=lambda record: query.cursor(record).key)
 
 
 def _isolated(record: Record | None) -> Record | None:
@@ -303,98 +295,3 @@ def _answer_again(batch: Batch, done: _Done, keys: tuple[Key, ...]) -> Applied:
         )
         raise Invalid(message, code="batch_id_reused", field="batch id", batch_id=batch.id)
     return replace(done.applied, replayed=True)
-
-
-_Shelf: TypeAlias = tuple[str, str, str]
-"""Whose records: "space", "session" or "thread", then the space, then the parent's id."""
-
-
-def _lists_of(record: Record) -> tuple[_Shelf, ...]:
-    space = record.key.space
-    return (
-        ("space", space, ""),
-        ("session", space, record.session_id or ""),
-        ("thread", space, record.thread_id or ""),
-    )
-
-
-class _Index:
-    """The places of all records, sorted, in one list for each parent and kind.
-
-    A parent's id is never empty, so the empty one stands for "none" and is not listed.
-    """
-
-    def __init__(self) -> None:
-        self._shelves: dict[_Shelf, dict[str, list[Place]]] = {}
-        self._spaces: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        """Count the spaces, sessions and threads that have records."""
-        return len(self._shelves)
-
-    def add(self, record: Record) -> None:
-        """List a record that is not listed yet."""
-        place = _place(record)
-        self._spaces[record.key.space] = self._spaces.get(record.key.space, 0) + 1
-        for shelf in _named(record):
-            places = self._shelves.setdefault(shelf, {}).setdefault(record.key.kind, [])
-            if not places or places[-1] < place:
-                places.append(place)
-            else:
-                insort(places, place)
-
-    def remove(self, record: Record) -> None:
-        """Take a listed record off its lists, and empty lists off their shelves."""
-        place = _place(record)
-        for shelf in _named(record):
-            kinds = self._shelves[shelf]
-            places = kinds[record.key.kind]
-            del places[bisect_left(places, place)]
-            if not places:
-                del kinds[record.key.kind]
-            if not kinds:
-                del self._shelves[shelf]
-        self._spaces[record.key.space] -= 1
-        if not self._spaces[record.key.space]:
-            del self._spaces[record.key.space]
-
-    def kinds(self, space: str) -> tuple[str, ...]:
-        """Return the kinds of which there are records in a space."""
-        return tuple(self._shelves.get(("space", space, ""), {}))
-
-    def all(self, query: Query) -> Iterator[Place]:
-        """Go through the places that `query` may mean, list by list."""
-        return chain.from_iterable(self._lists(query))
-
-    def after(self, query: Query, position: Place | None, end: Place | None) -> Iterator[Place]:
-        """Go through the places between two bounds, in the direction of the query's order."""
-        descending = query.order.descending
-        low, high = (end, position) if descending else (position, end)
-        parts: list[Iterator[Place]] = []
-        for places in self._lists(query):
-            begin = 0 if low is None else bisect_right(places, low)
-            stop = len(places) if high is None else bisect_left(places, high)
-            steps = range(stop - 1, begin - 1, -1) if descending else range(begin, stop)
-            if steps:
-                parts.append(map(places.__getitem__, steps))
-        return parts[0] if len(parts) == 1 else merge(*parts, reverse=descending)
-
-    def _lists(self, query: Query) -> Iterator[list[Place]]:
-        spaces = self._spaces if query.space is None else (query.space,)
-        for space in spaces:
-            kinds = self._shelves.get(_narrowest(query, space), {})
-            for kind in dict.fromkeys(query.kinds) if query.kinds else kinds:
-                if kind in kinds:
-                    yield kinds[kind]
-
-
-def _named(record: Record) -> Iterator[_Shelf]:
-    return (shelf for shelf in _lists_of(record) if shelf[0] == "space" or shelf[2])
-
-
-def _narrowest(query: Query, space: str) -> _Shelf:
-    if query.thread_id is not None:
-        return "thread", space, query.thread_id
-    if query.session_id is not None:
-        return "session", space, query.session_id
-    return "space", space, ""
