@@ -12,10 +12,12 @@ import pytest
 import ropewalk
 from ropewalk.stores.base import EntityStore
 from ropewalk.stores.checkpoints import CheckpointStore
+from ropewalk.stores.grants import GrantStore
 from ropewalk.stores.history import HistoryStore
 from ropewalk.stores.kinds import DOORS
 from ropewalk.stores.memories import MemoryStore, VectorStore
 from ropewalk.stores.sessions import InteractionStore, SessionStore
+from ropewalk.stores.spaces import SpaceStore
 from ropewalk.stores.threads import BranchStore, SnapshotStore, ThreadStore
 from ropewalk.stores.writes import WriteStore
 
@@ -32,6 +34,8 @@ MODULES: dict[str, set[str]] = {
     "history": set(HistoryStore.kinds),
     "checkpoints": {*CheckpointStore.kinds, *WriteStore.kinds, *TREES},
     "memories": {*MemoryStore.kinds, *VectorStore.kinds},
+    "spaces": set(SpaceStore.kinds),
+    "grants": set(GrantStore.kinds),
 }
 
 # Which stores a service may work with: its own module's. `Lineage` belongs to the threads.
@@ -44,6 +48,9 @@ ALLOWED: dict[str, set[str]] = {
     "statistics": {"history"},
     "checkpoints": {"checkpoints"},
     "memories": {"memories"},
+    "spaces": {"spaces", "grants"},
+    "grants": {"grants"},
+    "sharing": {"grants"},
     "cleanup": set(),
     "forest": set(),
     "grove": {"checkpoints", "writes"},

@@ -105,10 +105,11 @@ class Forest:
         if record is None:
             secret = secrets.token_bytes(SECRET_BYTES)
             sealed = self._desk.sealer.pack(secret, key)
+            # A secret that is made anew, after a space was deleted, never has the old version.
+            version = self._desk.clock.now()
+            put = Put(key=key, body=sealed.body, seal=sealed.seal, expect=0, version=version)
             try:
-                await self._desk.commit(
-                    [Put(key=key, body=sealed.body, seal=sealed.seal, expect=0)]
-                )
+                await self._desk.commit([put])
             except Conflict:
                 return await self._read_secret()
             return secret

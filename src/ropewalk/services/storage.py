@@ -10,7 +10,13 @@ from ..domain.query import Query
 from ..domain.record import DEFAULT_SPACE, check_name
 from .catalog import Catalog
 from .desk import Desk
+from .fence import Fence, outside
+from .grants import Grants
 from .modules import Modules
+from .reach import Reach
+from .refusal import no_manager, no_owner
+from .sharing import Shared
+from .spaces import Spaces
 from .unit import Unit
 
 if TYPE_CHECKING:
@@ -27,7 +33,9 @@ class Storage(Modules):
 
     `sessions`, `threads`, `history`, `checkpoints` are the managers, `records` the plain ones;
     `catalog` answers for lists and look-ups.
-    A handle sees one space; `space()` gives a handle to another one over the same store.
+    A handle sees one space. That of `ropewalk.open()` manages all of them by `spaces`, and its
+    `space()` gives handles that are confined to one. `grants` and `shared()` are for what one
+    space lets another see.
     """
 
     def __init__(
@@ -39,14 +47,21 @@ class Storage(Modules):
         space: str = DEFAULT_SPACE,
         actor: str = "",
         relocate: Callable[[str], Awaitable[None]] | None = None,
+        ground: Backend | None = None,
+        reach: Reach = Reach.STORE,
     ) -> None:
         """Work over `backend` with `sealer` and `clock`; `actor` is written into the feed.
 
-        `relocate` moves everything to the store of another URL while it is in use.
+        `relocate` moves everything to the store of another URL while it is in use. `ground` is the
+        whole store where `backend` shows a part of it, to a handle that reaches no further.
         """
         self._desk = Desk(backend, sealer, clock, check_name(space, field="space"), actor)
         self._relocate = relocate
+        self._ground = backend if ground is None else ground
+        self._reach = reach
         self.catalog = Catalog(self._desk)
+        self.spaces = Spaces(self._desk, self._ground, reach=reach)
+        self.grants = Grants(self._desk, self._ground, reach=reach)
         super().__init__(self._desk)
 
     async def open(self) -> Self:
@@ -55,7 +70,10 @@ class Storage(Modules):
         return self
 
     async def close(self) -> None:
-        """Finish what was accepted and let go of the store, for every handle to it."""
+        """Finish what was accepted and let go of the store, for every handle to it.
+
+        A confined handle does not close what others have opened.
+        """
         await self._desk.backend.close()
 
     async def __aenter__(self) -> Self:
@@ -82,22 +100,44 @@ class Storage(Modules):
         return self._desk.backend.capabilities
 
     def space(self, name: str) -> Storage:
-        """Return a handle to another space of the same open store; it needs no opening."""
+        """Return a handle that is confined to a space of the same store; it needs no opening.
+
+        From there no way leads to another space but `shared()`: hand it to a workflow. Raises
+        `Denied` where this handle is confined to another space itself.
+        """
+        if self._reach is Reach.GRANTS:
+            raise no_owner("a handle to the whole space")
+        if self._reach is Reach.SPACE and name != self._desk.space:
+            raise outside(self._desk.space)
+        return self._handle(Fence(self._ground, check_name(name, field="space")), name, Reach.SPACE)
+
+    async def shared(self, space: str) -> Storage:
+        """Return a handle on what another space has granted to this one.
+
+        It sees exactly what the grants cover at each call, and changes what they allow to be
+        written. Raises `Denied`, naming the grant that is needed, where there is none.
+        """
+        if self._reach is Reach.GRANTS:
+            raise no_owner("following the grants of others")
+        if check_name(space, field="space") == self._desk.space:
+            message = f"space {space!r} is this handle's own: nothing of it needs a grant"
+            raise Invalid(message, code="own_space", field="space")
+        part = Shared(self._ground, space=space, to=self._desk.space)
+        await part.grants()
+        return self._handle(part, space, Reach.GRANTS)
+
+    def _handle(self, backend: Backend, space: str, reach: Reach) -> Storage:
         desk = self._desk
         return Storage(
-            desk.backend,
+            backend,
             desk.sealer,
             desk.clock,
-            space=name,
+            space=space,
             actor=desk.actor,
             relocate=self._relocate,
+            ground=self._ground,
+            reach=reach,
         )
-
-    async def spaces(self) -> dict[str, int]:
-        """Return the spaces that hold anything, each with its number of records."""
-        everything = Query(space=None, bodies=False)
-        rows = await self._desk.backend.tally(everything, (), ("space",))
-        return {str(row.group[0]): row.count for row in rows}
 
     async def kinds(self) -> dict[str, int]:
         """Return the kinds of records in this space, each with its number of records."""
@@ -127,8 +167,11 @@ class Storage(Modules):
         """Move everything to the store at `url` while this one is in use, and go on there.
 
         Every handle follows; nothing is lost and nothing is seen twice. Raises `Invalid` where
-        this store was not opened by `ropewalk.open`, and leaves it in place on any error.
+        this store was not opened by `ropewalk.open`, `Denied` on a confined handle, and leaves
+        the store in place on any error.
         """
+        if self._reach is not Reach.STORE:
+            raise no_manager("moving the store")
         if self._relocate is None:
             message = "this store cannot be switched: it was put together by hand"
             raise Invalid(message, code="unsupported", field="url")

@@ -30,11 +30,15 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
         "write": "storage.states.put_writes",
         "memory": "storage.memories.write",
         "vector": "storage.memories.write",
+        "space": "storage.spaces.create",
+        "grant": "storage.grants.give",
     }
 )
 """Kind to the method (or the module) that keeps its rules."""
 
-INNER: Final = frozenset({"node", "family", "head", "dictionary", "secret", "write", "vector"})
+INNER: Final = frozenset(
+    {"node", "family", "head", "dictionary", "secret", "write", "vector", "space", "grant"}
+)
 """Kinds that are parts of others: seen only where named by type."""
 
 

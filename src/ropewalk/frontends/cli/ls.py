@@ -233,7 +233,7 @@ def _counts(name: str, counts: Mapping[str, int]) -> Listing:
 
 async def _spaces(storage: Storage, _: Output, wanted: Filter) -> Listing:
     wanted.check("spaces")
-    return _counts("space", await storage.spaces())
+    return _counts("space", await storage.spaces.counts())
 
 
 async def _kinds(storage: Storage, _: Output, wanted: Filter) -> Listing:
