@@ -12,6 +12,7 @@ from ..domain.limits import MAX_BATCH_CHANGES
 from ..domain.record import Key
 from .coverage import CHECKPOINT, WRITE
 from .forest import FAMILY, NODE, SECRET, TREES
+from .refusal import no_manager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -127,6 +128,14 @@ class Fence:
             changes = tuple(c for c in commit.changes if c.key.space == self._space)
             if changes:
                 yield replace(commit, changes=changes)
+
+    async def changed(self, after: int) -> int:
+        """Wait for a commit, which may be of another space: then the feed has nothing to tell."""
+        return await self._base.changed(after)
+
+    async def trim(self, before: int) -> int:
+        """Refuse: the log is of all spaces together."""
+        raise no_manager(f"forgetting the commits before {before}")
 
     def _check_keys(self, keys: Sequence[Key]) -> None:
         own = self._space

@@ -17,7 +17,7 @@ from .fence import discreet, outside
 from .joining import joined, summed
 from .kindred import Kindred
 from .manager import ATTEMPTS
-from .refusal import no_grant
+from .refusal import no_grant, no_manager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -181,6 +181,15 @@ class Shared:
             changes = await self._told(commit, coverage)
             if changes:
                 yield replace(commit, changes=changes)
+
+    async def changed(self, after: int) -> int:
+        """Wait for a commit, whether it changes what is covered or not."""
+        await self.grants()
+        return await self._base.changed(after)
+
+    async def trim(self, before: int) -> int:
+        """Refuse: the log is of all spaces together."""
+        raise no_manager(f"forgetting the commits before {before}")
 
     async def _told(self, commit: Commit, coverage: Coverage) -> tuple[Changed, ...]:
         own = [

@@ -140,13 +140,9 @@ class Spaces:
             raise Invalid(message, code="own_space", field="name")
         space = await self.get(name)
         if dry_run:
-            received = await self._desk.backend.tally(self._received(name))
-            return Emptied(
-                space=name,
-                dry_run=True,
-                records=await self._kinds(name, expired=True),
-                received=received[0].count,
-            )
+            [row] = await self._desk.backend.tally(self._received(name))
+            kinds = await self._kinds(name, expired=True)
+            return Emptied(space=name, dry_run=True, records=kinds, received=row.count)
         await self._mark(space)
         received = await self._remove_all(self._received(name), lambda _: None)
         done = Emptied(space=name, dry_run=False, received=received)
