@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.domain.change import Batch, Check, Delete, Ensure, Put
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.errors import Conflict
+from ropewalk.domain.errors import Conflict, Invalid
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import AnyOf, Condition, Query
 from ropewalk.domain.record import Key, Record
@@ -199,3 +199,48 @@ async def test_a_carried_version_is_carried_through() -> None:
 
     records = await below.get([KEY, other])
     assert [7, 8] == [record.version for record in records if record is not None]
+
+
+@pytest.mark.seed("5.2")
+async def test_a_check_of_labels_stands_whatever_the_version() -> None:
+    """A fence is checked at the end: a renewed lease holds it, a new token does not."""
+    for token, holds in ((1, True), (2, False)):
+        below, overlay = await _fresh()
+        await below.apply(Batch((Put(key=KEY, labels={"token": 1}),)))
+        fence = Check(key=KEY, labels={"token": 1})
+        await overlay.apply(Batch((fence, Put(key=Key("lab", "note", "b")))))
+        await overlay.apply(Batch((fence, Put(key=Key("lab", "note", "c")))))
+        await below.apply(Batch((Put(key=KEY, labels={"token": token}),)))
+        if holds:
+            await overlay.commit(id="unit", actor="")
+        else:
+            with pytest.raises(Conflict):
+                await overlay.commit(id="unit", actor="")
+        assert (3 if holds else 1) == (await below.tally(Query(space="lab")))[0].count
+
+
+@pytest.mark.seed("5.2")
+async def test_a_check_of_labels_meets_what_is_known() -> None:
+    """A fence that what was read, written or fenced before contradicts is refused at once."""
+    below, overlay = await _fresh()
+    other = Key("lab", "note", "b")
+    await below.apply(Batch((Put(key=KEY, labels={"token": 1}),)))
+    await overlay.apply(Batch((Check(key=other, labels={"token": 1}),)))
+    with pytest.raises(Conflict):
+        await overlay.apply(Batch((Check(key=other, labels={"token": 2}),)))
+    with pytest.raises(Conflict):
+        await overlay.apply(Batch((Put(key=other),)))
+    await overlay.get([KEY])
+    with pytest.raises(Conflict):
+        await overlay.apply(Batch((Check(key=KEY, labels={"token": 2}),)))
+    await overlay.get([other])
+    with pytest.raises(Conflict):
+        await overlay.commit(id="unit", actor="")
+
+
+async def test_the_log_is_not_trimmed_within_a_unit() -> None:
+    """What could not be brought back is no part of a unit."""
+    _, overlay = await _fresh()
+
+    with pytest.raises(Invalid, match="within a unit of work"):
+        await overlay.trim(1)

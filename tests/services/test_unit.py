@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 
 import pytest
 
@@ -216,3 +217,154 @@ async def test_a_unit_expects_the_checkpoint_it_read_and_not_its_nodes(storage: 
     latest = await storage.checkpoints.latest("t")
     assert latest is not None
     assert [*state["messages"], {"n": 300}] == latest.state["messages"]
+
+
+async def _note(storage: Storage, id: str, **data: object) -> None:
+    await storage.records.save({"id": id, "type": "note", "data": data})
+
+
+@pytest.mark.seed("5.2")
+@pytest.mark.parametrize("look", ["list", "count", "exists", "threads", "sum"])
+async def test_no_phantom_slips_into_a_unit(storage: Storage, look: str) -> None:
+    """What a unit listed or counted must not have become more when it ends."""
+    await storage.sessions.create(id="s")
+    await _note(storage, "log")
+
+    with pytest.raises(Conflict) as caught:
+        async with storage.unit() as unit:
+            if look == "list":
+                assert 1 == len(await unit.records.list({"type": "note"}))
+            elif look == "count":
+                assert 1 == await unit.records.count({"type": "note"})
+            elif look == "exists":
+                assert not await unit.records.exists("new")
+            elif look == "threads":
+                assert 0 == len(await unit.threads.list(session_id="s"))
+            else:
+                assert 0 == (await unit.history.token_statistics()).prompt_tokens
+            await unit.sessions.update("s", title=f"seen by {look}")
+            await _note(storage, "new")
+            await storage.threads.create(id="t", session_id="s")
+            await storage.history.add_token_usage(
+                thread_id="t", model="m", prompt_tokens=1, completion_tokens=0
+            )
+
+    assert "phantom" == caught.value.code
+    assert "" == (await storage.sessions.get("s")).title
+
+
+@pytest.mark.seed("5.2")
+async def test_what_a_list_did_not_reach_may_change(storage: Storage) -> None:
+    """A list that was left early stands for what it showed, not for what would have followed."""
+    for name in "abc":
+        await _note(storage, name)
+
+    async with storage.unit() as unit:
+        async for row in unit.records.stream({"type": "note"}, batch_size=1):
+            assert "a" == row["id"]
+            break
+        await unit.sessions.create(id="s")
+        await storage.records.delete("c", type="note")
+        await _note(storage, "d")
+
+    assert unit.applied is not None
+
+
+@pytest.mark.seed("5.2")
+async def test_a_unit_that_only_reads_is_of_one_moment(storage: Storage) -> None:
+    """Two reads with a write between them are refused; one read cannot be of two moments."""
+    await storage.sessions.create(id="a")
+    await storage.sessions.create(id="b")
+
+    with pytest.raises(Conflict):
+        async with storage.unit() as unit:
+            await unit.sessions.get("a")
+            await storage.sessions.update("a", title="moved")
+            await storage.sessions.update("b", title="moved")
+            await unit.sessions.get("b")
+    async with storage.unit() as unit:
+        await unit.sessions.get("a")
+        await storage.sessions.update("a", title="again")
+    async with storage.unit() as unit:
+        assert ["again", "moved"] == [(await unit.sessions.get(name)).title for name in ("a", "b")]
+
+
+async def test_a_list_may_be_changed_while_it_is_gone_through(storage: Storage) -> None:
+    """Every record is met once, also those that the unit has changed ahead of it."""
+    for n in range(6):
+        await storage.sessions.create(id=f"s{n}", title="old")
+    met: list[str] = []
+
+    async with storage.unit() as unit:
+        async for session in unit.sessions.stream():
+            met.append(session.id)
+            ahead = f"s{len(met) + 1}"
+            if len(met) == 3:
+                await unit.sessions.delete("s5")
+            elif len(met) < 3:
+                await unit.sessions.update(ahead, title="new")
+
+    assert ["s0", "s1", "s2", "s3", "s4"] == met
+    assert {"s2", "s3"} == {s.id async for s in storage.sessions.stream() if s.title == "new"}
+
+
+@pytest.mark.seed("5.2")
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_an_inner_unit_read_is_the_outer_ones_or_forgotten(
+    storage: Storage, fails: bool
+) -> None:
+    """What an ended inner unit saw must still be so at the end; a failed one saw nothing."""
+    await storage.sessions.create(id="a")
+    await _note(storage, "one")
+
+    async def work() -> None:
+        async with storage.unit() as outer:
+            with pytest.raises(RuntimeError) if fails else nullcontext():
+                async with outer.unit() as inner:
+                    assert 1 == len(await inner.records.list({"type": "note"}))
+                    await inner.sessions.get("a")
+                    await inner.sessions.create(id="inner")
+                    if fails:
+                        raise RuntimeError
+            assert fails != await outer.sessions.exists("inner")
+            await outer.sessions.create(id="outer")
+            await _note(storage, "two")
+
+    if fails:
+        await work()
+    else:
+        with pytest.raises(Conflict):
+            await work()
+
+    assert fails == await storage.sessions.exists("outer")
+
+
+@pytest.mark.seed("5.2")
+async def test_an_inner_unit_meets_what_the_outer_one_writes(storage: Storage) -> None:
+    """A list that an inner unit saw is compared with what the outer unit has gathered since."""
+    async with storage.unit() as outer:
+        with pytest.raises(Conflict, match="come out differently"):
+            async with outer.unit() as inner:
+                assert 0 == await inner.sessions.count()
+                await outer.sessions.create(id="between")
+                await inner.records.save({"id": "x", "type": "note"})
+        async with outer.unit() as inner:
+            assert 1 == await inner.sessions.count()
+
+    assert ["between"] == [s.id for s in await storage.sessions.list()]
+    assert not await storage.records.exists("x")
+
+
+async def test_a_unit_has_a_size(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit of one batch a unit is refused in a sentence that names it."""
+    monkeypatch.setattr("ropewalk.services.overlay.MAX_BATCH_CHANGES", 3)
+    await storage.sessions.create(id="a")
+
+    with pytest.raises(Invalid, match="changed 3 records and read 1") as caught:
+        async with storage.unit() as unit:
+            await unit.sessions.get("a")
+            for n in range(3):
+                await unit.sessions.create(id=f"n{n}")
+
+    assert "max_batch_changes" == caught.value.facts["limit"]
+    assert 1 == await storage.sessions.count()

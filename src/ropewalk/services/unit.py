@@ -20,15 +20,17 @@ class Unit(Modules):
     """Use as `async with storage.unit() as unit:`, then `unit.threads`, `unit.history` and so on.
 
     Reads see the store with the unit's own changes. Leaving the block applies them as one batch,
-    which expects every record that was read to be as it was, and raises `Conflict` otherwise. An
-    exception or a cancellation inside the block leaves nothing behind. No lock is held meanwhile.
-    A record that was read once does not change within the unit.
+    which expects everything that was read to be as it was: records, lists that might have become
+    longer, counts and sums. Otherwise it raises `Conflict`, and nothing happens. A unit that only
+    read is checked as well, so that what it saw was of one moment. An exception or a cancellation
+    inside the block leaves nothing behind. No lock is held meanwhile. A record that was read once
+    does not change within the unit.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        """Begin a unit over `desk`."""
+    def __init__(self, desk: Desk, *, is_inner: bool = False) -> None:
+        """Begin a unit over `desk`; `is_inner` where that is the desk of another unit."""
         self._desk = desk
-        self._overlay = Overlay(desk.backend, desk.clock)
+        self._overlay = Overlay(desk.backend, desk.clock, is_inner=is_inner)
         self._id = uuid4().hex
         self._done = False
         self.applied: Applied | None = None
@@ -55,7 +57,7 @@ class Unit(Modules):
 
     def unit(self) -> Unit:
         """Begin a unit within this one: its changes become part of this one, or vanish."""
-        return Unit(self._desk.over(self._overlay))
+        return Unit(self._desk.over(self._overlay.within()), is_inner=True)
 
     async def commit(self) -> Applied | None:
         """Apply the changes now; the block must not write any more.
