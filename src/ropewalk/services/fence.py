@@ -87,13 +87,12 @@ class Fence:
                 "one with storage.space()"
             )
             raise Invalid(message, code="stale_handle", space=self._space) from error
-        for change, version in zip(batch.changes, applied.versions, strict=False):
+        guards = len(applied.versions) - len(batch.changes)
+        versions = applied.versions[guards:]
+        for change, version in zip(batch.changes, versions, strict=True):
             if isinstance(change, Put) and change.key == self._secret_key:
                 self._secret = version
-        count = len(batch.changes)
-        return replace(
-            applied, versions=applied.versions[:count], previous=applied.previous[:count]
-        )
+        return replace(applied, versions=versions, previous=applied.previous[guards:])
 
     def _guarded(self, batch: Batch) -> Batch:
         """Return a batch that expects the known secret, where it writes what needs it."""
@@ -108,7 +107,7 @@ class Fence:
         if not needed:
             return batch
         check = Check(key=self._secret_key, expect=self._secret)
-        return replace(batch, changes=(*batch.changes, check))
+        return replace(batch, changes=(check, *batch.changes))
 
     def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through records of this space."""

@@ -87,6 +87,7 @@ class Grants:
         )
 
     def _ending(self, expires_at: datetime | None, ttl: timedelta | None) -> datetime | None:
+        field = "expires_at" if ttl is None else "ttl"
         if ttl is not None:
             if expires_at is not None:
                 message = "a grant ends at expires_at or after ttl: give one of both"
@@ -97,7 +98,7 @@ class Grants:
         micros = to_micros(expires_at, field="expires_at")
         if micros <= self._desk.clock.now():
             message = f"the grant would have ended at {expires_at.isoformat()}: give a later time"
-            raise Invalid(message, code="bad_time", field="ttl" if ttl else "expires_at")
+            raise Invalid(message, code="bad_time", field=field)
         return from_micros(micros)
 
     async def get(self, grant_id: str) -> Grant:

@@ -164,7 +164,8 @@ class Shared:
         if coverage.in_threads(query):
             threads = await Kindred(self._base, self._space, coverage).all_threads()
         parts = coverage.parts(query, threads)
-        if not parts and not any(coverage.may_list(kind) for kind in query.kinds):
+        listable = any(coverage.may_list(kind) for kind in query.kinds)
+        if not parts and (query.session_id is not None or not listable):
             kind = query.kinds[0] if len(query.kinds) == 1 else None
             raise no_grant(
                 self._space, self._to, mode=Mode.READ, kind=kind, session_id=query.session_id
