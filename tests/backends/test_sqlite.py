@@ -10,15 +10,23 @@ import pytest
 from ropewalk.backends.sqlite import SqliteBackend
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.testing.backend import BackendContract, DurableContract, Reopen
+from ropewalk.testing.backend_tasks import TaskContract
 
 
-class TestSqlite(BackendContract, DurableContract):
-    """Every promise of a back end, kept in one file."""
+class _OnAFile:
+    """A store on a new file, which may use so many milliseconds of each turn of the loop."""
+
+    BUDGET = 1.0
+
+    @pytest.fixture
+    def clock(self) -> FrozenClock:
+        """Stand still, so that many records share a time."""
+        return FrozenClock(tick=0)
 
     @pytest.fixture
     async def backend(self, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[SqliteBackend]:
         """Open a store on a new file."""
-        backend = SqliteBackend(tmp_path / "store.db", clock=clock)
+        backend = SqliteBackend(tmp_path / "store.db", clock=clock, loop_budget=self.BUDGET)
         await backend.open()
         yield backend
         await backend.close()
@@ -29,8 +37,24 @@ class TestSqlite(BackendContract, DurableContract):
 
         async def close_and_open() -> SqliteBackend:
             await backend.close()
-            again = SqliteBackend(tmp_path / "store.db", clock=clock)
+            again = SqliteBackend(tmp_path / "store.db", clock=clock, loop_budget=self.BUDGET)
             await again.open()
             return again
 
         return close_and_open
+
+
+class TestSqlite(_OnAFile, BackendContract, DurableContract):
+    """Every promise of a back end, kept in one file; what is short is done on the loop."""
+
+
+class TestSqliteInThreads(_OnAFile, BackendContract, DurableContract):
+    """The same promises where everything is carried by threads."""
+
+    BUDGET = 0.0
+
+
+class TestSqliteInTurns(_OnAFile, TaskContract):
+    """Races of tasks, where nearly everything waits for the end of a turn of the loop."""
+
+    BUDGET = 0.001

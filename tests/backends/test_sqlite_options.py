@@ -77,14 +77,21 @@ def test_a_url_without_a_file_is_invalid(url: str) -> None:
     [
         ({}, Options()),
         (
-            {"sync": "full", "busy_timeout": "0.5", "readers": "3", "verify": "on"},
-            Options(sync="full", busy_timeout=0.5, readers=3, verify=True),
+            {
+                "sync": "full",
+                "busy_timeout": "0.5",
+                "readers": "3",
+                "verify": "on",
+                "loop_budget": "2.5",
+            },
+            Options(sync="full", busy_timeout=0.5, readers=3, verify=True, loop_budget=2.5),
         ),
         (
             {"sync": "normal", "busy_timeout": 7, "readers": 1, "verify": False},
             Options(sync="normal", busy_timeout=7.0, readers=1, verify=False),
         ),
         ({"busy_timeout": 0, "verify": "no"}, Options(busy_timeout=0.0)),
+        ({"loop_budget": 0}, Options(loop_budget=0.0)),
     ],
 )
 def test_options_are_read(given: dict[str, object], expected: Options) -> None:
@@ -109,6 +116,10 @@ def test_options_are_read(given: dict[str, object], expected: Options) -> None:
         ("readers", 2.5),
         ("readers", "many"),
         ("readers", True),
+        ("loop_budget", -0.5),
+        ("loop_budget", "all"),
+        ("loop_budget", "inf"),
+        ("loop_budget", False),
         ("verify", "perhaps"),
         ("verify", 2),
     ],

@@ -15,7 +15,8 @@ from ropewalk.backends.sqlite import SqliteBackend, engine, functions, schema
 from ropewalk.backends.sqlite.connection import Connection, Value
 from ropewalk.backends.sqlite.opening import Sync, set_up
 from ropewalk.backends.sqlite.patience import Patience
-from ropewalk.backends.sqlite.writer import Pulse, Write, Writer
+from ropewalk.backends.sqlite.pulse import Pulse
+from ropewalk.backends.sqlite.writer import Write, Writer
 from ropewalk.domain.change import Applied, Batch, Change, Check, Delete, Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Conflict, Invalid, RopewalkError, Unavailable

@@ -119,7 +119,7 @@ class Connection:
         With `truncate`, all of it or raise `apsw.BusyError` at once, and leave the WAL empty.
         """
         if truncate:
-            with self._at_once():
+            with self.at_once():
                 self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         else:
             self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -131,12 +131,12 @@ class Connection:
 
     def give_back(self, pages: int) -> None:
         """Cut up to so many free pages off the file, or raise `apsw.BusyError` at once."""
-        with self._at_once():
+        with self.at_once():
             self.rows(f"pragma incremental_vacuum({pages:d})")
 
     @contextmanager
-    def _at_once(self) -> Generator[None]:
-        """Wait for no lock meanwhile."""
+    def at_once(self) -> Generator[None]:
+        """Wait for no lock meanwhile: raise `apsw.BusyError` at once."""
         self._apsw.set_busy_handler(None)
         try:
             yield

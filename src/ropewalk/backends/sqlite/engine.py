@@ -6,9 +6,9 @@ import asyncio
 import os
 import threading
 from array import array
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Sequence
+from contextlib import ExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -20,15 +20,18 @@ from ...domain.ports import Capability, Clock
 from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.tally import Tally, check_tally
-from . import feed, forks, options, paths, points, read, schema, tallies, vitals
+from . import feed, forks, options, paths, points, read, schema, shapes, tallies, vitals
 from .connection import Connection
 from .errors import speaking_of
+from .express import Express
 from .gate import Gate
+from .house import House
 from .lane import Lane
 from .opening import Sync, open_reader, set_up
 from .patience import Patience
-from .reader import Read, Reader, Reading
-from .writer import Pulse, Write, Writer
+from .pulse import Pulse
+from .reader import Reader
+from .writer import Writer
 
 T = TypeVar("T")
 
@@ -39,41 +42,14 @@ _LONGEST_STEP: Final = 256
 _COMMITS_AT_ONCE: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class _House:
-    """What an open store consists of: three lanes, in one process."""
-
-    process: int
-    pulse: Pulse
-    writer: Lane[Write]
-    points: Lane[Reading]
-    walks: Lane[Reading]
-
-    async def start(self, readers: int) -> None:
-        """Begin all threads; raise what keeps one of them from opening its connection."""
-        await self.writer.start()
-        await self.points.start()
-        for _ in range(readers):
-            await self.walks.start()
-
-    async def stop(self) -> None:
-        """Take nothing in any more, finish what was, and close the writer's connection last."""
-        for lane in (self.writer, self.points, self.walks):
-            lane.close()
-        await asyncio.to_thread(self._join)
-
-    def _join(self) -> None:
-        for lane in (self.points, self.walks, self.writer):
-            lane.join()
-
-
 class SqliteBackend:
     """Keep records in one SQLite file, for callers on any event loop of the process.
 
     `sync` "normal" keeps every acknowledged batch when the process dies, "full" also when the
     power fails. `busy_timeout` is how many seconds to wait while another process keeps the file
     locked, `readers` how many scans and tallies run at once, and `verify` lets `ping` check every
-    page of the file.
+    page of the file. `loop_budget` is how many milliseconds of each turn of an event loop may be
+    spent on what is short, without the way to a thread and back; 0 sends everything to threads.
     """
 
     def __init__(
@@ -85,12 +61,20 @@ class SqliteBackend:
         busy_timeout: float = 30.0,
         readers: int = 2,
         verify: bool = False,
+        loop_budget: float = 1.0,
     ) -> None:
-        given = {"sync": sync, "busy_timeout": busy_timeout, "readers": readers, "verify": verify}
-        self._options = options.options_of(given)
+        self._options = options.options_of(
+            {
+                "sync": sync,
+                "busy_timeout": busy_timeout,
+                "readers": readers,
+                "verify": verify,
+                "loop_budget": loop_budget,
+            }
+        )
         self._clock = clock
         self._path = options.file_at(path)
-        self._house: _House | None = None
+        self._house: House | None = None
         self._door = os.getpid(), _door()
 
     @classmethod
@@ -109,6 +93,7 @@ class SqliteBackend:
             busy_timeout=chosen.busy_timeout,
             readers=chosen.readers,
             verify=chosen.verify,
+            loop_budget=chosen.loop_budget,
         )
 
     @property
@@ -155,7 +140,7 @@ class SqliteBackend:
             look = partial(
                 vitals.look, path=self._path, pulse=house.pulse, thorough=self._options.verify
             )
-            found = await _read(house.points, look)
+            found = await house.read(house.points, look)
         except RopewalkError as error:
             return Health(State.DOWN, (str(error),))
         writer = house.writer
@@ -165,8 +150,10 @@ class SqliteBackend:
         """Return the live records of `keys` in the order asked, `None` where absent."""
         house = self._here()
         wanted, now = tuple(keys), self._clock.now()
-        return await _read(
-            house.points, partial(points.records_by_key, keys=wanted, now=now, bodies=bodies)
+        return await house.read(
+            house.points,
+            partial(points.records_by_key, keys=wanted, now=now, bodies=bodies),
+            shape=shapes.of_keys(wanted),
         )
 
     async def apply(self, batch: Batch) -> Applied:
@@ -175,10 +162,7 @@ class SqliteBackend:
         Waits while too many batches are under way. Of a caller that is cancelled, a batch that
         waits is dropped, and one that is being written is written.
         """
-        house = self._here()
-        errand = Write(batch)
-        await house.writer.send(errand)
-        return await errand.outcome()
+        return await self._here().apply(batch)
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records in the query's order, a page in each short read.
@@ -215,15 +199,15 @@ class SqliteBackend:
             group_by=tuple(group_by),
             now=self._clock.now(),
         )
-        return await _read(house.walks, work)
+        return await house.read(house.walks, work, shape=shapes.of_tally(query, sums, group_by))
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits with `seq` greater than `after`, up to the present, in order."""
         position = check_int64(after, field="after")
-        end = await _read(self._here().walks, feed.last_seq)
+        end = await self._walk(feed.last_seq)
         while position < end:
             page = partial(feed.commits, after=position, until=end, count=_COMMITS_AT_ONCE)
-            commits = await _read(self._here().walks, page)
+            commits = await self._walk(page)
             if not commits:
                 return
             for commit in commits:
@@ -242,7 +226,7 @@ class SqliteBackend:
         while True:
             count = step if left is None else min(step, left)
             page = partial(read_page, query=query, now=now, count=count)
-            stretch = await _read(self._here().walks, page)
+            stretch = await self._walk(page, shapes.of_page(query, count))
             if stretch is None:
                 async with aclosing(self._sorted(query, now)) as stretches:
                     async for records in stretches:
@@ -265,25 +249,32 @@ class SqliteBackend:
             first = listed[:_LONGEST_STEP]
             return listed, read.next_rows(connection, query, first, now=now)
 
-        rows, stretch = await _read(self._here().walks, begin)
+        rows, stretch = await self._walk(begin)
         position = stretch.steps
         yield stretch.records
         while position < len(rows):
             some = rows[position : position + _LONGEST_STEP]
             work = partial(read.next_rows, query=query, rows=some, now=now)
-            stretch = await _read(self._here().walks, work)
+            stretch = await self._walk(work)
             position += stretch.steps
             yield stretch.records
 
-    def _here(self) -> _House:
+    async def _walk(self, work: Callable[[Connection], T], shape: Hashable | None = None) -> T:
+        house = self._here()
+        return await house.read(house.walks, work, shape=shape)
+
+    def _here(self) -> House:
         """Return the open house; raise `Unavailable` where this caller cannot use it."""
         house = self._house
         if house is None:
-            message = f"the store {self._path} is not open: open it first, or open another one"
-            raise Unavailable(message, code="closed", path=self._path)
+            raise self._closed()
         if house.process != os.getpid():
             raise forks.forked(self._path)
         return house
+
+    def _closed(self) -> Unavailable:
+        message = f"the store {self._path} is not open: open it first, or open another one"
+        return Unavailable(message, code="closed", path=self._path)
 
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[None]:
@@ -299,13 +290,14 @@ class SqliteBackend:
         finally:
             door.leave(0)
 
-    async def _start(self, given_up: threading.Event) -> _House:
+    async def _start(self, given_up: threading.Event) -> House:
         pulse = Pulse()
-        house = _House(
+        hired: list[Writer] = []
+        house = House(
             process=os.getpid(),
             pulse=pulse,
             writer=Lane(
-                partial(self._hire_writer, given_up, pulse),
+                partial(self._hire_writer, given_up, pulse, hired),
                 name="writer",
                 most_at_once=_BATCHES_AT_ONCE,
             ),
@@ -320,26 +312,34 @@ class SqliteBackend:
         except BaseException:
             await self._stop(house)
             raise
+        if self._options.loop_budget:
+            budget, writes = self._options.loop_budget / 1_000, self._options.sync == "normal"
+            house.express = Express(house.writer, hired[0], budget=budget, writes=writes)
         return house
 
-    async def _stop(self, house: _House) -> None:
+    async def _stop(self, house: House) -> None:
         try:
             await _to_the_end(asyncio.ensure_future(house.stop()))
         finally:
             forks.release(self._path)
 
-    def _hire_writer(self, given_up: threading.Event, pulse: Pulse) -> Writer:
+    def _hire_writer(self, given_up: threading.Event, pulse: Pulse, hired: list[Writer]) -> Writer:
         patience = Patience(self._options.busy_timeout, given_up)
-        with speaking_of(self._path):
+        with speaking_of(self._path), ExitStack() as opened:
             connection = Connection(self._path, patience, create=True)
-            try:
-                schema.recognise(connection, self._path)
-                set_up(connection, self._path, sync=self._options.sync, patience=patience)
-                schema.migrate(connection, self._path)
-                return Writer(connection, self._path, clock=self._clock, pulse=pulse)
-            except BaseException:
-                connection.close()
-                raise
+            opened.callback(connection.close)
+            schema.recognise(connection, self._path)
+            set_up(connection, self._path, sync=self._options.sync, patience=patience)
+            schema.migrate(connection, self._path)
+            beside: Connection | None = None
+            if self._options.loop_budget:
+                beside = open_reader(self._path, patience)
+                opened.callback(beside.close)
+                beside.be_impatient()
+            writer = Writer(connection, self._path, clock=self._clock, pulse=pulse, beside=beside)
+            opened.pop_all()
+        hired.append(writer)
+        return writer
 
     def _hire_reader(self, given_up: threading.Event) -> Reader:
         with speaking_of(self._path):
@@ -349,12 +349,6 @@ class SqliteBackend:
 
 def _door() -> Gate:
     return Gate(most=1, most_bytes=1)
-
-
-async def _read(lane: Lane[Reading], work: Callable[[Connection], T]) -> T:
-    errand = Read(work)
-    await lane.send(errand)
-    return await errand.outcome()
 
 
 async def _to_the_end(

@@ -51,6 +51,14 @@ class Gate:
         self._lock = threading.Lock()
         self._waiting: deque[_Turn] = deque()
 
+    def try_enter(self, size: int) -> bool:
+        """Come in with `size` bytes if there is room and nobody waits; tell whether it is so."""
+        with self._lock:
+            if self._waiting or not self._fits(size):
+                return False
+            self._admit(size)
+            return True
+
     async def enter(self, size: int) -> None:
         """Come in with `size` bytes, waiting until there is room."""
         with self._lock:

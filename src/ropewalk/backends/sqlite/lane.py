@@ -47,6 +47,12 @@ class Errand(Generic[R]):
         """Note, in a thread, that it failed."""
         self._result, self._error = [], error
 
+    def result(self) -> R:
+        """Return or raise the outcome that was noted."""
+        if self._error is not None:
+            raise self._error
+        return self._result[0]
+
     def settle(self) -> None:
         """Tell the outcome to the caller, on his loop, if he still waits."""
         if self._future.done():
@@ -123,7 +129,7 @@ class Lane(Generic[E]):
         self._name = name
         self._most_at_once = most_at_once
         self._lock = threading.Lock()
-        self._queue: SimpleQueue[E | None] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[E] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closed = False
 
@@ -140,13 +146,28 @@ class Lane(Generic[E]):
     async def send(self, errand: E) -> None:
         """Hand over an errand, as soon as there is room; raise `Unavailable` if it closes first."""
         await self.gate.enter(errand.size)
+        if not self._put([errand]):
+            self.gate.leave(errand.size)
+            raise _closed()
+
+    def hand_over(self, errands: Sequence[E]) -> None:
+        """Hand over errands that are behind the gate already, from any thread."""
+        if not self._put(errands):
+            for errand in errands:
+                errand.set_exception(_closed())
+                self.gate.leave(errand.size)
+            _tell(errands)
+
+    def wake(self) -> None:
+        """Let one thread rest anew: there is something that it does not know of."""
+        self._put(())
+
+    def _put(self, errands: Sequence[E]) -> bool:
         # Nothing may come into the queue behind the word that ends the work.
         with self._lock:
             if not self._closed:
-                self._queue.put(errand)
-                return
-        self.gate.leave(errand.size)
-        raise _closed()
+                self._queue.put(errands)
+            return not self._closed
 
     def alive(self) -> bool:
         """Tell whether every thread is at work."""
@@ -176,36 +197,30 @@ class Lane(Generic[E]):
         _tell([ready])
         try:
             wait: float | None = None
-            while True:
-                try:
-                    errands = self._next(wait)
-                except Empty:
-                    wait = hand.rest()
-                    continue
-                if not errands:
-                    break
-                wait = self._serve(hand, errands)
+            while (errands := self._next(wait)) is not None:
+                wait = self._serve(hand, errands) if errands else hand.rest()
         finally:
             hand.leave()
 
-    def _next(self, wait: float | None) -> list[E]:
-        """Wait for errands and take what waits, in order; none means that the work is over.
+    def _next(self, wait: float | None) -> list[E] | None:
+        """Wait for errands and take what waits, in order; `None` means that the work is over.
 
-        Raises `Empty` where none has come after `wait` seconds.
+        Returns none of them after `wait` seconds, or when it is woken.
         """
-        errand = self._queue.get(timeout=wait)
         errands: list[E] = []
-        while errand is not None:
-            errands.append(errand)
-            if len(errands) == self._most_at_once or self._queue.empty():
-                return errands
-            try:
-                errand = self._queue.get_nowait()
-            except Empty:
-                return errands
-        if errands:
-            # Every thread gets one such word, and has to hear it again when it is done here.
-            self._queue.put(None)
+        try:
+            some = self._queue.get(timeout=wait)
+            while some is not None:
+                errands += some
+                if len(errands) >= self._most_at_once or self._queue.empty():
+                    return errands
+                some = self._queue.get_nowait()
+        except Empty:
+            return errands
+        if not errands:
+            return None
+        # Every thread gets one such word, and has to hear it again when it is done here.
+        self._queue.put(None)
         return errands
 
     def _serve(self, hand: Hand[E], errands: list[E]) -> float | None:

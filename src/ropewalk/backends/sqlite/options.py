@@ -28,6 +28,7 @@ class Options:
     busy_timeout: float = 30.0
     readers: int = 2
     verify: bool = False
+    loop_budget: float = 1.0
 
 
 def path_of(url: str) -> tuple[str, dict[str, Option]]:
@@ -62,7 +63,7 @@ def file_at(path: str | os.PathLike[str]) -> str:
 
 def options_of(given: Mapping[str, object]) -> Options:
     """Return options out of texts or values; raise `Invalid`, naming the one that is wrong."""
-    known = ("sync", "busy_timeout", "readers", "verify")
+    known = ("sync", "busy_timeout", "readers", "verify", "loop_budget")
     for name in given:
         if name not in known:
             message = f"sqlite has no option {name!r}; {did_you_mean(name, known)}"
@@ -70,9 +71,10 @@ def options_of(given: Mapping[str, object]) -> Options:
     defaults = Options()
     return Options(
         sync=_sync(given.get("sync", defaults.sync)),
-        busy_timeout=_seconds(given.get("busy_timeout", defaults.busy_timeout)),
+        busy_timeout=_span("busy_timeout", given.get("busy_timeout", defaults.busy_timeout)),
         readers=_readers(given.get("readers", defaults.readers)),
         verify=_flag(given.get("verify", defaults.verify)),
+        loop_budget=_span("loop_budget", given.get("loop_budget", defaults.loop_budget)),
     )
 
 
@@ -84,15 +86,21 @@ def _sync(value: object) -> Sync:
     raise _wrong("sync", value, "'normal' or 'full'")
 
 
-def _seconds(value: object) -> float:
-    wanted = "a number of seconds, 0 or more"
+_SPANS: Final = {
+    "busy_timeout": "a number of seconds, 0 or more",
+    "loop_budget": "a number of milliseconds, 0 or more",
+}
+
+
+def _span(name: str, value: object) -> float:
+    wanted = _SPANS[name]
     try:
-        seconds = float(value) if isinstance(value, str | int | float) else math.nan
+        length = float(value) if isinstance(value, str | int | float) else math.nan
     except (ValueError, OverflowError) as error:
-        raise _wrong("busy_timeout", value, wanted) from error
-    if isinstance(value, bool) or not 0 <= seconds < math.inf:
-        raise _wrong("busy_timeout", value, wanted)
-    return seconds
+        raise _wrong(name, value, wanted) from error
+    if isinstance(value, bool) or not 0 <= length < math.inf:
+        raise _wrong(name, value, wanted)
+    return length
 
 
 def _readers(value: object) -> int:

@@ -49,12 +49,25 @@ class Tidying:
         self._checkpoint_at = _CHECKPOINT_PAGES
         self._removed = 0
         self._giving = False
+        self._begins_anew = True
         connection.after_commit(self._count_pages)
+
+    def is_quiet(self) -> bool:
+        """Tell whether the next commit is a quick one, and no checkpoint is due.
+
+        The first one after a checkpoint may begin the WAL anew, and then waits for the disk
+        however little is asked of it: https://sqlite.org/pragma.html#pragma_synchronous.
+        """
+        return not self._begins_anew and not self.is_due()
+
+    def is_due(self) -> bool:
+        """Tell whether the WAL has grown enough to be moved."""
+        return self._wal_pages >= self._checkpoint_at
 
     def checkpoint(self) -> None:
         """Move the WAL into the file if it has grown enough; may raise errors of apsw."""
         pages = self._wal_pages
-        if pages < self._checkpoint_at:
+        if not self.is_due():
             # The WAL began anew since the last checkpoint, or has not grown enough.
             self._checkpoint_at = min(self._checkpoint_at, pages + _CHECKPOINT_PAGES)
             return
@@ -114,9 +127,11 @@ class Tidying:
         return connection.integer("pragma freelist_count"), connection.integer("pragma page_count")
 
     def _copy(self, *, truncate: bool = False) -> None:
+        self._begins_anew = True
         # Another process may be at it, or read what is there.
         with suppress(apsw.BusyError):
             self._connection.checkpoint(truncate=truncate)
 
     def _count_pages(self, pages: int) -> None:
         self._wal_pages = pages
+        self._begins_anew = False

@@ -17,7 +17,7 @@ from .lane import MOST
 from .watch import file_identity, size
 
 if TYPE_CHECKING:
-    from .writer import Pulse
+    from .pulse import Pulse
 
 _MIB: Final = 1024 * 1024
 LOW_DISK: Final = 64 * _MIB

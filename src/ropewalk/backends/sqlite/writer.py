@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 import apsw
@@ -18,6 +19,8 @@ from . import expecting, feed
 from .connection import Connection
 from .errors import in_our_words
 from .lane import Errand
+from .pulse import Pulse
+from .seat import Seat
 from .tables import Tables
 from .tidying import IDLE, Tidying
 from .watch import file_identity
@@ -50,21 +53,24 @@ class Write(Errand[Applied]):
         super().__init__(size=size)
 
 
-@dataclass(slots=True)
-class Pulse:
-    """What the writer's thread lets others see.
+class Writer:
+    """Apply batches on the one connection that writes.
 
-    `file` is which file it opened, `trouble` what it last stumbled on between batches.
+    Its thread and those of loops take turns in its seat, the first of `seats`. On a connection
+    `beside`, which is closed with it, loops read while the thread writes.
     """
 
-    file: tuple[int, int] | None = None
-    trouble: RopewalkError | None = None
-
-
-class Writer:
-    """Apply batches on the one connection that writes."""
-
-    def __init__(self, connection: Connection, path: str, *, clock: Clock, pulse: Pulse) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        path: str,
+        *,
+        clock: Clock,
+        pulse: Pulse,
+        beside: Connection | None = None,
+    ) -> None:
+        self._seat = Seat(connection, pulse)
+        self.seats = (self._seat, *([] if beside is None else [Seat(beside, pulse)]))
         self._connection = connection
         self._path = path
         self._clock = clock
@@ -74,9 +80,41 @@ class Writer:
         self._tidying = Tidying(connection)
         self._version = 0
         self._is_idle = False
+        self._is_awake = False
 
     def serve(self, errands: list[Write]) -> None:
         """Apply the batches together; where the disk refuses them together, one by one."""
+        with self._seat.taken():
+            self._serve(errands)
+
+    def serve_at_once(self, errands: Sequence[Write], *, until: float) -> int:
+        """On a loop's thread, apply the first batches together; return how many have an outcome.
+
+        No further one is begun after `until`. None has an outcome where the thread shall do it:
+        somebody else is writing, the WAL begins anew, which takes its time, or anything is odd.
+        """
+        if not self._tidying.is_quiet() or not self._seat.take():
+            return 0
+        try:
+            self._seat.end()
+            self._is_idle = False
+            with self._connection.at_once():
+                return self._transaction(errands, until=until)
+        except (apsw.Error, RopewalkError):
+            # The thread meets the same, and tells it.
+            return 0
+        finally:
+            self._seat.leave()
+
+    def wants_rest(self) -> bool:
+        """Tell whether there is something to tidy up of which the thread does not know."""
+        if self._is_awake:
+            return False
+        tidying = self._tidying
+        self._is_awake = tidying.is_due() or tidying.has_work(self._tables.removed)
+        return self._is_awake
+
+    def _serve(self, errands: Sequence[Write]) -> None:
         self._is_idle = False
         try:
             self._transaction(errands)
@@ -84,7 +122,7 @@ class Writer:
             if len(errands) > 1 and not isinstance(error, apsw.BusyError | RopewalkError):
                 # One of them may be more than fits: the others shall not suffer for it.
                 for errand in errands:
-                    self.serve([errand])
+                    self._serve([errand])
                 return
             for errand in errands:
                 errand.set_exception(in_our_words(error, self._path))
@@ -94,6 +132,18 @@ class Writer:
 
         Returns in how many seconds there is more to do, if nobody wants anything until then.
         """
+        self._clear()
+        with self._seat.taken():
+            wait = self._tidy()
+            self._is_awake = wait is not None
+        return wait
+
+    def _clear(self) -> None:
+        """End the snapshots of loops: one that stands still must not keep the WAL as it is."""
+        for seat in self.seats:
+            seat.let_go()
+
+    def _tidy(self) -> float | None:
         tidying, removed = self._tidying, self._tables.removed
         wait: float | None = None
         try:
@@ -110,15 +160,18 @@ class Writer:
         return wait
 
     def leave(self) -> None:
-        """Move all of the WAL into the file, if nobody else uses it, and close."""
+        """Move all of the WAL into the file, if nobody else uses it, and close both connections."""
         # What stays in the WAL is as safe there, and the next one to open reads it.
         try:
-            with suppress(apsw.Error):
+            self._clear()
+            with suppress(apsw.Error), self._seat.taken():
                 self._tidying.leave(self._tables.removed)
         finally:
-            self._connection.close()
+            for seat in reversed(self.seats):
+                seat.close()
 
-    def _transaction(self, errands: Sequence[Write]) -> None:
+    def _transaction(self, errands: Sequence[Write], *, until: float = math.inf) -> int:
+        """Apply batches in one transaction until it is late; return how many have an outcome."""
         if file_identity(self._path) != self._pulse.file:
             message = (
                 f"{self._path} was moved or removed while it was open, so nothing can be kept: "
@@ -130,18 +183,27 @@ class Writer:
         committed = False
         try:
             self._catch_up()
+            done = 1
             if len(errands) > 1:
-                for errand in errands:
-                    self._batch(errand)
+                done = self._group(errands, until)
             elif not self._goes_alone(errands[0]):
-                return
+                return done
             connection.run("commit")
             committed = True
+            self._pulse.commits += 1
             self._version = connection.data_version()
         finally:
             if not committed:
                 connection.roll_back()
                 self._tables.undo()
+        return done
+
+    def _group(self, errands: Sequence[Write], until: float) -> int:
+        for number, errand in enumerate(errands, start=1):
+            self._batch(errand)
+            if time.perf_counter() > until:
+                return number
+        return len(errands)
 
     def _catch_up(self) -> None:
         """Look whether others have written: they may have given numbers to names, or taken them."""

@@ -1,0 +1,237 @@
+"""What is short is done at once, on the thread of the caller's loop; what is not goes to a lane.
+
+A loop may use up so much time of each of its turns (`Turn`). What comes later in the turn waits for
+its end, in order; what comes from a second loop meanwhile, what takes long, and every commit that
+must reach the disk is carried by the lanes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+import apsw
+
+from ...domain.change import Applied
+from ...domain.errors import RopewalkError
+from .connection import Connection
+from .lane import Lane
+from .pace import Pace
+from .reader import Read, Reading
+from .turn import Turn
+from .writer import Write, Writer
+
+T = TypeVar("T")
+
+_ODD: Final = (apsw.Error, RopewalkError, UnicodeError, OverflowError)
+
+_FEW: Final = 2
+"""So many batches at the end of the last turn are as good as one: the next need not wait for it."""
+
+_GROUP: Final = 16
+"""More batches than this are a group that pays for the way to the thread."""
+
+_MOST_CHANGES: Final = 16
+_MOST_BYTES: Final = 64 * 1024
+"""A batch of more is written by the thread."""
+
+_WRITING: Final = "apply"
+"""The shape of every batch."""
+
+
+class _Parked(NamedTuple):
+    """A read that waits for the end of the turn, and the lane that would do it otherwise."""
+
+    read: Reading
+    lane: Lane[Reading]
+    shape: Hashable
+
+
+class Express:
+    """Do short reads, and with `writes` short batches, on the thread of the loop that asks.
+
+    The connection of `writer` is used, and while that is busy another one for reads. `budget` is
+    seconds. What is odd in any way is left to a thread, which meets it again and tells it.
+    """
+
+    def __init__(self, lane: Lane[Write], writer: Writer, *, budget: float, writes: bool) -> None:
+        self._lane = lane
+        self._writer = writer
+        self._seats = writer.seats
+        self._budget = budget
+        self._writes = writes
+        self._pace = Pace(2 * budget)
+        self._turn = Turn(budget, at_end=self._at_end, lost=self._abandon)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._parked: deque[_Parked] = deque()
+        self._pending: list[Write] = []
+        self._group = 0
+
+    async def read(
+        self, lane: Lane[Reading], work: Callable[[Connection], T], *, shape: Hashable
+    ) -> T:
+        """Do a read here or in its lane; `shape` is what such reads have in common."""
+        now = time.perf_counter()
+        if self._pace.is_quick(shape, now) and self._turn.is_mine(now):
+            if not self._parked and now < self._turn.until:
+                found = self._look(work, shape, now)
+                if found is not None:
+                    return found[0]
+            elif lane.gate.try_enter(0):
+                read = Read(work)
+                self._park(_Parked(read, lane, shape))
+                return await read.outcome()
+        read = Read(work)
+        await lane.send(read)
+        return await read.outcome()
+
+    async def apply(self, write: Write) -> Applied:
+        """Apply a batch: at once, together with others at the end of the turn, or in the lane."""
+        lane, now = self._lane, time.perf_counter()
+        if not (self._may_write(write, now) and lane.gate.try_enter(write.size)):
+            await lane.send(write)
+        elif self._group <= _FEW and lane.gate.inside == 1 and now < self._turn.until:
+            if self._write([write]):
+                return write.result()
+            lane.hand_over([write])
+        else:
+            self._collect(write)
+        return await write.outcome()
+
+    def close(self) -> None:
+        """Take nothing in any more, and leave what waits to the lanes."""
+        with self._lock:
+            self._closed = True
+            parked, self._parked = self._parked, deque()
+            pending, self._pending = self._pending, []
+        for read, lane, _ in parked:
+            lane.hand_over([read])
+        self._lane.hand_over(pending)
+
+    def _may_write(self, write: Write, now: float) -> bool:
+        batch = write.batch
+        return (
+            self._writes
+            and write.size <= _MOST_BYTES
+            and len(batch.changes) <= _MOST_CHANGES
+            and not batch.seen
+            and self._pace.is_quick(_WRITING, now)
+            and self._turn.is_mine(now)
+        )
+
+    def _park(self, parked: _Parked) -> None:
+        with self._lock:
+            if not self._closed:
+                self._parked.append(parked)
+                return
+        parked.lane.hand_over([parked.read])
+
+    def _collect(self, write: Write) -> None:
+        with self._lock:
+            if not self._closed:
+                self._pending.append(write)
+                return
+        self._lane.hand_over([write])
+
+    def _look(
+        self, work: Callable[[Connection], T], shape: Hashable, now: float
+    ) -> tuple[T] | None:
+        """Do a read now, unless both connections are taken, it is broken off, or it is odd."""
+        for seat in self._seats:
+            if seat.take():
+                break
+        else:
+            return None
+        try:
+            found = seat.read(work, until=now + self._budget)
+        except apsw.InterruptError:
+            self._pace.keep_off(shape, time.perf_counter())
+            return None
+        except _ODD:
+            return None
+        finally:
+            seat.leave()
+        end = time.perf_counter()
+        self._pace.note(shape, end - now, end)
+        return (found,)
+
+    def _write(self, writes: Sequence[Write]) -> int:
+        """Commit as many batches as there is time for; return how many have an outcome."""
+        begin = time.perf_counter()
+        done = self._writer.serve_at_once(writes, until=begin + self._budget)
+        if done:
+            end = time.perf_counter()
+            self._pace.note(_WRITING, (end - begin) / done, end)
+            for write in writes[:done]:
+                self._lane.gate.leave(write.size)
+            if self._writer.wants_rest():
+                self._lane.wake()
+        return done
+
+    def _at_end(self) -> bool:
+        """End the turn: snapshots, collected batches, and then what waited for the next turn."""
+        for seat in self._seats:
+            seat.let_go()
+        self._write_collected()
+        self._turn.renew(time.perf_counter())
+        self._read_parked()
+        return bool(self._parked or self._pending)
+
+    def _write_collected(self) -> None:
+        with self._lock:
+            pending, self._pending = self._pending, []
+        if not pending:
+            return
+        lane = self._lane
+        alone = lane.gate.inside == len(pending)
+        wanted = [write for write in pending if not write.abandoned()]
+        for write in pending:
+            if write.abandoned():
+                lane.gate.leave(write.size)
+        self._group = len(wanted)
+        done = 0
+        try:
+            if wanted and alone and len(wanted) <= _GROUP:
+                done = self._write(wanted)
+        finally:
+            for write in wanted[:done]:
+                write.settle()
+            if done < len(wanted):
+                lane.hand_over(wanted[done:])
+
+    def _read_parked(self) -> None:
+        now = time.perf_counter()
+        while now < self._turn.until:
+            with self._lock:
+                if not self._parked:
+                    break
+                read, lane, shape = self._parked.popleft()
+            if not read.abandoned():
+                try:
+                    done = self._look(read.run, shape, now)
+                except BaseException:
+                    # Nobody shall wait for ever: the thread tells what it comes to.
+                    lane.hand_over([read])
+                    raise
+                now = time.perf_counter()
+                if done is None:
+                    lane.hand_over([read])
+                    continue
+                read.settle()
+            lane.gate.leave(0)
+        for seat in self._seats:
+            seat.let_go()
+
+    def _abandon(self) -> None:
+        """Forget what callers of a loop that was closed have left behind."""
+        with self._lock:
+            parked, self._parked = self._parked, deque()
+            pending, self._pending = self._pending, []
+        for _, lane, _ in parked:
+            lane.gate.leave(0)
+        for write in pending:
+            self._lane.gate.leave(write.size)

@@ -1,0 +1,20 @@
+"""What the writer lets others see while it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...domain.errors import RopewalkError
+
+
+@dataclass(slots=True)
+class Pulse:
+    """Signs of life of the writer, read from any thread.
+
+    `file` is which file it opened, `trouble` what it last stumbled on between batches, and
+    `commits` rises with each commit, before anybody is told of it.
+    """
+
+    file: tuple[int, int] | None = None
+    trouble: RopewalkError | None = None
+    commits: int = 0

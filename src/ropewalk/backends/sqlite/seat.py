@@ -1,0 +1,105 @@
+"""A seat: a connection that one thread uses at a time, and on which a loop's thread never waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .pulse import Pulse
+
+R = TypeVar("R")
+
+_STEPS: Final = 1_000
+"""Steps of SQLite's machine, some 20 microseconds, between two looks at the clock."""
+
+
+class Seat:
+    """Read on a loop's thread, all that comes without a commit in between in one snapshot.
+
+    Whoever uses the connection has taken the seat: a thread waits for it, a loop does not. The
+    snapshot stays open for whoever is next; a commit of this process, noted in `pulse`, ends it.
+    """
+
+    __slots__ = ("_commits", "_connection", "_lock", "_pulse", "_until", "_version", "_wanted")
+
+    def __init__(self, connection: Connection, pulse: Pulse) -> None:
+        self._connection = connection
+        self._pulse = pulse
+        self._lock = threading.Lock()
+        self._commits = -1
+        self._version = -1
+        self._until = 0.0
+        self._wanted = False
+        connection.while_running(self._is_late, _STEPS)
+
+    def take(self) -> bool:
+        """Take the seat if it is free and no thread waits for it, without waiting."""
+        return not self._wanted and self._lock.acquire(blocking=False)
+
+    def leave(self) -> None:
+        """Let others have it."""
+        self._lock.release()
+
+    @contextmanager
+    def taken(self) -> Generator[None]:
+        """Wait for the seat, in the one thread that may; the snapshot is over then."""
+        self._wanted = True
+        with self._lock:
+            self._wanted = False
+            self.end()
+            yield
+
+    def read(self, work: Callable[[Connection], R], *, until: float) -> R:
+        """Do `work`, which is broken off with `apsw.InterruptError` when it is later than `until`.
+
+        Whoever calls has taken the seat. Raises errors of apsw, `apsw.BusyError` at once.
+        """
+        if self._commits != self._pulse.commits:
+            self.end()
+            self._begin()
+        self._until = until
+        try:
+            return work(self._connection)
+        except BaseException:
+            self.end()
+            raise
+        finally:
+            self._until = 0.0
+
+    def end(self) -> None:
+        """End the snapshot, if there is one; whoever calls has taken the seat."""
+        self._commits = -1
+        self._connection.roll_back()
+
+    def let_go(self) -> None:
+        """End the snapshot, unless somebody else has the seat and ends it anyway."""
+        if self._commits != -1 and self.take():
+            try:
+                self.end()
+            finally:
+                self.leave()
+
+    def close(self) -> None:
+        """Close the connection; may raise errors of apsw."""
+        with self._lock:
+            self._connection.close()
+
+    def _begin(self) -> None:
+        commits = self._pulse.commits
+        connection = self._connection
+        with connection.at_once():
+            connection.run("begin")
+            # This opens the snapshot, too: what is remembered must not be older.
+            version = connection.integer("pragma data_version")
+        if version != self._version:
+            self._version = version
+            connection.names.forget()
+        self._commits = commits
+
+    def _is_late(self) -> bool:
+        return 0.0 < self._until < time.perf_counter()
