@@ -98,6 +98,36 @@ class Record:
         _set_expires_at(record, None)
         return record
 
+    @classmethod
+    def trusted(
+        cls,
+        key: Key,
+        version: int,
+        *,
+        times: tuple[int, int],
+        parents: tuple[str | None, str | None],
+        labels: Labels,
+        letter: tuple[bytes | None, str],
+        expires_at: int | None,
+    ) -> Record:
+        """Make a record of parts that were checked when it was written, as `bare` does.
+
+        `times` are when it was created and last changed, `parents` are session and thread, and
+        the `letter` is body and seal.
+        """
+        record = object.__new__(cls)
+        _set_key(record, key)
+        _set_version(record, version)
+        _set_created_at(record, times[0])
+        _set_updated_at(record, times[1])
+        _set_session_id(record, parents[0])
+        _set_thread_id(record, parents[1])
+        _set_labels(record, labels)
+        _set_body(record, letter[0])
+        _set_seal(record, letter[1])
+        _set_expires_at(record, expires_at)
+        return record
+
     def is_live(self, now: int) -> bool:
         """Tell whether the record is still visible at `now` (microseconds)."""
         return self.expires_at is None or self.expires_at > now

@@ -149,7 +149,7 @@ class Express:
         try:
             found = seat.read(work, until=now + self._budget)
         except apsw.InterruptError:
-            self._pace.keep_off(shape, time.perf_counter())
+            self._pace.note_broken_off(shape, time.perf_counter())
             return None
         except _ODD:
             return None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from .names import Names
 
@@ -21,8 +20,7 @@ Bound: TypeAlias = str | int | float | None
 _BRANCHES: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Sql:
+class Sql(NamedTuple):
     """A piece of SQL and the values of its question marks, in order."""
 
     text: str
@@ -44,15 +42,15 @@ def joined(parts: Sequence[Sql], word: Literal["and", "or"]) -> Sql:
     if len(parts) > _BRANCHES:
         middle = len(parts) // 2
         parts = (joined(parts[:middle], word), joined(parts[middle:], word))
-    text = f" {word} ".join(part.text for part in parts)
+    text = f" {word} ".join([part.text for part in parts])
     return Sql(f"({text})", gathered(parts))
 
 
 def gathered(parts: Iterable[Sql]) -> tuple[Bound, ...]:
     """Return the values of all parts, in order."""
-    return tuple(value for part in parts for value in part.values)
+    return tuple([value for part in parts for value in part.values])
 
 
 def bound(values: Sequence[Bound], names: Names) -> tuple[Bound, ...]:
     """Return the values with the number of every `Name` in its place."""
-    return tuple(names.number(value) if isinstance(value, Name) else value for value in values)
+    return tuple([names.number(value) if type(value) is Name else value for value in values])

@@ -32,7 +32,7 @@ _AFTER_SURROGATES: Final = 0xE000
 
 # Made once: json.dumps would make an encoder for each call.
 _write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_read: Final = json.JSONDecoder().decode
+_read: Final = json.JSONDecoder().raw_decode
 
 
 @lru_cache(maxsize=1024)
@@ -56,12 +56,14 @@ def encode(labels: Mapping[str, Label]) -> str | None:
 
 def decode(text: str) -> dict[str, Label]:
     """Read what `encode` wrote; raise `ValueError` for anything else."""
-    coded: object = _read(text)
-    if not isinstance(coded, dict):
+    coded, end = cast("tuple[object, int]", _read(text))
+    if not isinstance(coded, dict) or end != len(text):
         message = "labels are no JSON object"
-        raise ValueError(message)  # noqa: TRY004 (to the caller all damage is one)
+        raise ValueError(message)
     return {
-        unquote(name, errors="strict") if "%" in name else name: decode_value(value)
+        unquote(name, errors="strict") if "%" in name else name: (
+            value if type(value) is int else decode_value(value)
+        )
         for name, value in cast("dict[str, object]", coded).items()
     }
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
 from typing import Final
 
-_WEIGHT: Final = 0.25
+_WEIGHT: Final = 0.2
 """How much the latest time counts in the moving average."""
+
+_CLIPPED: Final = 2.0
+_BROKEN_OFF: Final = 4.0
+"""What one time counts at most, in limits, and what counts one that was broken off.
+
+A process that was interrupted by others must not take itself for slow: that takes four slow times
+in a row, or two that were broken off.
+"""
 
 _PAUSE: Final = 1.0
 """Seconds for which a slow shape is kept off."""
@@ -40,7 +47,14 @@ class Pace:
         return True
 
     def note(self, shape: Hashable, seconds: float, now: float) -> None:
-        """Take one more time into account; infinite for what was broken off."""
+        """Take one more time into account."""
+        self._count(shape, min(seconds, _CLIPPED * self._limit), now)
+
+    def note_broken_off(self, shape: Hashable, now: float) -> None:
+        """Take into account that one had to be broken off."""
+        self._count(shape, _BROKEN_OFF * self._limit, now)
+
+    def _count(self, shape: Hashable, seconds: float, now: float) -> None:
         mean = self._means.get(shape, 0.0)
         mean += (seconds - mean) * _WEIGHT
         if mean <= self._limit:
@@ -53,7 +67,3 @@ class Pace:
         if len(self._off) >= _MOST:
             self._off.clear()
         self._off[shape] = now + _PAUSE
-
-    def keep_off(self, shape: Hashable, now: float) -> None:
-        """Note that a shape was broken off."""
-        self.note(shape, math.inf, now)

@@ -74,7 +74,7 @@ def next_page(connection: Connection, query: Query, *, now: int, count: int) -> 
     whole = True
     with ExitStack() as stack:
         walks = [stack.enter_context(closing(_walk(connection, part, now=now))) for part in parts]
-        places = merge(*walks, reverse=query.order.descending)
+        places = merge(*walks, reverse=query.order.descending) if len(walks) != 1 else walks[0]
         try:
             rows += (place[-1] for place in islice(places, count))
         except DAMAGE:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
 from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
 from ...domain.errors import Corrupt
+from ...domain.limits import MAX_ID_BYTES
 from ...domain.record import NO_LABELS, Key, Record
 from . import labels
 from .connection import Row
@@ -28,21 +30,16 @@ _Columns: TypeAlias = tuple[
 ]
 """`select.HEADER`, then the body or null, then the number of the row."""
 
-_TYPES: Final[tuple[tuple[type, ...], ...]] = (
-    (int,),
-    (int,),
-    (str,),
-    (int,),
-    (int,),
-    (int,),
-    (int, type(None)),
-    (int, type(None)),
-    (int, type(None)),
-    (int,),
-    (str, type(None)),
-    (bytes, type(None)),
-    (int,),
+_PERHAPS: Final = (int, type(None))
+
+_TYPES: Final = frozenset(
+    product(
+        *((int,), (int,), (str,), (int,), (int,), (int,)),
+        *(_PERHAPS, _PERHAPS, _PERHAPS),
+        *((int,), (str, type(None)), (bytes, type(None)), (int,)),
+    )
 )
+"""What the columns of a row may be: looked up for all of them at once."""
 
 
 def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
@@ -50,29 +47,29 @@ def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
 
     Raises `Corrupt`, naming the key, where the row holds what was never written.
     """
-    if not all(map(isinstance, row, _TYPES)):
+    if tuple(map(type, row)) not in _TYPES:
         raise _damaged(row)
     columns = cast("_Columns", row)
     space, kind, id, version, created, updated, expires, session, thread, seal, coded, body, _ = (
         columns
     )
+    if not 0 < len(id) <= MAX_ID_BYTES:
+        raise _damaged(row)
     texts = names.texts
     try:
         held = NO_LABELS if coded is None else MappingProxyType(labels.decode(coded))
-        if key is None:
-            key = Key(texts[space], texts[kind], id)
     except (ValueError, RecursionError) as error:
         raise _damaged(row) from error
-    return Record(
-        key=key,
-        version=version,
-        created_at=created,
-        updated_at=updated,
-        session_id=None if session is None else texts[session],
-        thread_id=None if thread is None else texts[thread],
+    return Record.trusted(
+        key or Key.trusted(texts[space], texts[kind], id),
+        version,
+        times=(created, updated),
+        parents=(
+            None if session is None else texts[session],
+            None if thread is None else texts[thread],
+        ),
         labels=held,
-        body=body,
-        seal=texts[seal],
+        letter=(body, texts[seal]),
         expires_at=expires,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from ...domain.cursor import Cursor, Rank, rank
@@ -33,6 +34,7 @@ def table(index: str | None) -> Sql:
     return Sql(f"record indexed by {index}" if index else "record")
 
 
+@cache
 def point(*, bodies: bool) -> str:
     """Return the statement that reads one live record by space, id, kind and the present time."""
     found = Sql("space = ? and id = ? and kind = ? and coalesce(expires_at > ?, 1)")
