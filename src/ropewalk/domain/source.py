@@ -8,6 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 from .checkpoint import Checkpoint
 from .history import Entry
+from .record import Record
 from .session import Interaction, Session
 from .thread import Branch, Snapshot, Thread
 
@@ -39,6 +40,17 @@ class SourceItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRecord:
+    """One record of a store of our own, sealed as it is; named as a `SourceItem` is."""
+
+    kind: str
+    source_id: str
+    place: str
+    digest: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """Something to know about an item that was read: a second use of an id, a reference to nothing.
 
@@ -57,13 +69,14 @@ class Problem:
     """Something that could not be read; everything else goes on.
 
     `code` is stable and may be counted by. `excerpt` is the beginning of what stands there, at most
-    `MAX_EXCERPT` characters.
+    `MAX_EXCERPT` characters; `raw` is the whole of it, as far as it can be had.
     """
 
     code: str
     place: str
     reason: str
     excerpt: str = ""
+    raw: bytes | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +89,9 @@ class Skipped:
     reason: str
 
 
-Finding: TypeAlias = SourceItem | Note | Problem | Skipped
+Item: TypeAlias = SourceItem | SourceRecord
+
+Finding: TypeAlias = Item | Note | Problem | Skipped
 """What reading a source tells: items, and everything a person must know about them."""
 
 

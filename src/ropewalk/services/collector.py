@@ -44,14 +44,23 @@ class Collector:
         self._desk = desk
         self._grove = grove
 
-    async def collect(self, *, progress: Callable[[Collected], None] | None = None) -> Collected:
+    async def collect(
+        self,
+        *,
+        only: Collection[str] | None = None,
+        progress: Callable[[Collected], None] | None = None,
+    ) -> Collected:
         """Remove every node that no checkpoint and no pending write needs; return what was done.
 
         Right beside writers in this and other processes: what a state needs stays. Garbage that
-        is made meanwhile goes at the next time.
+        is made meanwhile goes at the next time. With `only`, other families are left alone.
         """
         done = Collected()
-        raised = {record.key.id: await self._raise(record.key) async for record in self._families()}
+        raised = {
+            record.key.id: await self._raise(record.key)
+            async for record in self._families()
+            if only is None or record.key.id in only
+        }
         threads = await self._threads_of_families()
         for family, generation in raised.items():
             if generation is None:

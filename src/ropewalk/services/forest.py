@@ -115,6 +115,14 @@ class Forest:
             return secret
         return self._desk.sealer.unpack(record)
 
+    def forget(self) -> None:
+        """Forget what was read of the space: somebody took it back to what it was before."""
+        self._cache = _Cache(CACHE_BYTES)
+        self._secret = None
+        self._current, self._looked = None, False
+        for known in (self._keys, self._dictionaries, self._generations):
+            known.clear()
+
     async def dictionary(self) -> Dictionary | None:
         """Return the dictionary that nodes are written with now, `None` where there is none."""
         if not self._looked:

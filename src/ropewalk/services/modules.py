@@ -38,6 +38,7 @@ class Modules:
         self.memories = Memories(desk)
         self.history = History(desk, lineage)
         grove = Grove(desk)
+        self._forget_trees = grove.forest.forget
         self.checkpoints = Checkpoints(desk, lineage, grove, fork=self._fork)
         self.threads = Threads(
             desk,

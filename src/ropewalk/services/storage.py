@@ -12,6 +12,7 @@ from .catalog import Catalog
 from .desk import Desk
 from .fence import Fence, outside
 from .grants import Grants
+from .migration.manager import Migrations
 from .modules import Modules
 from .reach import Reach
 from .refusal import no_manager, no_owner
@@ -32,7 +33,7 @@ class Storage(Modules):
     """One store for everything an agent application must remember.
 
     `sessions`, `threads`, `history`, `checkpoints` are the managers, `records` the plain ones;
-    `catalog` answers for lists and look-ups.
+    `catalog` answers for lists and look-ups, `migrations` bring what other stores hold.
     A handle sees one space. That of `ropewalk.open()` manages all of them by `spaces`, and its
     `space()` gives handles that are confined to one. `grants` and `shared()` are for what one
     space lets another see.
@@ -63,6 +64,7 @@ class Storage(Modules):
         self.spaces = Spaces(self._desk, self._ground, reach=reach)
         self.grants = Grants(self._desk, self._ground, reach=reach)
         super().__init__(self._desk)
+        self.migrations = Migrations(self._desk, forget=self._forget_trees)
 
     async def open(self) -> Self:
         """Open the store, creating it where there is none."""

@@ -30,6 +30,9 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
         "write": "storage.states.put_writes",
         "memory": "storage.memories.write",
         "vector": "storage.memories.write",
+        "migration": "storage.migrations.run",
+        "migration_step": "storage.migrations.run",
+        "migrated": "storage.migrations.run",
         "space": "storage.spaces.create",
         "grant": "storage.grants.give",
     }
@@ -37,7 +40,10 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
 """Kind to the method (or the module) that keeps its rules."""
 
 INNER: Final = frozenset(
-    {"node", "family", "head", "dictionary", "secret", "write", "vector", "space", "grant"}
+    {
+        *("node", "family", "head", "dictionary", "secret", "write", "vector"),
+        *("space", "grant", "migration_step", "migrated"),
+    }
 )
 """Kinds that are parts of others: seen only where named by type."""
 

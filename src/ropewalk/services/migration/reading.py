@@ -1,0 +1,62 @@
+"""`Reading`: find the entities of a space by kind and id, whichever module keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from ...domain.checkpoint import CheckpointHeader
+from ...domain.record import Key
+from ...stores.checkpoints import CheckpointStore
+from ...stores.history import HistoryStore
+from ...stores.sessions import InteractionStore, SessionStore
+from ...stores.threads import BranchStore, SnapshotStore, ThreadStore
+
+if TYPE_CHECKING:
+    from ...domain.record import Record
+    from ...domain.source import Entity
+    from ...stores.base import EntityStore
+    from ..desk import Desk
+    from ..modules import Modules
+
+
+class Reading:
+    """Reads what was migrated as the modules would, many at once."""
+
+    def __init__(self, desk: Desk, modules: Modules) -> None:
+        """Read at `desk`; `modules` load the states."""
+        self._desk = desk
+        self._modules = modules
+        classes: Sequence[type[EntityStore[Any]]] = (
+            *(SessionStore, InteractionStore, ThreadStore, BranchStore, SnapshotStore),
+            *(HistoryStore, CheckpointStore),
+        )
+        self._stores: Mapping[str, EntityStore[Any]] = {
+            kind: cls(desk.backend, desk.sealer, space=desk.space)
+            for cls in classes
+            for kind in cls.kinds
+        }
+
+    async def entity(self, record: Record) -> Entity:
+        """Return the entity that a record is, a checkpoint with its state.
+
+        Raises `Corrupt` where it is damaged.
+        """
+        entity = await self._stores[record.key.kind].open(record)
+        if not isinstance(entity, CheckpointHeader):
+            return cast("Entity", entity)
+        return await self._modules.checkpoints.load(entity.id)
+
+    async def headers(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        """Return those of the records that are there, without their bodies."""
+        found = await self._desk.backend.get(keys, bodies=False) if keys else []
+        return {record.key: record for record in found if record is not None}
+
+    async def records(self, keys: Sequence[Key]) -> dict[Key, Record]:
+        """Return those of the records that are there."""
+        found = await self._desk.backend.get(keys) if keys else []
+        return {record.key: record for record in found if record is not None}
+
+    def key(self, kind: str, id: str) -> Key:
+        """Name a record of this space."""
+        return Key(self._desk.space, kind, id)

@@ -1,0 +1,168 @@
+"""`Writing`: turn source items into one batch: through the managers, or as sealed records."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from ...domain.change import Batch, Delete, Put
+from ...domain.errors import Invalid
+from ...domain.history import EntryKind
+from ...domain.record import Key
+from ...domain.source import SourceItem, SourceRecord
+from ..forest import Forest
+from ..modules import Modules
+from .journal import KEPT, SAME, Known
+from .ledger import Tray
+
+if TYPE_CHECKING:
+    from ...domain.record import Record
+    from ...domain.source import Item
+    from ..desk import Desk
+    from .ledger import Ledger
+
+Adopt: TypeAlias = Callable[..., Awaitable[None]]
+
+_PACKED: Final = "raw"
+"""How the seals begin of bodies that are bytes, and no objects."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What is to become of one item: `how`, what was known of it, and the record that is there."""
+
+    item: Item
+    how: str
+    known: Known | None = None
+    there: Record | None = None
+    content: bytes = b""
+
+    def note(self, run: str) -> Known:
+        """Return what is to be noted; version and content are added when it is written."""
+        return Known(
+            kind=self.item.kind,
+            source_id=self.item.source_id,
+            digest=self.item.digest,
+            run=run,
+            how=self.how,
+            version=self.there.version if self.how == SAME and self.there else 0,
+            content=self.content,
+            revision=self.known.revision if self.known else 0,
+        )
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the target changes."""
+        return self.how not in {SAME, KEPT}
+
+
+class Writing:
+    """Writes the chosen items of one batch through a ledger, all of them or none."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Write into the space of `desk`."""
+        self._desk = desk
+        self._forest = Forest(desk)
+
+    async def write(self, ledger: Ledger, choices: Sequence[Choice]) -> None:
+        """Commit one batch.
+
+        Raises `Conflict` where somebody else changed one of the records meanwhile, and what the
+        managers raise for an entity that cannot be kept.
+        """
+        run = ledger.state.id
+        ledger.notes = {
+            self._key(choice): choice.note(run)
+            for choice in choices
+            if not (isinstance(choice.item, SourceRecord) and choice.item.kind == "node")
+        }
+        written = [choice for choice in choices if choice.is_written]
+        if not written:
+            await ledger.flush(self._desk.actor)
+            return
+        tray = Tray(ledger, self._desk.clock)
+        await self._make_room(tray, written)
+        for (is_record, _), group in groupby(written, key=_door):
+            chosen = list(group)
+            if is_record:
+                await tray.apply(Batch(tuple([await self._put(choice) for choice in chosen])))
+            else:
+                await self._adopt(tray, chosen)
+        ledger.dates = tray.dates
+        await tray.commit(id=self._desk.clock.new_id(), actor=self._desk.actor)
+
+    def _key(self, choice: Choice) -> Key:
+        return Key(self._desk.space, choice.item.kind, choice.item.source_id)
+
+    async def _make_room(self, tray: Tray, written: Sequence[Choice]) -> None:
+        """Take away within the batch what is replaced: managers write only what is new."""
+        taken: list[Put | Delete] = [
+            Delete(key=choice.there.key, expect=choice.there.version)
+            for choice in written
+            if choice.there is not None and isinstance(choice.item, SourceItem)
+        ]
+        if taken:
+            await tray.apply(Batch(tuple(taken)))
+
+    async def _adopt(self, tray: Tray, chosen: Sequence[Choice]) -> None:
+        adopt = adopters(Modules(self._desk.over(tray)))[chosen[0].item.kind]
+        await adopt(*(c.item.entity for c in chosen if isinstance(c.item, SourceItem)))
+
+    async def _put(self, choice: Choice) -> Put:
+        assert isinstance(choice.item, SourceRecord)  # noqa: S101 (by the group that it is in)
+        record = await self.fitted(choice.item.record)
+        previous = choice.there.version if choice.there else 0
+        version = record.version if record.version > previous else None
+        return replace(Put.of(record), expect=previous, version=version)
+
+    async def fitted(self, record: Record) -> Record:
+        """Return a record as it is to stand in this space, sealed anew where it is another one.
+
+        A seal binds a body to its space, its kind and its id.
+        """
+        if record.key.space == self._desk.space:
+            return record
+        key = Key(self._desk.space, record.key.kind, record.key.id)
+        sealer = self._desk.sealer
+        if not record.seal:
+            return replace(record, key=key)
+        if record.seal.split("|")[0] == _PACKED:
+            sealed = sealer.pack(await self._forest.open(record), key)
+        else:
+            sealed = await sealer.seal(await sealer.unseal(record), key)
+        return replace(record, key=key, body=sealed.body, seal=sealed.seal)
+
+
+def adopters(modules: Modules) -> Mapping[str, Adopt]:
+    """Return who writes entities of each kind that were made elsewhere."""
+    doors: dict[str, Adopt] = {
+        "session": modules.sessions.adopt,
+        "interaction": modules.sessions.adopt_interactions,
+        "thread": modules.threads.adopt,
+        "branch": modules.threads.adopt_branches,
+        "snapshot": modules.threads.adopt_snapshots,
+        "checkpoint": modules.checkpoints.adopt,
+    }
+    return doors | {kind.value: modules.history.adopt for kind in EntryKind}
+
+
+def check_kind(item: Item) -> None:
+    """Raise `Invalid` for an entity of a kind that no manager takes."""
+    if isinstance(item, SourceItem) and item.kind not in _KINDS:
+        message = f"no manager takes items of kind {item.kind!r}: the source is wrong about it"
+        raise Invalid(message, code="unknown_kind", field="kind")
+
+
+_HISTORY: Final = frozenset(kind.value for kind in EntryKind)
+_KINDS: Final = _HISTORY | {
+    *("session", "interaction", "thread", "branch", "snapshot", "checkpoint"),
+}
+
+
+def _door(choice: Choice) -> tuple[bool, str]:
+    """Tell apart who writes an item: one manager's items go together, whatever their kinds."""
+    kind = choice.item.kind
+    is_record = isinstance(choice.item, SourceRecord)
+    return is_record, "" if is_record else ("history" if kind in _HISTORY else kind)
