@@ -22,3 +22,13 @@ class SilentBackend(MemoryBackend):
         require(self, Capability.FEED)
         async for commit in super().feed(after):
             yield commit
+
+    async def changed(self, after: int) -> int:
+        """Raise `Invalid`: there is no feed."""
+        require(self, Capability.FEED)
+        return await super().changed(after)
+
+    async def trim(self, before: int) -> int:
+        """Raise `Invalid`: there is no feed."""
+        require(self, Capability.FEED)
+        return await super().trim(before)

@@ -24,7 +24,7 @@ class Capability(StrEnum):
     SHARED = "shared"
     """Several operating-system processes may have the store open at once."""
     FEED = "feed"
-    """`feed` tells every commit."""
+    """`feed` tells every commit, `changed` when there is one, and `trim` forgets old ones."""
     TALLY = "tally"
     """`tally` counts and sums without loading records."""
 
@@ -90,7 +90,30 @@ class Backend(Protocol):
         ...
 
     def feed(self, after: int = 0) -> AsyncIterator[Commit]:
-        """Go through the commits with `seq` greater than `after`, up to the present, in order."""
+        """Go through the commits with `seq` greater than `after`, up to the present, in order.
+
+        Raises `NotFound` with the code `trimmed` where some of these were forgotten; `after=0`
+        begins at the oldest that is kept.
+        """
+        ...
+
+    async def changed(self, after: int) -> int:
+        """Return the number of the newest commit, as soon as it is greater than `after`.
+
+        At once if it is already, however it came: on another loop, through another handle, from
+        another process. It is 0 where there is none, so `changed(-1)` always returns at once.
+        Raises `Unavailable` when the store is closed meanwhile. What a view hides may wake it
+        too: then `feed(after)` has nothing to tell, and whoever waits on goes on from the number
+        returned.
+        """
+        ...
+
+    async def trim(self, before: int) -> int:
+        """Forget the commits with `seq` less than `before`; return how many went.
+
+        The newest stays, so that no number is ever given twice. What a batch answered is
+        forgotten with its commit: sent again, it is a new one.
+        """
         ...
 
 

@@ -71,6 +71,14 @@ class Layer:
         """Go through the commits with `seq` greater than `after`."""
         return self.below.feed(after)
 
+    async def changed(self, after: int) -> int:
+        """Return the number of the newest commit as soon as it is greater than `after`."""
+        return await self.below.changed(after)
+
+    async def trim(self, before: int) -> int:
+        """Forget the commits with `seq` less than `before`."""
+        return await self.below.trim(before)
+
 
 class Progress:
     """Where a scan stands, so that it can be begun anew behind the last record.

@@ -98,6 +98,18 @@ class BreakerLayer(Layer):
             async for commit in commits:
                 yield commit
 
+    async def changed(self, after: int) -> int:
+        """Wait for a commit, unless reading keeps failing.
+
+        The circuit is told whether the store answers, and nothing of how long nothing happens.
+        """
+        newest = await self._try(self._reading, lambda: self.below.changed(-1))
+        return newest if newest > after else await self.below.changed(after)
+
+    async def trim(self, before: int) -> int:
+        """Forget commits, unless writing keeps failing."""
+        return await self._try(self._writing, lambda: self.below.trim(before))
+
     def now(self) -> float:
         """Return the seconds of a clock that never goes back."""
         return monotonic()

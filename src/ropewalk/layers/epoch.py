@@ -16,7 +16,8 @@ from typing import Any, Final, cast
 
 from ..domain.change import Applied, Batch, Changed, Check, Commit, Delete, Ensure, Put
 from ..domain.cursor import Cursor
-from ..domain.errors import Corrupt, Denied
+from ..domain.errors import Corrupt, Denied, NotFound
+from ..domain.horizon import forgotten, trimmed
 from ..domain.limits import MAX_INT64, check_int64
 from ..domain.ports import Backend
 from ..domain.query import Condition, Query
@@ -34,10 +35,19 @@ _FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Numbers up to `floor` belong to earlier stores; the store's own after `base` follow them."""
+    """Numbers up to `floor` belong to earlier stores; the store's own after `base` follow them.
+
+    Of those of earlier stores, what was forgotten goes up to `forgotten`.
+    """
 
     floor: int = 0
     base: int = 0
+    forgotten: int = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the store was never moved, so that all numbers are its own."""
+        return not self.base
 
     def outward(self, seq: int) -> int:
         """Return the number by which callers know the store's own commit `seq` (0: none)."""
@@ -49,7 +59,8 @@ class Epoch:
 
     def put(self) -> Put:
         """Make the change that says: this copy is finished, and its numbers are these."""
-        return _state_put({"state": "ready", "floor": self.floor, "base": self.base})
+        state = {"state": "ready", "floor": self.floor, "base": self.base}
+        return _state_put({**state, "forgotten": self.forgotten})
 
 
 def unfinished_put() -> Put:
@@ -74,10 +85,12 @@ async def read_epoch(backend: Backend) -> Epoch:
             "open that one and switch again, and remove this one"
         )
         raise Corrupt(message, code="unfinished_copy", key=EPOCH_KEY)
-    floor, base = state.get("floor"), state.get("base")
-    if not isinstance(floor, int) or not isinstance(base, int):
-        raise _damaged(record)
-    return Epoch(floor, base)
+    numbers = [state.get("floor"), state.get("base"), state.get("forgotten", 0)]
+    match numbers:
+        case [int(floor), int(base), int(gone)]:
+            return Epoch(floor, base, gone)
+        case _:
+            raise _damaged(record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,19 +219,62 @@ async def earlier(backend: Backend, after: int = 0) -> AsyncGenerator[Entry]:
 
 
 async def commits(backend: Backend, epoch: Epoch, after: int) -> AsyncGenerator[Commit]:
-    """Go through all commits behind the callers' number `after`: the earlier ones, then its own."""
+    """Go through all commits behind the callers' number `after`: the earlier ones, then its own.
+
+    Raises `NotFound` where the next of them were forgotten, unless `after` is 0.
+    """
     check_int64(after, field="after")
     if after < epoch.floor:
+        known = (await read_epoch(backend)).forgotten
+        if 0 < after < known:
+            raise trimmed(after, forgotten=known)
         async with aclosing(earlier(backend, after)) as entries:
             async for entry in entries:
                 yield entry.commit
-    own = backend.feed(epoch.inward(after))
+        gone = (await read_epoch(backend)).forgotten
+        if gone > max(known, after):
+            # Somebody forgot commits meanwhile, and perhaps before they were seen here.
+            raise trimmed(after, forgotten=gone)
+    begin = epoch.inward(after) if after > 0 else await beginning(backend, epoch)
+    own = backend.feed(begin)
     try:
         async for commit in own:
-            if any(change.key.space != RESERVED for change in commit.changes):
+            if is_told(commit):
                 yield replace(commit, seq=epoch.outward(commit.seq))
+    except NotFound as error:
+        raise trimmed(after, forgotten=epoch.outward(forgotten(error))) from error
     finally:
         await stop(own)
+
+
+def is_told(commit: Commit) -> bool:
+    """Tell whether a commit is more than the housekeeping of a store that was moved."""
+    return any(change.key.space != RESERVED for change in commit.changes)
+
+
+async def beginning(backend: Backend, epoch: Epoch) -> int:
+    """Return behind which number the store's own commits begin, of those that are kept."""
+    return 0 if await _own_horizon(backend) > epoch.base else epoch.base
+
+
+async def horizon(backend: Backend, epoch: Epoch) -> int:
+    """Return up to which of the callers' numbers commits are gone."""
+    own = await _own_horizon(backend)
+    if own > epoch.base:
+        return epoch.outward(own)
+    return (await read_epoch(backend)).forgotten
+
+
+async def _own_horizon(backend: Backend) -> int:
+    commits = backend.feed(1)
+    try:
+        async for _ in commits:
+            break
+    except NotFound as error:
+        return forgotten(error)
+    finally:
+        await stop(commits)
+    return 0
 
 
 async def recall(backend: Backend, batch: Batch) -> Applied | None:

@@ -92,6 +92,20 @@ class LogsLayer(Layer):
                     facts["commits"] = _number(facts["commits"]) + 1
                     yield commit
 
+    async def changed(self, after: int) -> int:
+        """Pass on, and log at the end what came; to wait is not to be slow."""
+        with self._line("changed", after=after, ms=0.0) as facts:
+            newest = await self.below.changed(after)
+            facts["newest"] = newest
+        return newest
+
+    async def trim(self, before: int) -> int:
+        """Pass on, and log how many commits were forgotten."""
+        with self._line("trim", before=before) as facts:
+            count = await self.below.trim(before)
+            facts["commits"] = count
+        return count
+
     @contextmanager
     def _line(self, verb: str, **facts: Fact) -> Generator[dict[str, Fact]]:
         """Log the block as one operation; a block that counts its own `ms` waits for others."""

@@ -20,7 +20,10 @@ from .epoch import (
     RESERVED,
     Entry,
     Epoch,
+    beginning,
     earlier,
+    horizon,
+    is_told,
     unfinished_put,
 )
 
@@ -70,6 +73,7 @@ class Mover:
         self._follows = Capability.FEED in source.capabilities
         self._begun = False
         self._behind = epoch.base
+        self._forgotten = epoch.forgotten
         self._highest = epoch.floor
         self._base = 0
         self._archived: set[str] = set()
@@ -106,6 +110,8 @@ class Mover:
             async for some in _groups(entries, COMMITS_AT_ONCE):
                 await self._archive(some)
         if self._follows:
+            self._forgotten = await horizon(self._source, self._epoch)
+            self._behind = await beginning(self._source, self._epoch)
             async for commits in _groups(self._source.feed(self._behind), COMMITS_AT_ONCE):
                 await self._remember(commits)
         batch: list[Put] = []
@@ -160,7 +166,7 @@ class Mover:
                 if applied is not None and batch_id not in self._archived
             ]
         )
-        epoch = Epoch(max(self._highest, highest), self._base)
+        epoch = Epoch(max(self._highest, highest), self._base, self._forgotten)
         await self._write([epoch.put()])
         return epoch
 
@@ -176,7 +182,7 @@ class Mover:
         them what it answered. Otherwise `recent` may know them all.
         """
         self._behind = commits[-1].seq
-        rows = [row for row in commits if any(c.key.space != RESERVED for c in row.changes)]
+        rows = [row for row in commits if is_told(row)]
         keys = [self._keys(row) for row in rows]
         answers = await _all(
             self._ask(row.batch_id, names) for row, names in zip(rows, keys, strict=True)

@@ -20,7 +20,8 @@ class Place:
     """A backend, the numbers of its commits, and who is at work on it, on any event loop.
 
     `next` is the place that took over, `continues` whether it is a copy of this one; `left` is
-    set once the backend was closed after that, with or without trouble.
+    set once the backend was closed after that, with or without trouble; `moved` is set as soon as
+    there is a next place.
     """
 
     def __init__(self, backend: Backend, epoch: Epoch) -> None:
@@ -29,6 +30,7 @@ class Place:
         self.next: Place | None = None
         self.continues = True
         self.left = Signal()
+        self.moved = Signal()
         self._lock = threading.Lock()
         self._users = 0
         self._writers = 0
@@ -122,6 +124,7 @@ class Place:
         with self._lock:
             self.next = successor
             self.continues = continues
+        self.moved.set()
         self._close_if_left()
 
     async def close(self) -> None:

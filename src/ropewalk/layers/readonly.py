@@ -26,3 +26,11 @@ class ReadonlyLayer(Layer):
             "open it without the layer 'readonly' to write"
         )
         raise Denied(message, code="read_only", key=first)
+
+    async def trim(self, before: int) -> int:
+        """Raise `Denied`: forgetting commits is writing, too."""
+        message = (
+            f"this store is open for reading only, so its commits before {before} stay; "
+            "open it without the layer 'readonly' to forget them"
+        )
+        raise Denied(message, code="read_only", before=before)

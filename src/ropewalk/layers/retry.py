@@ -120,6 +120,25 @@ class RetryLayer(Layer):
             finally:
                 await stop(commits)
 
+    async def changed(self, after: int) -> int:
+        """Wait for a commit, and go on waiting where the store broke off.
+
+        However long it has waited in peace, a failure then is the first one.
+        """
+        course = _Course(monotonic())
+        while True:
+            begin = monotonic()
+            try:
+                return await self.below.changed(after)
+            except RopewalkError as error:
+                if monotonic() - begin > self._longest:
+                    course = _Course(monotonic())
+                await self._wait(error, course)
+
+    async def trim(self, before: int) -> int:
+        """Forget commits; one that is forgotten already is not counted again."""
+        return await self._persist(lambda: self.below.trim(before))
+
     async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         course = _Course(monotonic())
         while True:

@@ -20,8 +20,10 @@ from ..domain.ports import Backend, Capability
 from ..domain.query import Query
 from ..domain.record import Key, Record
 from ..domain.tally import Tally
+from . import awaiting
 from .base import Layer, Progress
 from .epoch import Epoch, commits, read_epoch, recall, refuse_reserved, without_reserved
+from .forgetting import forget
 from .moving import Mover, refuse_less
 from .options import check_seconds
 from .place import Place
@@ -176,10 +178,23 @@ class SwitchLayer(Layer):
                 async for commit in steps:
                     after = commit.seq
                     yield commit
-            if not place.continues:
-                message = "the store was exchanged for another one: begin its feed anew, at 0"
-                raise Conflict(message, code="feed_replaced")
-            place = self._successor(place)
+            place = self._successor_in_feed(place)
+
+    async def changed(self, after: int) -> int:
+        """Return the newest number once it is greater than `after`, wherever the store is then.
+
+        Raises `Conflict` where the store was exchanged meanwhile for one that is no copy.
+        """
+        place = self._place
+        while (newest := await awaiting.newest(place, after)) is None:
+            place = self._successor_in_feed(place) or self._place
+        return newest
+
+    async def trim(self, before: int) -> int:
+        """Forget commits, those of earlier backends first; wait for a switch that is under way."""
+        async with self._one_at_a_time.mine():
+            with self._entered() as place:
+                return await forget(place.backend, place.epoch, before)
 
     async def switch(self, target: Backend, *, copy: bool = True) -> Moved:
         """Move to `target`, which belongs to this layer from now on, and close the old backend.
@@ -282,6 +297,12 @@ class SwitchLayer(Layer):
     def _successor(self, place: Place) -> Place | None:
         """Return the place to go on at: the present one, if `place` is no longer that."""
         return None if place.next is None else self._place
+
+    def _successor_in_feed(self, place: Place) -> Place | None:
+        if not place.continues:
+            message = "the store was exchanged for another one: begin its feed anew, at 0"
+            raise Conflict(message, code="feed_replaced")
+        return self._successor(place)
 
     @contextmanager
     def _entered(self) -> Generator[Place]:

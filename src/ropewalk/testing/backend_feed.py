@@ -12,11 +12,12 @@ from ..domain.errors import Conflict, Invalid
 from ..domain.limits import MAX_INT64
 from ..domain.ports import Backend
 from ..domain.record import Key
+from .backend_watch import WatchContract
 from .samples import commits, key, last_seq, put, soon, write
 
 
-class FeedContract:
-    """`feed`: one row for each batch that changed something."""
+class FeedContract(WatchContract):
+    """`feed`: one row for each batch that changed something; and what follows from it."""
 
     @pytest.mark.seed("8.3")
     async def test_a_commit_says_who_when_and_what(

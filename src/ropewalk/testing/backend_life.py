@@ -11,7 +11,7 @@ import pytest
 
 from ..domain.change import Batch, Delete, Put
 from ..domain.clock import FrozenClock
-from ..domain.errors import Invalid, Unavailable
+from ..domain.errors import Invalid, NotFound, Unavailable
 from ..domain.health import State
 from ..domain.ports import Backend, Capability, require
 from ..domain.query import Condition, Query
@@ -100,11 +100,13 @@ class LifeContract:
     async def test_what_is_not_declared_is_refused(self, backend: Backend) -> None:
         """A power that is not declared is refused with `Invalid`, loudly, and never half done."""
         query = Query(space=SPACE)
-        calls: dict[Capability, Callable[[], Awaitable[object]]] = {
-            Capability.FEED: lambda: drain(backend.feed()),
-            Capability.TALLY: lambda: backend.tally(query),
-        }
-        for capability, call in calls.items():
+        calls: list[tuple[Capability, Callable[[], Awaitable[object]]]] = [
+            (Capability.FEED, lambda: drain(backend.feed())),
+            (Capability.FEED, lambda: backend.changed(-1)),
+            (Capability.FEED, lambda: backend.trim(0)),
+            (Capability.TALLY, lambda: backend.tally(query)),
+        ]
+        for capability, call in calls:
             if capability in backend.capabilities:
                 require(backend, capability)
                 await call()
@@ -237,6 +239,23 @@ class DurableContract:
             for change in commit.changes
             if change.key == key("a")
         ]
+
+    @pytest.mark.seed("2.2", "8.3")
+    async def test_what_is_forgotten_stays_forgotten(
+        self, backend: Backend, reopen: Reopen
+    ) -> None:
+        """After trimming and reopening the feed begins where it did, and numbers go on."""
+        seqs = [(await backend.apply(Batch((put(f"n{n}"),)))).seq for n in range(9)]
+        assert await backend.trim(seqs[-1]) == 8
+        again = await reopen()
+        assert seqs[-1:] == [commit.seq for commit in await commits(again)]
+        with pytest.raises(NotFound):
+            await commits(again, seqs[2])
+        more = (await again.apply(Batch((put("n0", expect=1),)))).seq
+        assert more > seqs[-1]
+        third = await reopen()
+        assert [seqs[-1], more] == [commit.seq for commit in await commits(third)]
+        assert more == await soon(third.changed(seqs[-1]))
 
     @pytest.mark.seed("8.3")
     async def test_what_was_acknowledged_outlives_a_close(

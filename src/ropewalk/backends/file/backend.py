@@ -19,12 +19,14 @@ from ...domain.ports import Capability, Clock
 from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.tally import Tally, check_tally
-from . import batches
+from ..watch import Watch
+from . import batches, trimming
 from .address import Options, Sync, parse
 from .folder import Folder
 from .health import examine
 from .pages import Scan
 from .refusal import refusal
+from .watch import Lookout
 
 T = TypeVar("T")
 
@@ -55,6 +57,7 @@ class FileBackend:
         self._clock = clock
         self._folder = Folder(Path(root).absolute())
         self._worker: ThreadPoolExecutor | None = None
+        self._watch: Watch | None = None
         self._process = os.getpid()
 
     @classmethod
@@ -91,11 +94,13 @@ class FileBackend:
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="ropewalk-file")
             self._process = os.getpid()
+            self._watch = Watch(self._look, name="file-watch", closed=self._closed)
         await self._run(self._folder.open)
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of everything; closing twice is no error."""
         worker, self._worker = self._worker, None
+        watch, self._watch = self._watch, None
         if worker is None:
             return
         if self._process != os.getpid():
@@ -106,6 +111,9 @@ class FileBackend:
         loop = asyncio.get_running_loop()
         closing = loop.run_in_executor(worker, self._guarded, self._folder.close, self._deadline())
         worker.shutdown(wait=False)
+        if watch is not None:
+            watch.close()
+            await asyncio.shield(asyncio.to_thread(watch.join))
         await asyncio.shield(closing)
 
     async def ping(self) -> Health:
@@ -135,11 +143,7 @@ class FileBackend:
         applying it again can tell whether it was done.
         """
         durable = self._options.sync == "full"
-        return await self._run(
-            lambda deadline: batches.apply(
-                self._folder, batch, clock=self._clock, durable=durable, deadline=deadline
-            )
-        )
+        return await self._run(lambda deadline: self._apply(batch, deadline, durable=durable))
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records in the query's order, a page at a time.
@@ -171,6 +175,32 @@ class FileBackend:
             for commit in commits:
                 yield commit
 
+    async def changed(self, after: int) -> int:
+        """Return the number of the newest commit as soon as it is greater than `after`."""
+        check_int64(after, field="after")
+        watch, problem = self._watch, self._problem()
+        if problem is not None or watch is None:
+            raise problem or self._closed()
+        return await watch.changed(after)
+
+    async def trim(self, before: int) -> int:
+        """Forget the commits with `seq` less than `before`; the newest stays.
+
+        Takes about as much room on the disk, meanwhile, as what is kept of `commits.jsonl`.
+        """
+        check_int64(before, field="before")
+        return await self._run(
+            lambda deadline: trimming.trim(self._folder, before, deadline=deadline)
+        )
+
+    def _apply(self, batch: Batch, deadline: float, *, durable: bool) -> Applied:
+        applied = batches.apply(
+            self._folder, batch, clock=self._clock, durable=durable, deadline=deadline
+        )
+        if self._watch is not None:
+            self._watch.stir()
+        return applied
+
     def _get(self, keys: Sequence[Key], deadline: float, *, bodies: bool) -> list[Record | None]:
         answers: list[Record | None] = []
         with self._folder.reading(deadline):
@@ -182,6 +212,23 @@ class FileBackend:
                 else:
                     answers.append(self._folder.record(header) if bodies else header.record)
         return answers
+
+    def _newest(self, deadline: float) -> int:
+        with self._folder.reading(deadline):
+            return self._folder.log.newest
+
+    def _look(self) -> Lookout:
+        def newest() -> int:
+            worker = self._worker
+            try:
+                if worker is not None:
+                    return worker.submit(self._guarded, self._newest, self._deadline()).result()
+            except RuntimeError as error:
+                # Somebody closes the store in this very moment.
+                raise self._closed() from error
+            raise self._closed()
+
+        return Lookout(self.root, newest)
 
     def _tally(
         self, query: Query, sums: Sequence[str], group_by: Sequence[str], deadline: float

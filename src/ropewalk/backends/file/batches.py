@@ -163,7 +163,8 @@ def _do(
             end = _write_ahead(
                 journal, log, mark, row=row, line=line, targets=targets, durable=durable
             )
-            since = Mark(mark.epoch, folder.boot, row.seq, mark.log + len(line), end)
+            end_of_log = mark.log + len(line)
+            since = replace(mark, boot=folder.boot, seq=row.seq, log=end_of_log, end=end)
             _carry_out(folder, journal, since, targets=targets, row=row)
     except BaseException:
         # What cannot be removed now is removed when the store is next opened.

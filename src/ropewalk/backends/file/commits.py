@@ -11,13 +11,14 @@ that have the store open: there, records that had expired were removed.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
 from ...domain.change import Applied, Changed, Commit
 from ...domain.errors import Corrupt
+from ...domain.horizon import trimmed
 from ...domain.record import Key
 from .disk import READ, Disk, File
 from .layout import COMMITS
@@ -128,7 +129,9 @@ class CommitLog:
     def clear(self) -> None:
         """Know nothing."""
         self.end = 0
+        self.cut = 0
         self.damaged: dict[int, str] = {}
+        self._told = array("b")
         self._seqs = array("q")
         self._offsets = array("q")
         self._batches: dict[str, int] = {}
@@ -138,16 +141,45 @@ class CommitLog:
         """The number of the newest row, 0 where there is none."""
         return self._seqs[-1] if self._seqs else 0
 
-    def follow(self, end: int) -> set[Key] | None:
-        """Read on up to `end` bytes; return the keys touched, or `None` where a row is damaged."""
+    @property
+    def newest(self) -> int:
+        """The number of the newest commit that the feed tells, 0 where there is none."""
+        place = self._newest()
+        return 0 if place is None else self._seqs[place]
+
+    @property
+    def forgotten(self) -> int:
+        """Up to which number commits are gone."""
+        return self._seqs[0] - 1 if self._seqs else 0
+
+    def oldest_kept(self, before: int) -> tuple[int, int]:
+        """Return where rows begin that stay if older ones than `before` go, and how many go.
+
+        The newest commit stays, and what the feed does not tell goes with the commit behind it.
+        """
+        newest = self._newest()
+        end = 0 if newest is None else min(bisect_left(self._seqs, before), newest)
+        while end and not self._told[end - 1]:
+            end -= 1
+        return self._offsets[end] if end else 0, sum(self._told[:end])
+
+    def follow(self, end: int, *, cut: int) -> set[Key] | None:
+        """Read on up to `end` bytes; return the keys touched, or `None` where a row is damaged.
+
+        Where the file was cut off at its beginning, `cut` bytes in all, it is read from there.
+        """
         touched: set[Key] | None = set()
+        known = self.seq
+        if cut != self.cut:
+            self.clear()
+            self.cut = cut
         if end > self.end:
             with self._disk.file(COMMITS, READ) as file:
                 for offset, line in lines(file, self.end, end):
                     row = self._learn(offset, line)
                     if row is None:
                         touched = None
-                    elif touched is not None:
+                    elif touched is not None and row.seq > known:
                         touched.update(row.keys)
             if self.end < end:
                 raise _short(self.end, end)
@@ -176,8 +208,11 @@ class CommitLog:
     def after(self, seq: int, *, until: int, count: int) -> tuple[list[Commit], int]:
         """Return the commits of the next `count` rows behind `seq`, and where to go on.
 
-        Raises `Corrupt` for a damaged row, saying behind which number to go on.
+        Raises `Corrupt` for a damaged row, saying behind which number to go on, and `NotFound`
+        where the next commits were forgotten, unless `seq` is 0.
         """
+        if 0 < seq < self.forgotten:
+            raise trimmed(seq, forgotten=self.forgotten)
         begin = bisect_right(self._seqs, seq)
         end = min(begin + count, bisect_right(self._seqs, until))
         commits: list[Commit] = []
@@ -196,6 +231,7 @@ class CommitLog:
             self.damaged[len(self._seqs)] = str(error)
             self._seqs.append(self.seq + 1)
             self._offsets.append(offset)
+            self._told.append(1)
             return None
         self._note(offset, row)
         return row
@@ -205,6 +241,13 @@ class CommitLog:
             self._batches[row.batch_id] = len(self._seqs)
         self._seqs.append(row.seq)
         self._offsets.append(offset)
+        self._told.append(row.batch_id is not None)
+
+    def _newest(self) -> int | None:
+        place = len(self._told) - 1
+        while place >= 0 and not self._told[place]:
+            place -= 1
+        return None if place < 0 else place
 
     def _read(self, begin: int, end: int) -> Sequence[tuple[int, bytes]]:
         if begin >= end:

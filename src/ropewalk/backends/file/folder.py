@@ -72,6 +72,7 @@ class Folder:
             with lock.hold(exclusive=True, deadline=deadline):
                 claim(self.disk)
                 self.notes = reopen(self.disk, self.log)
+                self.log.cut = look(self.disk).mark.cut
             self._lock = lock
             self.boot = boot_id()
             with self.reading(deadline):
@@ -153,9 +154,9 @@ class Folder:
         for path in list(self.damaged):
             self._mend(path)
 
-    def shorten(self, mark: Mark) -> None:
-        """Empty the journal when it has become long."""
-        if mark.end <= LONG_JOURNAL:
+    def shorten(self, mark: Mark, *, long: int = LONG_JOURNAL) -> None:
+        """Empty the journal when it is longer than `long` bytes."""
+        if mark.end <= long:
             return
         try:
             settle(self.disk)
@@ -164,6 +165,10 @@ class Folder:
             self.trouble = refusal(error, self.disk.root)
         else:
             self.trouble = None
+
+    def learn(self, mark: Mark) -> None:
+        """Make known what this process has done by itself, up to `mark`."""
+        self._refresh(mark)
 
     def _enter(self) -> None:
         try:
@@ -181,10 +186,10 @@ class Folder:
     def _refresh(self, mark: Mark) -> None:
         if mark.epoch != self._epoch:
             self._read_everything(mark)
-        elif mark.log > self.log.end:
+        elif mark.log > self.log.end or mark.cut != self.log.cut:
             # If anything fails on the way, everything is read anew the next time.
             self._epoch = ""
-            touched = self.log.follow(mark.log)
+            touched = self.log.follow(mark.log, cut=mark.cut)
             if touched is None:
                 self._read_everything(mark)
             else:
@@ -197,7 +202,7 @@ class Folder:
         if self._epoch or self.log.end > mark.log:
             self.log.clear()
         self._epoch = ""
-        self.log.follow(mark.log)
+        self.log.follow(mark.log, cut=mark.cut)
         headers: list[Header] = []
         damaged: dict[str, str] = {}
         for path, found in walk(self.disk):

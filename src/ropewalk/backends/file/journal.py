@@ -2,23 +2,26 @@
 
 The file begins with one line of `HEADER` bytes, the mark, which is rewritten in its place:
 
-    {"epoch":"...","boot":"...","seq":41,"log":10452,"end":9120}
+    {"epoch":"...","boot":"...","seq":41,"log":10452,"end":9120,"cut":0}
 
 `seq` is the last commit done, `log` how many bytes of `commits.jsonl` count, `end` how many of the
 journal are done: while the file is longer than that, a batch waits to be finished. `epoch` changes
 when the files were changed by hand, and whoever has the store open then reads them anew; `boot`
-names the run of the machine, because what was done before another one may be lost.
+names the run of the machine, because what was done before another one may be lost; `cut` is how
+many bytes of `commits.jsonl` have ever been cut off its beginning.
 
 Behind it stand the entries, one a batch: a line `ropewalk <sha256> <head> <payload>` with the
 checksum and the length in bytes of what follows; the head, a JSON object with `log` (where in
 `commits.jsonl` the row belongs), `row` (the line itself) and `files` (path and length, or path and
--1 to remove it); then the payload: those files, one behind the other, as they are to be.
+-1 to remove it); then the payload: those files, one behind the other, as they are to be. A head
+with `cut` is no batch: it says that the shortened log, which lies beside the journal, is to take
+the place of `commits.jsonl`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
@@ -45,6 +48,7 @@ class Mark:
     seq: int
     log: int
     end: int = HEADER
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Entry:
     files: tuple[tuple[str, int], ...]
     payload: int
     end: int
+    cut: int | None = None
 
 
 def dump_mark(mark: Mark) -> bytes:
@@ -80,6 +85,7 @@ def dump_mark(mark: Mark) -> bytes:
         "seq": mark.seq,
         "log": mark.log,
         "end": mark.end,
+        "cut": mark.cut,
     }
     return dump(fields).ljust(HEADER - 1) + b"\n"
 
@@ -97,6 +103,7 @@ def read_mark(file: File) -> Mark:
             load_int(fields["seq"], field="seq"),
             load_int(fields["log"], field="log"),
             load_int(fields["end"], field="end"),
+            load_int(fields.get("cut", 0), field="cut"),
         )
     except KeyError as error:
         raise Damage(f"its header lacks {error}") from error
@@ -113,11 +120,19 @@ def begin(disk: Disk, mark: Mark) -> None:
 
 
 def append(
-    file: File, at: int, *, seq: int, log: int, row: bytes, targets: Sequence[Target]
+    file: File,
+    at: int,
+    *,
+    seq: int,
+    log: int,
+    row: bytes = b"",
+    targets: Sequence[Target] = (),
+    cut: int | None = None,
 ) -> int:
     """Write an entry at `at` and return where it ends; nobody counts it before it is whole."""
     files = [[target.path, target.size] for target in targets]
-    head = dump({"seq": seq, "log": log, "row": row.decode(), "files": files})
+    fields: dict[str, object] = {"seq": seq, "log": log, "row": row.decode(), "files": files}
+    head = dump(fields if cut is None else {**fields, "cut": cut})
     parts = [part for target in targets for part in target.parts or ()]
     check = sha256(head)
     for part in parts:
@@ -149,7 +164,7 @@ def payload_of(file: File, entry: Entry) -> Iterator[tuple[str, bytes | None]]:
 
 def cut(mark: Mark, file: File) -> Mark:
     """Drop all entries, which are done and safe without the journal; return the mark since."""
-    since = Mark(mark.epoch, mark.boot, mark.seq, mark.log)
+    since = replace(mark, end=HEADER)
     # In this order a death in between leaves a journal that ends before its mark does, which
     # says that everything is done; and no new block is needed where the disk is full.
     file.truncate(HEADER)
@@ -186,6 +201,7 @@ def _load(head: bytes, start: int, size: int) -> Entry:
                 files.append((path, length))
             case _:
                 raise Damage("a file has no path or no length")
+    cut = fields.get("cut")
     return Entry(
         seq=load_int(fields["seq"], field="seq"),
         log=load_int(fields["log"], field="log"),
@@ -193,6 +209,7 @@ def _load(head: bytes, start: int, size: int) -> Entry:
         files=tuple(files),
         payload=start,
         end=start + size,
+        cut=None if cut is None else load_int(cut, field="cut"),
     )
 
 

@@ -35,6 +35,8 @@ LOCK: Final = f"{LOCAL}/lock"
 TURN: Final = f"{LOCAL}/turn"
 JOURNAL: Final = f"{LOCAL}/journal"
 STAGED: Final = f"{LOCAL}/staged"
+SHORTENED: Final = f"{LOCAL}/commits.jsonl"
+"""What `commits.jsonl` is to be after its oldest rows were forgotten."""
 
 LONGEST: Final = 120
 """Longest encoded part, in bytes: with the suffix it fits even where names have 143 at most."""

@@ -16,12 +16,14 @@ from ...domain.address import redacted
 from ...domain.change import Applied, Batch, Changed, Commit, Delete, Effect, Stamp, decide
 from ...domain.errors import Invalid, Unavailable
 from ...domain.health import Health, State
+from ...domain.horizon import trimmed
 from ...domain.limits import check_int64
 from ...domain.ports import Capability, Clock
 from ...domain.query import Query
 from ...domain.record import NO_LABELS, Key, Record
 from ...domain.seen import Seen
 from ...domain.tally import Tally, check_tally, tally_records
+from ..waiters import Waiters
 from .places import Index, Name, bound, lists_of, name_of, place_of
 
 _FIRST_STEP: Final = 32
@@ -49,6 +51,7 @@ class MemoryBackend:
         self._clock = clock
         self._open = False
         self._lock = threading.Lock()
+        self._waiters = Waiters()
         self._clear()
 
     @classmethod
@@ -80,6 +83,7 @@ class MemoryBackend:
         with self._lock:
             self._open = False
             self._clear()
+        self._waiters.fail(_closed())
 
     async def ping(self) -> Health:
         """Say healthy while open, down otherwise; raises nothing."""
@@ -146,25 +150,64 @@ class MemoryBackend:
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits with `seq` greater than `after`, up to the present, in order."""
+        position = check_int64(after, field="after")
+        await self._turn()
+        end = self._seq
+        while position < end:
+            with self._lock:
+                if 0 < position < self._forgotten:
+                    raise trimmed(position, forgotten=self._forgotten)
+                begin = max(position - self._forgotten, 0)
+                commits = self._commits[begin : begin + _LONGEST_STEP]
+            if not commits:
+                # Closed and opened again meanwhile.
+                return
+            for commit in commits:
+                if commit.seq > end:
+                    return
+                yield commit
+            position = commits[-1].seq
+            await self._turn()
+
+    async def changed(self, after: int) -> int:
+        """Return the number of the newest commit as soon as it is greater than `after`."""
         check_int64(after, field="after")
         await self._turn()
-        end = len(self._commits)
-        for begin in range(max(after, 0), end, _LONGEST_STEP):
-            for commit in self._commits[begin : min(begin + _LONGEST_STEP, end)]:
-                yield commit
-            await self._turn()
+        return await self._waiters.wait(after, begun=self._newest)
+
+    async def trim(self, before: int) -> int:
+        """Forget the commits with `seq` less than `before`, all but the newest."""
+        check_int64(before, field="before")
+        await self._turn()
+        with self._lock:
+            count = max(min(before, self._seq) - self._forgotten - 1, 0)
+            for commit in self._commits[:count]:
+                del self._batches[commit.batch_id]
+            del self._commits[:count]
+            self._forgotten += count
+        return count
+
+    def _newest(self) -> int:
+        with self._lock:
+            if not self._open:
+                raise _closed()
+            return self._seq
+
+    @property
+    def _seq(self) -> int:
+        return self._forgotten + len(self._commits)
 
     async def _turn(self) -> None:
         """Give way to the event loop once; raise `Unavailable` unless the store is open then."""
         await asyncio.sleep(0)
         if not self._open:
-            message = "the memory store is not open: open it first, or open another one"
-            raise Unavailable(message, code="closed")
+            raise _closed()
 
     def _clear(self) -> None:
         self._records: dict[Name, Record] = {}
         self._index = Index()
         self._commits: list[Commit] = []
+        self._forgotten = 0
         self._batches: dict[str, _Done] = {}
 
     def _live(self, key: Key, now: int) -> Record | None:
@@ -221,10 +264,11 @@ class MemoryBackend:
         changed = tuple(Changed(k, e.version) for k, e in pairs if e.action != "none")
         if not changed:
             return Applied(0, now, versions, previous)
-        seq = len(self._commits) + 1
+        seq = self._seq + 1
         self._commits.append(Commit(seq, now, batch.id, batch.actor, changed))
         applied = Applied(seq, now, versions, previous)
         self._batches[batch.id] = _Done(keys, applied)
+        self._waiters.tell(seq)
         return applied
 
     async def _walk(self, query: Query, now: int) -> AsyncGenerator[Record]:
@@ -270,6 +314,11 @@ class MemoryBackend:
             matching += [record for record in part if query.matches(record, now)]
             await self._turn()
         return matching
+
+
+def _closed() -> Unavailable:
+    message = "the memory store is not open: open it first, or open another one"
+    return Unavailable(message, code="closed")
 
 
 def _first(query: Query, within: Sequence[Record]) -> list[Record]:

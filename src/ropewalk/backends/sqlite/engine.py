@@ -20,6 +20,7 @@ from ...domain.ports import Capability, Clock
 from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.tally import Tally, check_tally
+from ..watch import Watch
 from . import feed, forks, options, paths, points, read, schema, shapes, tallies, vitals
 from .connection import Connection
 from .errors import speaking_of
@@ -31,6 +32,8 @@ from .opening import Sync, open_reader, set_up
 from .patience import Patience
 from .pulse import Pulse
 from .reader import Reader
+from .trimming import Trimmer, Trimming
+from .watch import Lookout
 from .writer import Writer
 
 T = TypeVar("T")
@@ -202,7 +205,10 @@ class SqliteBackend:
         return await house.read(house.walks, work, shape=shapes.of_tally(query, sums, group_by))
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
-        """Go through the commits with `seq` greater than `after`, up to the present, in order."""
+        """Go through the commits with `seq` greater than `after`, up to the present, in order.
+
+        Raises `NotFound` with the code `trimmed` where the next of them were forgotten.
+        """
         position = check_int64(after, field="after")
         end = await self._walk(feed.last_seq)
         while position < end:
@@ -213,6 +219,14 @@ class SqliteBackend:
             for commit in commits:
                 yield commit
             position = commits[-1].seq
+
+    async def changed(self, after: int) -> int:
+        """Return the number of the newest commit as soon as it is greater than `after`."""
+        return await self._here().watch.changed(check_int64(after, field="after"))
+
+    async def trim(self, before: int) -> int:
+        """Forget the commits with `seq` less than `before`, a few at a time; the newest stays."""
+        return await self._here().trimming.trim(check_int64(before, field="before"))
 
     async def _pages(self, query: Query, now: int) -> AsyncGenerator[tuple[Record, ...]]:
         """Read page after page, each behind the last record of the one before.
@@ -292,6 +306,10 @@ class SqliteBackend:
 
     async def _start(self, given_up: threading.Event) -> House:
         pulse = Pulse()
+        watch = Watch(
+            partial(self._hire_lookout, given_up, pulse), name="watch", closed=self._closed
+        )
+        pulse.stir = watch.stir
         hired: list[Writer] = []
         house = House(
             process=os.getpid(),
@@ -305,6 +323,8 @@ class SqliteBackend:
                 partial(self._hire_reader, given_up), name="points", most_at_once=_GETS_AT_ONCE
             ),
             walks=Lane(partial(self._hire_reader, given_up), name="walks", most_at_once=1),
+            watch=watch,
+            trimming=Trimming(partial(self._hire_trimmer, given_up)),
         )
         forks.take(self._path)
         try:
@@ -340,6 +360,16 @@ class SqliteBackend:
             opened.pop_all()
         hired.append(writer)
         return writer
+
+    def _hire_lookout(self, given_up: threading.Event, pulse: Pulse) -> Lookout:
+        with speaking_of(self._path):
+            patience = Patience(self._options.busy_timeout, given_up)
+            return Lookout(open_reader(self._path, patience), self._path, pulse.file)
+
+    def _hire_trimmer(self, given_up: threading.Event) -> Trimmer:
+        with speaking_of(self._path):
+            patience = Patience(self._options.busy_timeout, given_up)
+            return Trimmer(Connection(self._path, patience), self._path)
 
     def _hire_reader(self, given_up: threading.Event) -> Reader:
         with speaking_of(self._path):

@@ -22,6 +22,7 @@ import ormsgpack
 
 from ...domain.change import Applied, Batch, Changed, Check, Commit, Effect
 from ...domain.errors import Corrupt, Invalid
+from ...domain.horizon import trimmed
 from ...domain.limits import MAX_INT64
 from ...domain.record import Key
 from .connection import Connection
@@ -122,12 +123,17 @@ def _sum(checked: Sequence[Key]) -> bytes:
 
 
 def commits(connection: Connection, *, after: int, until: int, count: int) -> list[Commit]:
-    """Return up to `count` commits behind `after` and not behind `until`, in order."""
+    """Return up to `count` commits behind `after` and not behind `until`, in order.
+
+    Raises `NotFound` where the first of them were forgotten, unless `after` is 0.
+    """
     rows = connection.rows(
         "select seq, at, changes, ids, batch, actor from commits "
         "where seq > ? and seq <= ? order by seq limit ?",
         (after, until, count),
     )
+    if after > 0:
+        _check_horizon(connection, after, cast("list[_Row]", rows))
     told: list[Commit] = []
     for row in rows:
         try:
@@ -138,6 +144,15 @@ def commits(connection: Connection, *, after: int, until: int, count: int) -> li
                 raise
             break
     return told
+
+
+def _check_horizon(connection: Connection, after: int, rows: Sequence[_Row]) -> None:
+    # Numbers follow each other without a gap, but for what was forgotten.
+    if rows and rows[0][0] == after + 1:
+        return
+    oldest = connection.integer("select coalesce(min(seq), 0) from commits")
+    if oldest > after + 1:
+        raise trimmed(after, forgotten=oldest - 1)
 
 
 def last_seq(connection: Connection) -> int:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ...domain.change import Applied, Batch
+from ..watch import Watch
 from .connection import Connection
 from .express import Express
 from .lane import Lane
 from .pulse import Pulse
 from .reader import Read, Reading
+from .trimming import Trimming
 from .writer import Write
 
 T = TypeVar("T")
@@ -22,6 +24,9 @@ T = TypeVar("T")
 class House:
     """Three lanes in one process: one writes, one reads by keys, one goes through records.
 
+    Beside them one thread looks for commits of others while anybody waits, and one forgets old
+    commits.
+
     `express` is what serves callers on their own loops, `None` where nothing does.
     """
 
@@ -30,6 +35,8 @@ class House:
     writer: Lane[Write]
     points: Lane[Reading]
     walks: Lane[Reading]
+    watch: Watch
+    trimming: Trimming
     express: Express | None = None
 
     async def start(self, readers: int) -> None:
@@ -65,10 +72,10 @@ class House:
         """Take nothing in any more, finish what was, and close the writer's connection last."""
         if self.express is not None:
             self.express.close()
-        for part in (self.writer, self.points, self.walks):
+        for part in (self.watch, self.trimming, self.writer, self.points, self.walks):
             part.close()
         await asyncio.to_thread(self._join)
 
     def _join(self) -> None:
-        for part in (self.points, self.walks, self.writer):
+        for part in (self.watch, self.trimming, self.points, self.walks, self.writer):
             part.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...domain.errors import RopewalkError
@@ -12,9 +13,10 @@ class Pulse:
     """Signs of life of the writer, read from any thread.
 
     `file` is which file it opened, `trouble` what it last stumbled on between batches, and
-    `commits` rises with each commit, before anybody is told of it.
+    `commits` rises with each commit, before anybody is told of it; `stir` is called then.
     """
 
     file: tuple[int, int] | None = None
     trouble: RopewalkError | None = None
     commits: int = 0
+    stir: Callable[[], None] | None = None

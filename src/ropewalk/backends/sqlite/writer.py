@@ -11,7 +11,7 @@ from typing import Final
 import apsw
 
 from ...domain.change import Applied, Batch, Check, Ensure, Put, decide
-from ...domain.errors import RopewalkError, Unavailable
+from ...domain.errors import RopewalkError
 from ...domain.labels import Label
 from ...domain.ports import Clock
 from ...domain.record import NO_LABELS
@@ -23,7 +23,7 @@ from .pulse import Pulse
 from .seat import Seat
 from .tables import Tables
 from .tidying import IDLE, Tidying
-from .watch import file_identity
+from .watch import file_identity, gone
 
 _OVERHEAD: Final = 512
 """Bytes that a change takes beside its body, roughly."""
@@ -173,11 +173,7 @@ class Writer:
     def _transaction(self, errands: Sequence[Write], *, until: float = math.inf) -> int:
         """Apply batches in one transaction until it is late; return how many have an outcome."""
         if file_identity(self._path) != self._pulse.file:
-            message = (
-                f"{self._path} was moved or removed while it was open, so nothing can be kept: "
-                "bring it back, or open the store again"
-            )
-            raise Unavailable(message, code="file_gone", path=self._path)
+            raise gone(self._path)
         connection = self._connection
         connection.run("begin immediate")
         committed = False
@@ -191,6 +187,8 @@ class Writer:
             connection.run("commit")
             committed = True
             self._pulse.commits += 1
+            if self._pulse.stir is not None:
+                self._pulse.stir()
             self._version = connection.data_version()
         finally:
             if not committed:

@@ -139,6 +139,18 @@ class SampleBackend:
         require(self, Capability.FEED)
         yield Commit(after, 0, "", "", ())
 
+    async def changed(self, after: int) -> int:
+        """Raise `Invalid`: this store does not tell its commits."""
+        await asyncio.sleep(0)
+        require(self, Capability.FEED)
+        return after
+
+    async def trim(self, before: int) -> int:
+        """Raise `Invalid`: this store has no commits to forget."""
+        await asyncio.sleep(0)
+        require(self, Capability.FEED)
+        return before
+
     async def _now(self) -> int:
         """Give way once; return the time, or raise `Unavailable` where the store is closed."""
         await asyncio.sleep(0)
