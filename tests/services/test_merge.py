@@ -5,49 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ropewalk.domain.errors import Conflict, Invalid
-from ropewalk.domain.merge import MergeStrategy, three_way
 from ropewalk.domain.thread import BranchStatus
 from ropewalk.services.storage import Storage
 
 pytestmark = pytest.mark.seed("3.2")
-
-
-@pytest.mark.parametrize(
-    ("base", "ours", "theirs", "merged"),
-    [
-        ({"a": 1}, {"a": 1}, {"a": 2}, {"a": 2}),
-        ({"a": 1}, {"a": 2}, {"a": 1}, {"a": 2}),
-        ({"a": 1}, {"a": 2}, {"a": 2}, {"a": 2}),
-        ({"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 2}),
-        ({"a": {"x": 1}}, {"a": {"x": 1, "y": 2}}, {"a": {"x": 3}}, {"a": {"x": 3, "y": 2}}),
-        ({"a": 1, "b": 1}, {"b": 1}, {"a": 1, "b": 2}, {"b": 2}),
-        ({"a": 1}, {"a": 1}, {}, {}),
-        ({}, {"a": 1}, {"b": 2}, {"a": 1, "b": 2}),
-        (None, {"a": 1}, {"b": 2}, {"a": 1, "b": 2}),
-        ([1], [1, 2], [1], [1, 2]),
-    ],
-)
-def test_the_side_that_changed_wins(
-    base: object, ours: object, theirs: object, merged: object
-) -> None:
-    """Where only one side changed a value, its change is taken, and nothing is in conflict."""
-    result = three_way(base, ours, theirs, strategy=MergeStrategy.FAIL)
-
-    assert (merged, ()) == (result.state, result.conflicts)
-
-
-@pytest.mark.parametrize(("strategy", "winner"), [("ours", 2), ("theirs", 3), ("fail", 2)])
-def test_a_conflict_is_decided_and_reported(strategy: str, winner: int) -> None:
-    """Where both changed the same differently, the strategy decides and the path is told."""
-    result = three_way(
-        {"a": {"b": 1, "c": 1}, "d": 1},
-        {"a": {"b": 2, "c": 1}, "d": 1},
-        {"a": {"b": 3, "c": 9}, "d": True},
-        strategy=MergeStrategy(strategy),
-    )
-
-    assert {"a": {"b": winner, "c": 9}, "d": True} == result.state
-    assert ("a.b",) == result.conflicts
 
 
 async def _diverge(storage: Storage, ours: object, theirs: object) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..domain.change import Check
 from ..domain.errors import Conflict, Invalid
-from ..domain.merge import MergeStrategy, three_way
+from ..domain.merge import MergeStrategy, Rules, three_way
 from ..domain.moment import to_micros
 from ..domain.query import Condition
 from ..domain.thread import (
@@ -291,7 +291,7 @@ class Branching:
             base.state if base else None,
             ours.state if ours else (base.state if base else None),
             theirs.state,
-            strategy=chosen,
+            rules=Rules.of({}, {"ours": "first", "theirs": "last"}.get(chosen)),
         )
         if merged.conflicts and chosen is MergeStrategy.FAIL:
             message = (
@@ -302,7 +302,7 @@ class Branching:
             raise Conflict(message, code="merge", paths=merged.conflicts)
         header = await self._checkpoints.save(
             into.id,
-            merged.state,
+            merged.value,
             workflow_id=theirs.workflow_id,
             metadata={
                 "merged_from": source.id,
