@@ -103,7 +103,9 @@ def test_a_cycle_is_named_and_forbidden_from_its_level_on(
 ) -> None:
     """Each cycle has Adya's name, and is allowed at every level below the one that forbids it."""
     levels = list(Level)[:3]
-    expected = [{code} if levels.index(level) >= levels.index(first) else set() for level in levels]
+    expected = [
+        {code} if levels.index(level) >= levels.index(first) else set[str]() for level in levels
+    ]
     assert expected == [_codes(*history, level=level) for level in levels]
 
 

@@ -54,7 +54,7 @@ def settle(history: History) -> Settled:
 
 def _merged(begun: Sequence[Transaction]) -> Transaction:
     """Return the batch as if it had been sent once: begun at the first attempt."""
-    done = [one for one in begun if one.fate in (Fate.DONE, Fate.LOOKED)]
+    done = [one for one in begun if one.fate is Fate.DONE]
     called = min(one.called for one in begun)
     if not done:
         return replace(begun[0], called=called)

@@ -97,7 +97,7 @@ def operations_of(transactions: Iterable[Transaction]) -> dict[str, list[Operati
     """Take settled transactions apart into operations on single keys, in the order of calls."""
     operations: dict[str, list[Operation]] = defaultdict(list)
     for one in transactions:
-        writes = {} if one.fate in (Fate.REFUSED, Fate.LOOKED) else one.writes
+        writes = {} if one.fate is Fate.REFUSED else one.writes
         seen: dict[str, Operation] = {}
         for read in one.reads:
             operation = Operation(

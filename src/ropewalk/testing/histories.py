@@ -22,8 +22,6 @@ class Fate(StrEnum):
 
     DONE = "done"
     """It was acknowledged."""
-    LOOKED = "looked"
-    """A unit ended without a write: each of its reads counts for itself, not all together."""
     REFUSED = "refused"
     """It was told that nothing happened, or never tried to commit."""
     UNKNOWN = "unknown"
@@ -106,7 +104,6 @@ class Transaction:
         what = "; ".join(map(_told_step, self.steps)) or "nothing"
         end = {
             Fate.DONE: f"done as commit {self.seq}" if self.seq else "done",
-            Fate.LOOKED: "left without a write",
             Fate.REFUSED: f"refused, {self.refused[0]} at {self.refused[1]}"
             if self.refused
             else "refused",

@@ -186,9 +186,11 @@ class RecordedUnit:
         trace: TracebackType | None,
     ) -> None:
         """Commit, unless the block was left by an exception; write the end down."""
+        fate = Fate.REFUSED
         try:
             if kind is None:
                 await self._overlay.commit(id=self.id, actor=self._recording.who)
+                fate = Fate.DONE
         finally:
             if not self.is_told:
                 self._recording.tape.note(
@@ -197,7 +199,7 @@ class RecordedUnit:
                         who=self._recording.who,
                         called=self.called,
                         returned=monotonic_ns(),
-                        fate=Fate.LOOKED if kind is None else Fate.REFUSED,
+                        fate=fate,
                         steps=tuple(self.steps),
                     )
                 )
