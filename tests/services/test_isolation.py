@@ -36,7 +36,7 @@ from ropewalk.testing.strategies import FEW
 from .filling import fill
 from .reaching import CASES, Pick, outcome, public_names
 
-pytestmark = pytest.mark.seed("5.3")
+pytestmark = [pytest.mark.seed("5.3"), pytest.mark.timeout(900)]
 
 LONG: Final = bool(os.environ.get("ROPEWALK_LONG"))
 

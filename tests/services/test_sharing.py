@@ -26,7 +26,7 @@ from ropewalk.services.sharing import Shared
 from ropewalk.stores.grants import GRANT, TO
 from ropewalk.testing.strategies import FEW
 
-pytestmark = pytest.mark.seed("5.4")
+pytestmark = [pytest.mark.seed("5.4"), pytest.mark.timeout(900)]
 
 THOROUGH: Final = settings(FEW, max_examples=600 if os.environ.get("ROPEWALK_LONG") else 30)
 

@@ -41,6 +41,8 @@ root: Final = Group(
         "verify": ("verify:verify", "Check all that states consist of, and name what is damaged."),
         "stats": ("stats:stats", "Count records, tokens, cost and model calls."),
         "doctor": ("doctor:doctor", "Check everything that a store needs."),
+        "spaces": ("spaces:group", "List, make and delete the spaces of a store."),
+        "grant": ("grants:group", "Let one space see or change some of another."),
         "import": ("importing:group", "Bring the data of another program into a store."),
     },
     examples=[
