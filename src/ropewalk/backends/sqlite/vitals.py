@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import apsw
 
-from ...domain.errors import RopewalkError
+from ...domain.errors import RopewalkError, Unavailable
 from ...domain.health import Health, State
 from .connection import Connection
 from .lane import MOST
@@ -59,20 +59,33 @@ class Vitals:
 def look(connection: Connection, path: str, pulse: Pulse, *, thorough: bool) -> Vitals:
     """Look at the file and read a page of it; with `thorough`, check all pages as well.
 
-    Raises errors of apsw where the file cannot be read.
+    Raises errors of apsw where the file cannot be read, `Unavailable` where the system hides it.
     """
     connection.rows("select row from record limit 1")
-    return Vitals(
-        path=path,
-        present=file_identity(path) == pulse.file,
-        read_only=connection.read_only,
-        file_bytes=size(path),
-        wal_bytes=size(f"{path}-wal"),
-        free_bytes=shutil.disk_usage(Path(path).parent).free,
-        sqlite=apsw.sqlite_lib_version(),
-        damage=_damage(connection) if thorough else None,
-        trouble=pulse.trouble,
-    )
+    try:
+        return Vitals(
+            path=path,
+            present=file_identity(path) == pulse.file,
+            read_only=connection.read_only,
+            file_bytes=size(path),
+            wal_bytes=size(f"{path}-wal"),
+            free_bytes=_free_beside(path),
+            sqlite=apsw.sqlite_lib_version(),
+            damage=_damage(connection) if thorough else None,
+            trouble=pulse.trouble,
+        )
+    except OSError as error:
+        message = f"{path} cannot be looked at ({error}): let its folder be there and be read"
+        raise Unavailable(message, code="cannot_open", path=path) from error
+
+
+def _free_beside(path: str) -> int:
+    """Return how many bytes are free on the disk of a file, plenty where its folder is gone."""
+    try:
+        return shutil.disk_usage(Path(path).parent).free
+    except FileNotFoundError:
+        # There is worse to tell than how full a disk is.
+        return Vitals(path=path).free_bytes
 
 
 def _damage(connection: Connection) -> str | None:
