@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -163,3 +164,15 @@ async def test_a_handle_does_not_outlive_its_space(storage: Storage) -> None:
     assert latest is not None
     assert {"n": 3} == latest.state
     assert [] == list((await new.checkpoints.verify()).damages)
+
+
+async def test_many_begin_at_once(storage: Storage) -> None:
+    """Of the first states of a space, saved all at once, each is kept: one makes the secret."""
+    handles = [storage.space("a") for _ in range(2)]
+    for n in range(6):
+        await handles[0].threads.create(id=str(n))
+    await asyncio.gather(
+        *(handle.checkpoints.save(str(n), {"n": n}) for handle in handles for n in range(6))
+    )
+    assert [] == list((await storage.space("a").checkpoints.verify()).damages)
+    assert {2} == {await storage.space("a").checkpoints.count(str(n)) for n in range(6)}

@@ -77,10 +77,11 @@ class Fence:
         self._check_keys([change.key for change in batch.changes])
         for seen in batch.seen:
             self._check(seen.query.space)
+        guarded = self._guarded(batch)
         try:
-            applied = await self._base.apply(self._guarded(batch))
+            applied = await self._base.apply(guarded)
         except Conflict as error:
-            if self._secret is None or error.facts.get("key") != self._secret_key:
+            if guarded is batch or error.facts.get("key") != self._secret_key:
                 raise
             message = (
                 f"space {self._space!r} was deleted while this handle to it was open: make a new "
