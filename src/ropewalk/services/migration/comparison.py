@@ -59,6 +59,7 @@ class Comparison:
         self._count = 0
         self._differences: list[Difference] = []
         self._met = Sightings()
+        self._known = 0
 
     async def run(
         self, source: Source, *, progress: Callable[[Progress], None] | None = None
@@ -130,6 +131,7 @@ class Comparison:
         sound: list[Item] = []
         for item, key, known in zip(items, keys, notes, strict=True):
             self._items[item.kind] += 1
+            self._known += known is not None
             self._met.add(journal_id(self._plan.name, item.kind, item.source_id))
             if await self._item(item, known, records.get(key)):
                 sound.append(item)
@@ -200,7 +202,7 @@ class Comparison:
 
     async def _look_for_the_vanished(self) -> None:
         name = self._plan.name
-        if await self._journal.count_items(name) == len(self._met):
+        if await self._journal.count_items(name) == self._known:
             return
         rows = cast("AsyncGenerator[Known, None]", self._journal.items(name))
         async with aclosing(rows):

@@ -116,7 +116,8 @@ class Departures:
                 bodies=False,
             )
             rows = await self._desk.backend.tally(query, (), ("kind",))
-            if sum(row.count for row in rows if row.group[0] not in JOURNAL):
+            others = JOURNAL | {known.kind}
+            if sum(row.count for row in rows if row.group[0] not in others):
                 self._tell(known, "still_used", "records of the target belong to it")
                 return True
         return False
