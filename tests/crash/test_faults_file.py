@@ -27,7 +27,7 @@ pytestmark = pytest.mark.seed("1.5", "4.4", "8.3", "8.5")
 LONG: Final = bool(os.environ.get("ROPEWALK_LONG"))
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 (a folder of its own is made there)
 LAB: Final = Query(space=SPACE)
-SAID: Final = {"disk_full", "io", "read_only", "too_many_files", "unfinished"}
+SAID: Final = {"disk_full", "io", "read_only", "unfinished"}
 
 EVERY_DAY: Final = (
     ("disk full half-way", False),
