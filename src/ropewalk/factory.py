@@ -24,6 +24,7 @@ from .domain.spelling import did_you_mean
 from .layers.switch import SwitchLayer
 from .registry import Registry
 from .services.storage import Storage
+from .sources.ropewalk import RopewalkSource
 
 __all__ = [
     "Opening",
@@ -33,6 +34,7 @@ __all__ = [
     "register_backend",
     "register_layer",
     "register_type",
+    "source_of",
     "unfold",
 ]
 
@@ -173,6 +175,11 @@ def open_source(name: str, path: str | Path, **options: object) -> Source:
     cls = SOURCES.load(name)
     _check_options(cls, options, f"the source {name!r}")
     return cast("Callable[..., Source]", cls)(path, **options)
+
+
+def source_of(storage: Storage) -> Source:
+    """Return the space of an open store as a source: its records are copied sealed as they are."""
+    return RopewalkSource(storage.migrations.backend, space=storage.space_name)
 
 
 def unfold(value: object) -> tuple[str, object] | None:

@@ -42,6 +42,11 @@ class Migrations:
         self._journal = Journal(desk)
         self._forget = forget
 
+    @property
+    def backend(self) -> Backend:
+        """The store beneath, for whoever copies it somewhere else."""
+        return self._desk.backend
+
     async def run(
         self,
         source: Source,

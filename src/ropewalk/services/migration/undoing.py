@@ -124,7 +124,7 @@ class Undoing:
         rows = cast("AsyncGenerator[Record, None]", self._desk.backend.scan(query))
         async with aclosing(rows):
             async for record in rows:
-                if str(record.key) not in own and record.key.kind not in JOURNAL:
+                if record.key.kind not in JOURNAL and own.add(str(record.key)):
                     self._tell_changed(record.key)
 
     def _tell_changed(self, key: Key) -> None:

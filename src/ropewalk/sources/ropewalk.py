@@ -1,0 +1,84 @@
+"""`RopewalkSource`: a store of our own as a source: its records, sealed as they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, cast
+
+from ..domain.errors import NotFound
+from ..domain.migration import JOURNAL, content_digest
+from ..domain.query import Order, Query
+from ..domain.source import FormatCount, Inventory, Note, SourceRecord
+
+if TYPE_CHECKING:
+    from ..domain.ports import Backend
+    from ..domain.record import Record
+    from ..domain.source import Finding
+
+_FIRST: Final = ("secret", "dictionary", "node", "family", "head", "session", "thread")
+_LAST: Final = ("checkpoint", "write")
+_BY_ID: Final = Order("id")
+_REASON: Final = "it tells of migrations into that store, and stays with it"
+
+
+class RopewalkSource:
+    """Reads one space of an open store, kind by kind: what states consist of comes before them.
+
+    Bodies are not opened: whatever seals them, they are copied as they are, with their versions
+    and times. Records that have expired are not there any more. The journals of migrations into
+    that store stay behind, which a `Note` tells.
+    """
+
+    def __init__(self, backend: Backend, *, space: str) -> None:
+        """Read `space` of `backend`, which somebody else opens and closes."""
+        self._backend = backend
+        self._space = space
+
+    async def scan(self) -> Inventory:
+        """Count the records by kind."""
+        kinds = await self._kinds()
+        if not kinds:
+            message = (
+                f"there is nothing in space {self._space!r} of the source: "
+                "check the URL and the space"
+            )
+            raise NotFound(message, code="no_source", space=self._space)
+        return Inventory(
+            place=self._space,
+            kinds=kinds,
+            formats=(
+                FormatCount(
+                    format="ropewalk", files=1, items=sum(kinds.values()), size=0, read=True
+                ),
+            ),
+        )
+
+    async def _kinds(self) -> dict[str, int]:
+        rows = await self._backend.tally(Query(space=self._space, bodies=False), (), ("kind",))
+        counts = {str(row.group[0]): row.count for row in rows}
+        return {kind: count for kind, count in counts.items() if kind not in JOURNAL}
+
+    async def read(self) -> AsyncGenerator[Finding, None]:
+        """Go through the records, each as it is when it is met."""
+        kinds = await self._kinds()
+        others = sorted(kinds.keys() - {*_FIRST, *_LAST})
+        for kind in (*_FIRST, *others, *_LAST):
+            if kind not in kinds:
+                continue
+            query = Query(space=self._space, kinds=(kind,), order=_BY_ID)
+            rows = cast("AsyncGenerator[Record, None]", self._backend.scan(query))
+            async with aclosing(rows):
+                async for record in rows:
+                    yield SourceRecord(
+                        kind=kind,
+                        source_id=record.key.id,
+                        place=str(record.key),
+                        digest=content_digest(record, version=True, dated=True),
+                        record=record,
+                    )
+        journal = Query(space=self._space, kinds=tuple(sorted(JOURNAL)), bodies=False)
+        [row] = await self._backend.tally(journal)
+        if row.count:
+            reason = f"{row.count} records of the journal: {_REASON}"
+            yield Note(code="journal_stays", place=self._space, reason=reason)
