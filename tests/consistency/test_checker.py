@@ -133,6 +133,7 @@ def test_what_was_replaced_within_is_never_read() -> None:
     "steps",
     [
         (_read("x", 1), _read("x", 2)),
+        (_read("x", 1), Listing("red", (Read("x", 1, "another life"),))),
         (Write("x", "mine"), _read("x", 1)),
         (Write("x", None), _read("x", 1)),
         (Write("x", "mine", None, "blue"), Listing("blue", ())),

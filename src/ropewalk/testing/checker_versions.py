@@ -220,6 +220,7 @@ def _contradictions(one: Transaction) -> Iterator[Anomaly]:
             else:
                 first = seen.setdefault(read.key, read)
                 wrong = first.version != read.version
+                wrong |= None not in (first.value, read.value) and first.value != read.value
             if wrong:
                 story = f"{read.key} is not as the unit itself saw or wrote it before"
                 yield Anomaly("internal", story, (str(one),))
