@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from .domain.history import Cost, LLMRequest, LLMResponse, Message, TokenUsage, ToolCall
+    from .domain.interest import Interest
     from .domain.money import Money
     from .domain.page import Page
     from .domain.session import Interaction, Session, SessionStatus
@@ -51,6 +52,7 @@ _HOMES = {
         "Unavailable",
     ),
     "domain.history": ("Cost", "LLMRequest", "LLMResponse", "Message", "TokenUsage", "ToolCall"),
+    "domain.interest": ("Interest",),
     "domain.money": ("Money",),
     "domain.page": ("Page",),
     "domain.session": ("Interaction", "Session", "SessionStatus"),
@@ -78,6 +80,7 @@ __all__ = [
     "Cost",
     "Denied",
     "Interaction",
+    "Interest",
     "Invalid",
     "LLMRequest",
     "LLMResponse",

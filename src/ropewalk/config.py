@@ -22,12 +22,13 @@ from .domain.address import (
 )
 from .domain.errors import Invalid
 from .domain.record import DEFAULT_SPACE, check_name
+from .domain.span import span
 from .domain.spelling import closest, did_you_mean
 
 ARGUMENT: Final = "argument"
 DEFAULT: Final = "default"
 
-_VALUES: Final = ("url", "space", "actor", "codecs", "layers")
+_VALUES: Final = ("url", "space", "actor", "codecs", "layers", "keep_feed")
 _SECTIONS: Final = ("backend", "layer", "plugins")
 _ROOMS: Final = ("backends", "layers", "codecs", "sources")
 _PREFIX: Final = "ROPEWALK_"
@@ -51,7 +52,8 @@ class Config:
     """Everything `ropewalk.open` needs to know.
 
     `url` names the store, without the options that stood behind its question mark; they are in
-    `options`. `layers` stand round the store, in the order of the house. `plugins` has classes
+    `options`. `layers` stand round the store, in the order of the house. `keep_feed` is how long
+    commits are told ("30d"), without one for ever. `plugins` has classes
     ("module:Class") by room and name. `idle` are the sections that this url and these layers do
     not use.
     """
@@ -61,6 +63,7 @@ class Config:
     actor: str = ""
     codecs: tuple[str, ...] = ("zstd", "crc32")
     layers: tuple[LayerConfig, ...] = (LayerConfig("logs"), LayerConfig("retry"))
+    keep_feed: str = ""
     options: Options = field(default_factory=dict[str, Option])
     plugins: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     idle: tuple[str, ...] = ()
@@ -69,6 +72,8 @@ class Config:
     def __post_init__(self) -> None:
         """Take the options off the URL, and refuse what no store could be opened with."""
         check_name(self.space, field="space")
+        if self.keep_feed:
+            span(self.keep_feed, field="keep_feed")
         _names(self.codecs, ARGUMENT, "codecs")
         _names([layer.name for layer in self.layers], ARGUMENT, "layers")
         if self.url is not None:

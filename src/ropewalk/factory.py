@@ -20,6 +20,7 @@ from .domain.clock import SystemClock
 from .domain.errors import Corrupt, Invalid
 from .domain.ports import Backend, Clock, Sealer
 from .domain.source import Source
+from .domain.span import span
 from .domain.spelling import did_you_mean
 from .layers.switch import SwitchLayer
 from .registry import Registry
@@ -163,6 +164,7 @@ def open(
             space=config.space,
             actor=config.actor,
             relocate=relocate,
+            keep_feed=span(config.keep_feed) if config.keep_feed else None,
         )
     )
 

@@ -13,6 +13,7 @@ import ropewalk
 from ropewalk.domain.migration import JOURNAL
 from ropewalk.stores.base import EntityStore
 from ropewalk.stores.checkpoints import CheckpointStore
+from ropewalk.stores.consumers import ConsumerStore
 from ropewalk.stores.grants import GrantStore
 from ropewalk.stores.history import HistoryStore
 from ropewalk.stores.kinds import DOORS
@@ -36,6 +37,7 @@ MODULES: dict[str, set[str]] = {
     "checkpoints": {*CheckpointStore.kinds, *WriteStore.kinds, *TREES},
     "memories": {*MemoryStore.kinds, *VectorStore.kinds},
     "migrations": set(JOURNAL),
+    "consumers": set(ConsumerStore.kinds),
     "spaces": set(SpaceStore.kinds),
     "grants": set(GrantStore.kinds),
 }
@@ -50,6 +52,10 @@ ALLOWED: dict[str, set[str]] = {
     "statistics": {"history"},
     "checkpoints": {"checkpoints"},
     "memories": {"memories"},
+    "consumers": {"consumers"},
+    "retention": {"consumers"},
+    "subscription": set(),
+    "watching": set(),
     "spaces": {"spaces", "grants"},
     "grants": {"grants"},
     "sharing": {"grants"},

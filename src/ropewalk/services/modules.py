@@ -9,6 +9,7 @@ from ..stores.sessions import SessionStore
 from ..stores.threads import ThreadStore
 from .branching import Branching
 from .checkpoints import Checkpoints
+from .consumers import Consumers
 from .dependants import Dependants
 from .grove import Grove
 from .history import History
@@ -36,6 +37,7 @@ class Modules:
         lineage = Lineage(desk, ThreadStore(*parts, space=desk.space))
         self.records = RecordStore(*parts, desk.clock, space=desk.space)
         self.memories = Memories(desk)
+        self.consumers = Consumers(desk)
         self.history = History(desk, lineage)
         grove = Grove(desk)
         self._forget_trees = grove.forest.forget

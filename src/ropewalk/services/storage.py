@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from ..domain.errors import Invalid
+from ..domain.interest import ANYTHING, Interest
 from ..domain.query import Query
 from ..domain.record import DEFAULT_SPACE, check_name
 from .catalog import Catalog
@@ -16,12 +17,15 @@ from .migration.manager import Migrations
 from .modules import Modules
 from .reach import Reach
 from .refusal import no_manager, no_owner
+from .retention import Retention, RetentionTask
 from .sharing import Shared
 from .spaces import Spaces
 from .unit import Unit
+from .watching import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from datetime import timedelta
     from types import TracebackType
 
     from ..domain.change import Commit
@@ -34,6 +38,7 @@ class Storage(Modules):
 
     `sessions`, `threads`, `history`, `checkpoints` are the managers, `records` the plain ones;
     `catalog` answers for lists and look-ups, `migrations` bring what other stores hold.
+    `watch` tells what is committed, `consumers` work through it, `retention` says how much is kept.
     A handle sees one space. That of `ropewalk.open()` manages all of them by `spaces`, and its
     `space()` gives handles that are confined to one. `grants` and `shared()` are for what one
     space lets another see.
@@ -50,11 +55,13 @@ class Storage(Modules):
         relocate: Callable[[str], Awaitable[None]] | None = None,
         ground: Backend | None = None,
         reach: Reach = Reach.STORE,
+        keep_feed: timedelta | None = None,
     ) -> None:
         """Work over `backend` with `sealer` and `clock`; `actor` is written into the feed.
 
         `relocate` moves everything to the store of another URL while it is in use. `ground` is the
-        whole store where `backend` shows a part of it, to a handle that reaches no further.
+        whole store where `backend` shows a part of it, to a handle that reaches no further. While
+        the store is open, commits older than `keep_feed` are forgotten.
         """
         self._desk = Desk(backend, sealer, clock, check_name(space, field="space"), actor)
         self._relocate = relocate
@@ -63,12 +70,16 @@ class Storage(Modules):
         self.catalog = Catalog(self._desk)
         self.spaces = Spaces(self._desk, self._ground, reach=reach)
         self.grants = Grants(self._desk, self._ground, reach=reach)
+        self.retention = Retention(self._desk, reach=reach)
+        self._trimming = RetentionTask(self.retention, keep_feed) if keep_feed else None
         super().__init__(self._desk)
         self.migrations = Migrations(self._desk, forget=self._forget_trees)
 
     async def open(self) -> Self:
         """Open the store, creating it where there is none."""
         await self._desk.backend.open()
+        if self._trimming is not None:
+            self._trimming.start()
         return self
 
     async def close(self) -> None:
@@ -76,6 +87,8 @@ class Storage(Modules):
 
         A confined handle does not close what others have opened.
         """
+        if self._trimming is not None:
+            await self._trimming.stop()
         await self._desk.backend.close()
 
     async def __aenter__(self) -> Self:
@@ -164,6 +177,16 @@ class Storage(Modules):
             changes = tuple(c for c in commit.changes if c.key.space == self._desk.space)
             if changes:
                 yield replace(commit, changes=changes)
+
+    def watch(self, interest: Interest = ANYTHING, *, after: int | None = None) -> Watcher:
+        """Go through the commits to this space as they are made, wherever they come from.
+
+        `async with storage.watch(Interest(kinds=("message",))) as commits:` tells each exactly
+        once, in order, and waits for the next; it begins behind `after`, or with what comes from
+        now on. Changes that nobody is interested in, and to other spaces, are left out. Raises
+        `NotFound` with the code `trimmed` where what comes next was forgotten.
+        """
+        return Watcher(self._desk, interest, after=after)
 
     async def switch(self, url: str) -> None:
         """Move everything to the store at `url` while this one is in use, and go on there.

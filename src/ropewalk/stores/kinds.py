@@ -33,6 +33,7 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
         "migration": "storage.migrations.run",
         "migration_step": "storage.migrations.run",
         "migrated": "storage.migrations.run",
+        "consumer": "storage.consumers.open",
         "space": "storage.spaces.create",
         "grant": "storage.grants.give",
     }
@@ -42,7 +43,7 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
 INNER: Final = frozenset(
     {
         *("node", "family", "head", "dictionary", "secret", "write", "vector"),
-        *("space", "grant", "migration_step", "migrated"),
+        *("space", "grant", "migration_step", "migrated", "consumer"),
     }
 )
 """Kinds that are parts of others: seen only where named by type."""
