@@ -17,7 +17,9 @@ from ropewalk.stores.consumers import ConsumerStore
 from ropewalk.stores.grants import GrantStore
 from ropewalk.stores.history import HistoryStore
 from ropewalk.stores.kinds import DOORS
+from ropewalk.stores.leases import FENCE, LeaseStore, TicketStore
 from ropewalk.stores.memories import MemoryStore, VectorStore
+from ropewalk.stores.runs import RunStore, StepStore
 from ropewalk.stores.sessions import InteractionStore, SessionStore
 from ropewalk.stores.spaces import SpaceStore
 from ropewalk.stores.threads import BranchStore, SnapshotStore, ThreadStore
@@ -37,6 +39,8 @@ MODULES: dict[str, set[str]] = {
     "checkpoints": {*CheckpointStore.kinds, *WriteStore.kinds, *TREES},
     "memories": {*MemoryStore.kinds, *VectorStore.kinds},
     "migrations": set(JOURNAL),
+    "leases": {*LeaseStore.kinds, *TicketStore.kinds, FENCE},
+    "runs": {*RunStore.kinds, *StepStore.kinds},
     "consumers": set(ConsumerStore.kinds),
     "spaces": set(SpaceStore.kinds),
     "grants": set(GrantStore.kinds),
@@ -52,6 +56,14 @@ ALLOWED: dict[str, set[str]] = {
     "statistics": {"history"},
     "checkpoints": {"checkpoints"},
     "memories": {"memories"},
+    "leases": {"leases"},
+    "lease": {"leases"},
+    "acquisition": {"leases"},
+    "fenced": set(),
+    "runs": {"runs"},
+    "run": {"runs"},
+    "step": {"runs"},
+    "trail": {"runs"},
     "consumers": {"consumers"},
     "retention": {"consumers"},
     "subscription": set(),
@@ -98,7 +110,7 @@ def test_every_store_is_counted() -> None:
     stores = cast("list[type[EntityStore[object]]]", EntityStore.__subclasses__())
     kinds = {kind for store in stores for kind in store.kinds}
 
-    assert kinds | TREES | JOURNAL == set().union(*MODULES.values())
+    assert kinds | TREES | JOURNAL | {FENCE} == set().union(*MODULES.values())
 
 
 @pytest.mark.parametrize("service", sorted(ALLOWED))

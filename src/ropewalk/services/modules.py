@@ -18,6 +18,7 @@ from .memories import Memories
 from .sessions import Sessions
 from .states import States
 from .threads import Threads
+from .trail import Trail
 
 if TYPE_CHECKING:
     from ..domain.thread import Thread
@@ -48,6 +49,7 @@ class Modules:
             Branching(desk, lineage, history=self.history, checkpoints=self.checkpoints),
             history=self.history,
             checkpoints=self.checkpoints,
+            trail=Trail(desk),
             session_exists=SessionStore(*parts, space=desk.space).exists,
         )
         self.states = States(desk, grove, lineage, self.threads, desk.sealer.values)

@@ -13,23 +13,30 @@ from .catalog import Catalog
 from .desk import Desk
 from .fence import Fence, outside
 from .grants import Grants
+from .lease import Coat, HeldLease
+from .leases import DEFAULT_TTL, Leases
 from .migration.manager import Migrations
 from .modules import Modules
 from .reach import Reach
 from .refusal import no_manager, no_owner
 from .retention import Retention, RetentionTask
+from .run import ActiveRun
+from .runs import Driving, Runs
 from .sharing import Shared
 from .spaces import Spaces
 from .unit import Unit
 from .watching import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from datetime import timedelta
     from types import TracebackType
+    from typing import Any, Unpack
 
     from ..domain.change import Commit
     from ..domain.health import Health
+    from ..domain.lease import WhenBusy
     from ..domain.ports import Backend, Capability, Clock, Sealer
 
 
@@ -38,6 +45,7 @@ class Storage(Modules):
 
     `sessions`, `threads`, `history`, `checkpoints` are the managers, `records` the plain ones;
     `catalog` answers for lists and look-ups, `migrations` bring what other stores hold.
+    `lease` and `run` let one at a time do something, `leases` and `runs` show who does.
     `watch` tells what is committed, `consumers` work through it, `retention` says how much is kept.
     A handle sees one space. That of `ropewalk.open()` manages all of them by `spaces`, and its
     `space()` gives handles that are confined to one. `grants` and `shared()` are for what one
@@ -73,6 +81,8 @@ class Storage(Modules):
         self.retention = Retention(self._desk, reach=reach)
         self._trimming = RetentionTask(self.retention, keep_feed) if keep_feed else None
         super().__init__(self._desk)
+        self.leases: Leases[Storage] = Leases(self._desk, handle=self._held)
+        self.runs: Runs[Storage] = Runs(self._desk, self.leases, check_thread=self.threads.get)
         self.migrations = Migrations(self._desk, forget=self._forget_trees)
 
     async def open(self) -> Self:
@@ -141,7 +151,9 @@ class Storage(Modules):
         await part.grants()
         return self._handle(part, space, Reach.GRANTS)
 
-    def _handle(self, backend: Backend, space: str, reach: Reach) -> Storage:
+    def _handle(
+        self, backend: Backend, space: str, reach: Reach, *, ground: Backend | None = None
+    ) -> Storage:
         desk = self._desk
         return Storage(
             backend,
@@ -150,7 +162,7 @@ class Storage(Modules):
             space=space,
             actor=desk.actor,
             relocate=self._relocate,
-            ground=self._ground,
+            ground=ground or self._ground,
             reach=reach,
         )
 
@@ -163,6 +175,62 @@ class Storage(Modules):
     def unit(self) -> Unit:
         """Begin a unit of work: `async with storage.unit() as unit:`."""
         return Unit(self._desk)
+
+    def lease(
+        self,
+        name: str,
+        *,
+        ttl: float = DEFAULT_TTL,
+        wait: float | None = None,
+        when_busy: WhenBusy | str | None = None,
+        owner: str | None = None,
+        cancel_when_lost: bool = False,
+    ) -> AbstractAsyncContextManager[HeldLease[Storage]]:
+        """Be the only one: `async with storage.lease("thread:t-1", ttl=30) as lease:`.
+
+        What is written by `lease.storage` or `lease.unit()` goes through only while the lease is
+        held. It is renewed in the background, and expires `ttl` seconds after its holder died or
+        was paused. Where somebody has it, `when_busy` decides: `reject` (the default), `wait` in
+        turn, for `wait` seconds at most, `interrupt` its holder and wait, or `take_over`. With
+        `cancel_when_lost`, the block is cancelled when the lease is lost, and raises `Conflict`.
+
+        Raises `Unavailable` with the code `busy`, naming the holder, where it is not granted. It
+        keeps out only whoever asks for it: other handles write as ever.
+        """
+        return self.leases.hold(
+            name,
+            ttl=ttl,
+            wait=wait,
+            when_busy=when_busy,
+            owner=owner,
+            cancel_when_lost=cancel_when_lost,
+        )
+
+    def run(
+        self,
+        thread_id: str,
+        *,
+        workflow_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        id: str | None = None,
+        **driving: Unpack[Driving],
+    ) -> AbstractAsyncContextManager[ActiveRun[Storage]]:
+        """Drive a workflow on a thread: `async with storage.run("t-1", workflow_id="w") as run:`.
+
+        The run is written down, the lease of its thread is held, `run.step()` does things once.
+        At the end it is done, or failed where an exception left the block; if the process dies,
+        `runs.orphaned()` finds it, and `runs.resume()` goes on behind its last step. `driving`
+        is what `lease` takes. Raises `NotFound` for an unknown thread, `Unavailable` with the code
+        `busy` where somebody drives the thread, and `Conflict` where `id` is taken.
+        """
+        return self.runs.begin(
+            thread_id, workflow_id=workflow_id, metadata=metadata, id=id, **driving
+        )
+
+    def _held(self, coat: Coat) -> Storage:
+        """Return this handle over the back end as the holder of a lease sees it."""
+        backend = coat(self._desk.backend)
+        return self._handle(backend, self._desk.space, self._reach, ground=coat(self._ground))
 
     async def ping(self) -> Health:
         """Say whether the store does all it promises, and why not."""

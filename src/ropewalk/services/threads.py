@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .desk import Desk
     from .history import History
     from .lineage import Lineage
+    from .trail import Trail
 
 WHAT: Final = "thread"
 
@@ -49,6 +50,7 @@ class Threads:
         *,
         history: History,
         checkpoints: Checkpoints,
+        trail: Trail,
         session_exists: Callable[[str], Awaitable[bool]],
     ) -> None:
         """Work at `desk` with the services that know the other modules."""
@@ -57,6 +59,7 @@ class Threads:
         self._branching = branching
         self._history = history
         self._checkpoints = checkpoints
+        self._trail = trail
         self._session_exists = session_exists
         self._store = ThreadStore(desk.backend, desk.sealer, space=desk.space)
 
@@ -306,7 +309,7 @@ class Threads:
         return await self._branching.tree(root_id, family)
 
     async def delete(self, thread_id: str, *, cascade: Cascade | str = Cascade.RESTRICT) -> None:
-        """Delete a thread with its history, checkpoints, branches and snapshots.
+        """Delete a thread with its history, checkpoints, branches, snapshots and runs.
 
         Under `restrict`, raises `Conflict` where it has forks; under `all`, deletes the forks as
         well. `detach` is refused: a fork cannot live without what it continues.
@@ -359,6 +362,8 @@ class Threads:
             async for removal in self._checkpoints.delete_of(id_):
                 yield removal
             async for removal in self._branching.delete_of(id_):
+                yield removal
+            async for removal in self._trail.delete_of(id_):
                 yield removal
         for id_ in reversed(ids):
             yield self._store.remove(id_)

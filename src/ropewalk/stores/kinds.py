@@ -33,6 +33,11 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
         "migration": "storage.migrations.run",
         "migration_step": "storage.migrations.run",
         "migrated": "storage.migrations.run",
+        "lease": "storage.lease",
+        "fence": "storage.lease",
+        "ticket": "storage.lease",
+        "run": "storage.run",
+        "step": "storage.run",
         "consumer": "storage.consumers.open",
         "space": "storage.spaces.create",
         "grant": "storage.grants.give",
@@ -43,6 +48,7 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
 INNER: Final = frozenset(
     {
         *("node", "family", "head", "dictionary", "secret", "write", "vector"),
+        *("lease", "fence", "ticket", "step"),
         *("space", "grant", "migration_step", "migrated", "consumer"),
     }
 )
