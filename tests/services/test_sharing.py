@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ropewalk.backends.memory import MemoryBackend
-from ropewalk.domain.change import ABSENT, Batch, Check, Delete, Put
+from ropewalk.domain.change import ABSENT, Applied, Batch, Check, Delete, Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Conflict, Denied
 from ropewalk.domain.grant import Grant, Mode, Scope
@@ -22,6 +22,7 @@ from ropewalk.domain.query import Condition, Order, Query
 from ropewalk.domain.record import Key, Record
 from ropewalk.domain.seen import Counted, Seen
 from ropewalk.domain.tally import tally_records
+from ropewalk.layers.base import Layer
 from ropewalk.services.sharing import Shared
 from ropewalk.stores.grants import GRANT, TO
 from ropewalk.testing.strategies import FEW
@@ -286,6 +287,85 @@ async def test_what_is_hidden_can_be_expected_to_be_absent() -> None:
             await shared.apply(Batch((put, check)))
     with pytest.raises(Denied, match="choose another id"):
         await shared.apply(Batch((Delete(key=hidden),)))
+
+
+async def test_lists_of_several_scopes_are_one() -> None:
+    """What is covered for different reasons comes in one order, in both directions."""
+    sides = [("message", "s1"), ("note", None), ("session", None), ("message", "s2")]
+    written = [
+        Put(key=Key("a", kind, "s1" if kind == "session" else f"{n}{side}"), session_id=session_id,
+            created_at=n * 4 + side)
+        for n in range(5)
+        for side, (kind, session_id) in enumerate(sides)
+        if kind != "session" or n == 3
+    ]  # fmt: skip
+    store = await filled(
+        written, [(Scope(session_id="s1"), Mode.READ), (Scope(kind="note"), Mode.READ)]
+    )
+    shared = Shared(store, space="a", to="me")
+    expected = [put.created_at for put in written if put.session_id != "s2"]
+    for order in (Order(), Order(descending=True)):
+        query = Query(space="a", kinds=("message", "note", "session"), order=order)
+        assert expected == [record.created_at async for record in shared.scan(query)]
+        limited = shared.scan(replace(query, limit=4))
+        assert expected[:4] == [record.created_at async for record in limited]
+        expected.reverse()
+
+
+async def test_pending_writes_go_by_their_thread() -> None:
+    """They name no session; one of a thread that belongs to another session looks absent."""
+    threads = [Put(key=Key("a", "thread", f"t{n}"), session_id=f"s{n}") for n in (1, 2)]
+    writes = [Put(key=Key("a", "write", f"w{n}"), thread_id=f"t{n}") for n in (1, 2)]
+    store = await filled([*threads, *writes], [(Scope(session_id="s1"), Mode.WRITE)])
+    shared = Shared(store, space="a", to="me")
+    keys = [put.key for put in writes]
+
+    found = await shared.get(keys)
+
+    assert [keys[0], None] == [record and record.key for record in found]
+    listed = [record.key async for record in shared.scan(Query(space="a", kinds=("write",)))]
+    assert [keys[0]] == listed
+    new = Key("a", "write", "new")
+    for change in (Put(key=keys[1]), Delete(key=keys[1]), Put(key=new, thread_id="t2"),
+                   Put(key=new)):  # fmt: skip
+        with pytest.raises(Denied):
+            await shared.apply(Batch((change,)))
+    await shared.apply(Batch((Put(key=new, thread_id="t1"), Delete(key=keys[0]))))
+    assert [new] == [record.key async for record in shared.scan(Query(space="a", kinds=("write",)))]
+
+
+class _Quick(Layer):
+    """A store in which somebody is quicker, once, after a look and before the write."""
+
+    def __init__(self, below: Backend, change: Put) -> None:
+        super().__init__(below)
+        self._change: Put | None = change
+
+    async def apply(self, batch: Batch) -> Applied:
+        """Write what the quicker one writes, and then the batch."""
+        if self._change is not None:
+            change, self._change = self._change, None
+            await self.below.apply(Batch((change,)))
+        return await self.below.apply(batch)
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("removes", [True, False])
+async def test_nothing_is_taken_over_in_between(there: bool, removes: bool) -> None:
+    """A record that came, or left the session, after it was looked at is not overwritten."""
+    key = Key("a", "note", "n")
+    before = [Put(key=key, session_id="s1")] if there else []
+    store = await filled(before, [(Scope(session_id="s1"), Mode.WRITE)])
+    theirs = Put(key=key, session_id="s2", body=b"theirs")
+    shared = Shared(_Quick(store, theirs), space="a", to="me")
+    change = Delete(key=key) if removes else Put(key=key, session_id="s1", body=b"mine")
+
+    with pytest.raises(Denied, match="is taken by something that no grant covers"):
+        await shared.apply(Batch((change,)))
+
+    [kept] = await store.get([key])
+    assert kept is not None
+    assert ("s2", b"theirs") == (kept.session_id, kept.body)
 
 
 async def test_a_long_scan_ends_with_its_grant() -> None:
