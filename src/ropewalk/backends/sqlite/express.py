@@ -38,6 +38,9 @@ _MOST_CHANGES: Final = 16
 _MOST_BYTES: Final = 64 * 1024
 """A batch of more is written by the thread."""
 
+_SLOW: Final = 4
+"""What takes so many budgets, again and again, is kept off the loop for a while."""
+
 _WRITING: Final = "apply"
 """The shape of every batch."""
 
@@ -63,7 +66,7 @@ class Express:
         self._seats = writer.seats
         self._budget = budget
         self._writes = writes
-        self._pace = Pace(2 * budget)
+        self._pace = Pace(_SLOW * budget)
         self._turn = Turn(budget, at_end=self._at_end, lost=self._abandon)
         self._lock = threading.Lock()
         self._closed = False
@@ -204,25 +207,27 @@ class Express:
                 lane.hand_over(wanted[done:])
 
     def _read_parked(self) -> None:
+        """Do what was parked, in order, until it is late, but one read at least."""
+        until = self._turn.until
         now = time.perf_counter()
-        while now < self._turn.until:
+        while True:
             with self._lock:
                 if not self._parked:
                     break
                 read, lane, shape = self._parked.popleft()
-            if not read.abandoned():
-                try:
-                    done = self._look(read.run, shape, now)
-                except BaseException:
-                    # Nobody shall wait for ever: the thread tells what it comes to.
-                    lane.hand_over([read])
-                    raise
-                now = time.perf_counter()
+            done = None
+            try:
+                done = None if read.abandoned() else self._look(read.run, shape, now)
+            finally:
+                # What a thread comes to instead is told; nobody shall wait for ever.
                 if done is None:
                     lane.hand_over([read])
-                    continue
+            if done is not None:
                 read.settle()
-            lane.gate.leave(0)
+                lane.gate.leave(0)
+            now = time.perf_counter()
+            if now >= until:
+                break
         for seat in self._seats:
             seat.let_go()
 
