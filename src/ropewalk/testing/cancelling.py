@@ -85,16 +85,20 @@ class _Counted(Coroutine[Any, Any, T]):
 
 
 async def cancelled_at(
-    work: Coroutine[Any, Any, T], point: int, moment: Moment = Moment.EARLY
+    work: Coroutine[Any, Any, T],
+    point: int,
+    moment: Moment = Moment.EARLY,
+    *,
+    patience: float = DEADLINE,
 ) -> Ended[T]:
     """Do `work`, and cancel it at its nth wait (from 1); say how it ended.
 
     Waits of tasks that the work makes are their own and not counted. Raises what the work raises,
-    and `AssertionError` where it hangs or swallows the cancellation.
+    and `AssertionError` where it has not ended after `patience` seconds, or went on to its end.
     """
     counted = _Counted(work, point, moment)
     task = counted.task = asyncio.create_task(counted)
-    done, _ = await asyncio.wait([task], timeout=DEADLINE)
+    done, _ = await asyncio.wait([task], timeout=patience)
     ended: Ended[T] = Ended(point, moment, was_cancelled=counted.struck)
     if not done:
         task.cancel()
@@ -110,20 +114,24 @@ async def cancelled_at(
 
 
 async def cancel_everywhere(
-    begin: Callable[[], Coroutine[Any, Any, T]], after: Callable[[Ended[T]], Awaitable[None]]
+    begin: Callable[[], Coroutine[Any, Any, T]],
+    after: Callable[[Ended[T]], Awaitable[None]],
+    *,
+    patience: float = DEADLINE,
 ) -> int:
     """Begin work again and again, cancel it at its 1st wait, its 2nd, and so on, to its end.
 
-    Each wait is broken off in two ways (`Moment`). After each time no task may be left behind,
-    and `after` looks at what the work did. Returns how often it was cancelled.
+    Each wait is broken off in two ways (`Moment`). After each time no task may be left behind
+    for longer than `patience` seconds, and `after` looks at what the work did. Returns how often
+    it was cancelled.
     """
     cancelled = 0
     for moment in Moment:
         for point in count(1):
             assert point < MOST_POINTS, "the work does not end"
             before = asyncio.all_tasks()
-            ended = await cancelled_at(begin(), point, moment)
-            await _alone_again(before, ended)
+            ended = await cancelled_at(begin(), point, moment, patience=patience)
+            await _alone_again(before, ended, patience)
             await after(ended)
             if not ended.was_cancelled:
                 break
@@ -131,9 +139,9 @@ async def cancel_everywhere(
     return cancelled
 
 
-async def _alone_again(before: set[asyncio.Task[Any]], ended: Ended[T]) -> None:
+async def _alone_again(before: set[asyncio.Task[Any]], ended: Ended[T], patience: float) -> None:
     """Wait until no task is there that was not there before: cleaning up may take a while."""
-    deadline = monotonic() + DEADLINE
+    deadline = monotonic() + patience
     while left := asyncio.all_tasks() - before:
         assert monotonic() < deadline, f"{ended}: {left} never end"
-        await asyncio.wait(left, timeout=1)
+        await asyncio.wait(left, timeout=patience / 10)
