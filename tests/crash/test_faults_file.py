@@ -148,7 +148,7 @@ async def test_any_call_of_an_open_store_may_fail(
         quiet = 0 if hits else quiet + 1
         if quiet > 3:
             break
-    assert nth > 10
+    assert nth > 4
     assert (State.HEALTHY, ()) == ((health := await store.ping()).state, health.reasons)
     await store.close()
     await _look(home / "store", 2 * nth)
