@@ -87,7 +87,7 @@ async def test_a_folder_that_vanishes(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_became_something_else(tmp_path: Path) -> None:
-    """Where a file stands in the place of the folder, `ping` says so and raises nothing."""
+    """Where a file stands in the place of the folder, nothing is kept, and `ping` says so."""
     home = tmp_path / "home"
     home.mkdir()
     async with _opened(home / "store.db") as store:
@@ -97,6 +97,8 @@ async def test_a_folder_that_became_something_else(tmp_path: Path) -> None:
         health = await store.ping()
         assert (State.DOWN, 1) == (health.state, len(health.reasons))
         assert "let its folder be there" in health.reasons[0]
+        with pytest.raises(Unavailable, match="bring it back"):
+            await write(store, put("a", b"new"))
         home.unlink()
         (tmp_path / "away").rename(home)
         assert State.HEALTHY is (await store.ping()).state

@@ -48,11 +48,14 @@ class Lookout:
 
 
 def file_identity(path: str) -> tuple[int, int] | None:
-    """Return what tells one file from another under the same name, `None` where there is none."""
+    """Return what tells one file from another under the same name, `None` where none is to be seen.
+
+    That is so, too, where a folder above was closed to this user, or became something else.
+    """
     try:
         # Before every transaction: a `Path` would take three times as long.
         status = os.stat(path)  # noqa: PTH116
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     return status.st_dev, status.st_ino
 
