@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 
@@ -12,6 +13,7 @@ from ropewalk.domain.change import MAX_FENCES, Batch, Check, Delete
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from ropewalk.domain.limits import MAX_BATCH_CHANGES
+from ropewalk.domain.memory import Name
 from ropewalk.domain.record import Key
 from ropewalk.services.lease import HeldLease
 from ropewalk.services.storage import Storage
@@ -83,6 +85,38 @@ async def test_a_paused_holder_writes_nothing(storage: Storage, clock: FrozenClo
         assert "'next' holds it now with token 2" in error.message
 
     assert {"fence": 1, "note": 1} == await storage.kinds()
+
+
+async def test_no_module_writes_without_the_lease(storage: Storage) -> None:
+    """Whatever way is taken, the error is the same, and nobody tries again in vain."""
+    await storage.threads.create(id="t")
+    async with storage.lease(NAME) as held:
+        late = held.storage
+        await storage.leases.release(NAME, force=True)
+        before = await storage.kinds()
+        ways: dict[str, Callable[[], Awaitable[object]]] = {
+            "create": lambda: late.sessions.create(id="s"),
+            "update": lambda: late.threads.update("t", title="late"),
+            "ensure": lambda: late.threads.ensure("u"),
+            "fork": lambda: late.threads.fork("t"),
+            "message": lambda: late.history.add_message(
+                thread_id="t", role="user", content="late", idempotency_key="k"
+            ),
+            "save": lambda: late.checkpoints.save("t", {"late": True}),
+            "append": lambda: late.checkpoints.append("t", {"late": [1]}),
+            "memory": lambda: late.memories.write([late.memories.draft(Name(("n",), "k"), {})]),
+            "record": lambda: late.records.save({"id": "late", "type": "note"}),
+            "lease": lambda: late.lease("other").__aenter__(),
+            "delete": lambda: late.threads.delete("t"),
+        }
+        for way, write in ways.items():
+            begun = monotonic()
+            with pytest.raises(Conflict) as caught:
+                await write()
+            assert "lease_lost" == caught.value.code, way
+            assert monotonic() < begun + 5, way
+        assert before == await storage.kinds()
+    assert "" == (await storage.threads.get("t")).title
 
 
 async def test_who_takes_over_shuts_the_other_out(storage: Storage) -> None:

@@ -15,6 +15,9 @@ MIN_TTL: Final = 0.02
 MAX_TTL: Final = 31 * 24 * 3_600.0
 """Longest time to live of a lease, in seconds: so long nobody gets on if its holder dies."""
 
+LEASE_LOST: Final = "lease_lost"
+"""The code of the `Conflict` for a write without the lease: to try again is of no use."""
+
 _MICROS: Final = 1_000_000
 
 

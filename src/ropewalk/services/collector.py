@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 from ..domain.change import Delete, Put
 from ..domain.checkpoint import Collected
 from ..domain.errors import Conflict
+from ..domain.lease import LEASE_LOST
 from ..domain.query import Condition, Query
 from ..domain.record import Key
 from ..stores.base import Find
@@ -110,7 +111,9 @@ class Collector:
                 return None
             try:
                 await self._desk.commit([Put(key=key, expect=record.version)])
-            except Conflict:
+            except Conflict as error:
+                if error.code == LEASE_LOST:
+                    raise
                 continue
             self._grove.forest.note_generation(key.id, None)
             return record.version
@@ -222,7 +225,9 @@ class Collector:
         key = self._grove.forest.family_key(family)
         try:
             await self._desk.commit([Delete(key=key, expect=generation)])
-        except Conflict:
+        except Conflict as error:
+            if error.code == LEASE_LOST:
+                raise
             return
         self._grove.forest.note_generation(family, None)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from ..domain.change import Put
 from ..domain.errors import Conflict, Corrupt, Invalid
+from ..domain.lease import LEASE_LOST
 from ..domain.ports import Dictionary
 from ..domain.query import NEWEST_FIRST, Query
 from ..domain.record import Key
@@ -110,7 +111,9 @@ class Forest:
             put = Put(key=key, body=sealed.body, seal=sealed.seal, expect=0, version=version)
             try:
                 await self._desk.commit([put])
-            except Conflict:
+            except Conflict as error:
+                if error.code == LEASE_LOST:
+                    raise
                 return await self._read_secret()
             return secret
         return self._desk.sealer.unpack(record)

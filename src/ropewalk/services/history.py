@@ -20,6 +20,7 @@ from ..domain.history import (
     TokenUsage,
     ToolCall,
 )
+from ..domain.lease import LEASE_LOST
 from ..domain.money import Money, to_nanos
 from ..domain.query import NEWEST_FIRST, OLDEST_FIRST
 from ..domain.record import check_name
@@ -242,8 +243,8 @@ class History(Statistics):
         entry = replace(entry, session_id=await self._lineage.session_of(thread_id, session_id))
         try:
             await self.adopt(cast("Entry", entry))
-        except Conflict:
-            if key is None:
+        except Conflict as error:
+            if key is None or error.code == LEASE_LOST:
                 raise
             return await self._first(entry)
         return entry

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from ..domain.errors import Conflict, RopewalkError, Unavailable
-from ..domain.lease import Lease
+from ..domain.lease import LEASE_LOST, Lease
 from ..stores.leases import LeaseStore
 from .acquisition import PATIENCE, give_back
 from .fenced import Fenced
@@ -185,7 +185,7 @@ class HeldLease(Generic[H]):
         )
         return Conflict(
             message,
-            code="lease_lost",
+            code=LEASE_LOST,
             key=self._store.key(self.name),
             lease=self.name,
             token=self.token,

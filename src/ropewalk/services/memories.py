@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from ..domain.change import Delete, Put
 from ..domain.errors import Conflict
+from ..domain.lease import LEASE_LOST
 from ..domain.memory import Memory, Name, namespace_of, path_of
 from ..domain.moment import to_micros
 from ..domain.query import Condition, Order, Query
@@ -156,8 +157,8 @@ class Memories:
                 return
             try:
                 await self._desk.commit(puts)
-            except Conflict:
-                if attempt == ATTEMPTS:
+            except Conflict as error:
+                if attempt == ATTEMPTS or error.code == LEASE_LOST:
                     raise
             else:
                 return
@@ -190,7 +191,9 @@ class Memories:
         ]
         try:
             await self._desk.commit(changes)
-        except Conflict:
+        except Conflict as error:
+            if error.code == LEASE_LOST:
+                raise
             if len(ids) == 1:
                 return 0
             return sum([await self._sweep([id_]) for id_ in ids])

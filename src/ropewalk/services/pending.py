@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..domain.checkpoint import CheckpointHeader, Write
 from ..domain.errors import Conflict
+from ..domain.lease import LEASE_LOST
 from ..domain.moment import from_micros
 from ..domain.query import Condition, Order
 from ..stores.base import Find
@@ -73,9 +74,9 @@ class Pending:
                 return
             try:
                 await growth.finish(puts)
-            except Conflict:
+            except Conflict as error:
                 # Somebody wrote one of them in between: those that are there stay.
-                if replace or attempt == ATTEMPTS:
+                if replace or attempt == ATTEMPTS or error.code == LEASE_LOST:
                     raise
                 await wait_after(attempt)
             else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ..domain.change import Delete
 from ..domain.checkpoint import CheckpointHeader, CleanupPolicy, CleanupReport
 from ..domain.errors import Conflict
+from ..domain.lease import LEASE_LOST
 from ..domain.moment import to_micros
 from ..domain.query import NEWEST_FIRST, Query
 from ..domain.thread import Position, Segment
@@ -232,8 +233,8 @@ class Pruner:
                     await self._check_standing(plan.thread_id, ids)
                     await self._desk.commit_in_parts(self._removals(plan, ids))
                     done.doomed |= {id_: plan.doomed[id_] for id_ in ids}
-            except Conflict:
-                if attempt == ATTEMPTS:
+            except Conflict as error:
+                if attempt == ATTEMPTS or error.code == LEASE_LOST:
                     raise
             else:
                 done.kept = plan.kept

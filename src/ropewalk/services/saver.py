@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..domain.change import Change, Check, Put
 from ..domain.checkpoint import Checkpoint, CheckpointHeader
 from ..domain.errors import Conflict, Invalid
+from ..domain.lease import LEASE_LOST
 from ..trees.weigh import is_light
 from .lineage import stretches
 from .manager import ATTEMPTS, missing
@@ -215,7 +216,8 @@ class Saver:
             try:
                 return await once()
             except Conflict as error:
-                if error.facts.get("key") == own or attempt == ATTEMPTS:
+                final = error.code == LEASE_LOST or error.facts.get("key") == own
+                if final or attempt == ATTEMPTS:
                     raise
             await wait_after(attempt)
             attempt += 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ..domain.change import Change, Check, Put
 from ..domain.checkpoint import CheckpointHeader
 from ..domain.errors import Conflict
+from ..domain.lease import LEASE_LOST
 from ..domain.query import AnyOf, Condition, Order
 from ..stores.base import Find, check_metadata
 from .manager import ATTEMPTS
@@ -96,10 +97,10 @@ class States:
             plant = await self._planter.plant(dict(state), family=thread.root_id, parent=parent)
             try:
                 return await self._put(header, plant, thread, parent)
-            except Conflict:
+            except Conflict as error:
                 # Somebody changed the thread, or removed the parent: look at both again.
                 self._known.forget(thread_id, parent_id)
-                if attempt == ATTEMPTS:
+                if attempt == ATTEMPTS or error.code == LEASE_LOST:
                     raise
             await wait_after(attempt)
         message = f"thread {thread_id!r} is written to by too many at once; try again"

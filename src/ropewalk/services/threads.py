@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..domain.cascade import Cascade
 from ..domain.errors import Conflict, Invalid
+from ..domain.lease import LEASE_LOST
 from ..domain.query import Condition, Order
 from ..domain.record import check_name
 from ..domain.thread import Node, Thread, ThreadStatus
@@ -115,7 +116,9 @@ class Threads:
             return found
         try:
             return await self.create(id=thread_id)
-        except Conflict:
+        except Conflict as error:
+            if error.code == LEASE_LOST:
+                raise
             return await self.get(thread_id)
 
     async def update(
