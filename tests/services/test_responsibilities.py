@@ -19,6 +19,7 @@ from ropewalk.stores.history import HistoryStore
 from ropewalk.stores.kinds import DOORS
 from ropewalk.stores.leases import FENCE, LeaseStore, TicketStore
 from ropewalk.stores.memories import MemoryStore, VectorStore
+from ropewalk.stores.policies import PolicyStore
 from ropewalk.stores.runs import RunStore, StepStore
 from ropewalk.stores.sessions import InteractionStore, SessionStore
 from ropewalk.stores.spaces import SpaceStore
@@ -42,6 +43,7 @@ MODULES: dict[str, set[str]] = {
     "leases": {*LeaseStore.kinds, *TicketStore.kinds, FENCE},
     "runs": {*RunStore.kinds, *StepStore.kinds},
     "consumers": set(ConsumerStore.kinds),
+    "policies": set(PolicyStore.kinds),
     "spaces": set(SpaceStore.kinds),
     "grants": set(GrantStore.kinds),
 }
@@ -90,7 +92,6 @@ ALLOWED: dict[str, set[str]] = {
     "schemas": set(),
     "training": set(),
     "dependants": set(),
-    "intake": set(),
 }
 
 

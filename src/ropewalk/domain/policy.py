@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, TypeAlias, cast
 
 from .errors import Invalid
@@ -87,6 +88,16 @@ class Merge:
 
 Policy: TypeAlias = Reject | Retry | LastWins | FirstWins | Merge
 
+
+def check_policy(policy: object) -> None:
+    """Raise `Invalid` for anything that is neither a policy nor `None`."""
+    if policy is not None and not isinstance(policy, Policy):
+        message = (
+            f"policy must be Reject(), Retry(), LastWins(), FirstWins() or Merge(), not {policy!r}"
+        )
+        raise Invalid(message, code="bad_type", field="policy")
+
+
 _PLAIN: Final[Mapping[str, type[Reject | LastWins | FirstWins]]] = {
     "reject": Reject,
     "last_wins": LastWins,
@@ -117,6 +128,16 @@ class Decision:
         """The places that both sides had changed, each with what decided."""
         alone = ("ours", "theirs", "same")
         return {choice.path: choice.how for choice in self.choices if choice.how not in alone}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindPolicy:
+    """The policy that a space keeps for one kind of record; `id` is the kind, or `*`."""
+
+    id: str
+    policy: Policy
+    created_at: datetime
+    version: int = 1
 
 
 def as_names(policy: Policy) -> dict[str, Any]:

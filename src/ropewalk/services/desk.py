@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..domain.change import Applied, Batch, Change
 from ..domain.limits import MAX_BATCH_CHANGES
@@ -13,7 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from ..domain.policy import Policy
     from ..domain.ports import Backend, Clock, Sealer
+
+
+PolicyOf: TypeAlias = Callable[[str], Awaitable["Policy | None"]]
+
+
+async def _no_policy(kind: str) -> Policy | None:  # noqa: ARG001 (nobody has set one)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,8 @@ class Desk:
     clock: Clock
     space: str
     actor: str = ""
+    policy_of: PolicyOf = _no_policy
+    """Which policy holds for a kind of record where a call names none."""
 
     async def commit(self, changes: Iterable[Change]) -> Applied:
         """Apply changes as one batch, all or nothing, in the name of this desk's actor."""

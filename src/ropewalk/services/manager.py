@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from ..domain.errors import Conflict, Invalid, NotFound
+from ..domain.errors import Invalid, NotFound
 from ..domain.moment import to_micros
+from ..domain.policy import Policy, Reject, Retry
 from ..domain.query import AnyOf, Condition
+from .settling import Settling, apart, check_how, seen_of, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,23 +63,65 @@ async def change(
     edit: Callable[[V], V],
     *,
     expected_version: int | None,
+    how: Settling[V] | None = None,
 ) -> V:
     """Read, edit and write one entity, and return it as it is now.
 
-    With `expected_version`, raises `Conflict` where it has another. Without, a change made by
-    somebody else in between is not lost: the edit is made again on top of it.
+    With `expected_version` or a base in `how`, raises `Conflict` where it has another, unless a
+    policy says otherwise. Without, a change made by somebody else in between is not lost: the
+    edit is made again on top of it.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        old = await get(desk, store, what, id_)
-        expect = old.version if expected_version is None else expected_version
-        try:
-            await desk.commit([await store.put(edit(old), expect=expect)])
-        except Conflict:
-            if expected_version is not None or attempt == ATTEMPTS:
-                raise
-            continue
-        break
+    how = how or {}
+    check_how(how)
+    seen = seen_of(how, expected_version)
+
+    async def policy() -> Policy:
+        given = how.get("policy")
+        if given is None and seen is not None:
+            return await desk.policy_of(store.kinds[0]) or Reject()
+        return given or Retry()
+
+    await settle(
+        _EntityPlace(desk, store, what, id_),
+        lambda present: edit(_present(present)),
+        seen=seen,
+        base=how.get("base"),
+        policy=policy,
+        decided=how.get("decided"),
+    )
     return await get(desk, store, what, id_)
+
+
+class _EntityPlace(Generic[V]):
+    """Where one entity stands; raises `NotFound` where there is none."""
+
+    def __init__(self, desk: Desk, store: EntityStore[V], what: str, id_: str) -> None:
+        self._desk = desk
+        self._store = store
+        self._what = what
+        self._id = id_
+        self.key = store.key(id_)
+
+    async def look(self) -> tuple[V | None, int]:
+        entity = await get(self._desk, self._store, self._what, self._id)
+        return entity, entity.version
+
+    def apart(self, value: V) -> dict[str, Any]:
+        return apart(value)
+
+    def together(self, present: V, merged: dict[str, Any]) -> V:
+        return replace(present, **merged)  # type: ignore[type-var]
+
+    async def write(self, value: V, *, expect: int) -> int:
+        applied = await self._desk.commit([await self._store.put(value, expect=expect)])
+        return applied.versions[0]
+
+
+def _present(entity: V | None) -> V:
+    if entity is None:  # a base that the caller handed in is there, and so is what was looked for
+        message = "an entity is changed on the basis of one that was read"
+        raise Invalid(message, code="bad_base", field="base")
+    return entity
 
 
 def pick(**given: Any) -> dict[str, Any]:  # noqa: ANN401 (fields of any type)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..stores.records import RecordStore
 from ..stores.sessions import SessionStore
 from ..stores.threads import ThreadStore
 from .branching import Branching
@@ -15,6 +14,7 @@ from .grove import Grove
 from .history import History
 from .lineage import Lineage
 from .memories import Memories
+from .records import Records
 from .sessions import Sessions
 from .states import States
 from .threads import Threads
@@ -36,7 +36,7 @@ class Modules:
         """Put the managers together over `desk`."""
         parts = desk.backend, desk.sealer
         lineage = Lineage(desk, ThreadStore(*parts, space=desk.space))
-        self.records = RecordStore(*parts, desk.clock, space=desk.space)
+        self.records = Records(desk)
         self.memories = Memories(desk)
         self.consumers = Consumers(desk)
         self.history = History(desk, lineage)

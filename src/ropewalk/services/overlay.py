@@ -18,7 +18,7 @@ from ..domain.change import (
     Stamp,
     decide,
 )
-from ..domain.errors import Invalid
+from ..domain.errors import Conflict, Invalid
 from ..domain.limits import MAX_BATCH_CHANGES
 from ..domain.seen import Counted, Seen
 from .reads import Reads
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..domain.ports import Backend, Clock
-    from ..domain.record import Key
+    from ..domain.record import Key, Record
 
 
 class Overlay(View):
@@ -48,6 +48,8 @@ class Overlay(View):
         self._is_inner = is_inner
         self._fences: dict[Key, Check] = {}
         self._applied: dict[str, Applied] = {}
+        self.versions: Mapping[Key, int] = {}
+        """The versions of what was applied, once it was."""
         self.steps = 0
         """How often something was gathered."""
 
@@ -128,6 +130,18 @@ class Overlay(View):
             record = replace(record, version=base + 1)
         self._changes[key] = Pending(base, record, ensure, carried)
 
+    async def holds(self) -> bool:
+        """Tell whether everything that was read below is still so."""
+        seen = self.reads.seen()
+        checks = tuple(self.reads.checks(without=(), seen=seen))
+        if not checks and not seen:
+            return True
+        try:
+            await self._base.apply(Batch(checks, seen=seen))
+        except Conflict:
+            return False
+        return True
+
     def _standing_fences(self) -> list[Check]:
         """Return the checks of labels that the versions of what was read do not stand for."""
         standing: list[Check] = []
@@ -137,6 +151,27 @@ class Overlay(View):
             else:
                 standing.append(fence)
         return standing
+
+    @property
+    def pending(self) -> Mapping[Key, Pending]:
+        """What will become of each key that was changed."""
+        return self._changes
+
+    def rebase(self, key: Key, version: int, *, record: Record | None, is_kept: bool) -> None:
+        """Let a change expect `version` and write `record`, or nothing where what is there is kept.
+
+        What was read of this key counts as read at that version from now on.
+        """
+        self.steps += 1
+        self.reads.rebase(key, version)
+        if is_kept:
+            del self._changes[key]
+            self.reads.forget(key)
+            return
+        known = self._changes[key]
+        if record is not None and known.carried is None:
+            record = replace(record, version=version + 1)
+        self._changes[key] = replace(known, base=version, record=record)
 
     @property
     def is_empty(self) -> bool:
@@ -165,6 +200,8 @@ class Overlay(View):
         if changes or self.reads.spans_moments or (self._is_inner and (checks or seen)):
             batch = Batch((*changes, *checks), id=id, actor=actor, seen=seen)
             applied = await self._base.apply(batch)
+            keys = (change.key for change in batch.changes)
+            self.versions = dict(zip(keys, applied.versions, strict=True))
             return applied if changes else None
         return None
 

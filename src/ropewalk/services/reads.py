@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..domain.query import Query
     from ..domain.record import Key, Record
 
+STALE: Final = "stale"
+"""The code of a conflict within a unit of work: only the whole unit can be run again."""
+
 TIMELESS: Final = frozenset({NODE, DICTIONARY})
 """Kinds whose ids say what the records hold: a unit that read one need not expect anything."""
 
@@ -98,7 +101,7 @@ class Reads:
                     f"{key} was changed by somebody else during this unit of work; run it again"
                 )
                 actual = record.version if record else ABSENT
-                raise Conflict(message, code="version", key=key, actual=actual)
+                raise Conflict(message, code=STALE, key=key, actual=actual)
             if known is None or known.body is not None:
                 return
         self._records[key] = record
@@ -113,6 +116,15 @@ class Reads:
     def count(self, counted: Counted) -> None:
         """Take down a tally."""
         self._counted.append(counted)
+
+    def rebase(self, key: Key, version: int) -> None:
+        """Let lists expect another version of a record: a policy has decided about it."""
+        for listing in self._listings:
+            listing.found = [(k, version if k == key else v) for k, v in listing.found]
+
+    def forget(self, key: Key) -> None:
+        """Expect nothing of a record by itself any more: somebody else's stands."""
+        self._asked.discard(key)
 
     def hand_over(self) -> None:
         """Make what was read part of what the outer unit has read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from ..domain.cascade import Cascade
 from ..domain.errors import Conflict
@@ -16,6 +16,7 @@ from ..stores.base import Find, check_metadata
 from ..stores.sessions import TAG, InteractionStore, SessionStore
 from . import manager
 from .manager import as_status, created_between, equals, pick
+from .settling import Settling
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -97,10 +98,12 @@ class Sessions:
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         expected_version: int | None = None,
+        **how: Unpack[Settling[Session]],
     ) -> Session:
         """Change what is given, merge `metadata`, and return the session as it is now.
 
-        With `expected_version`, raises `Conflict` where somebody changed it since. Without,
+        With `expected_version`, raises `Conflict` where somebody changed it since, unless a
+        `policy` says otherwise; `Merge` needs as `base` the session that was read. Without,
         nobody's change is lost: this one is made on top of theirs.
         """
         given = pick(
@@ -117,6 +120,7 @@ class Sessions:
             session_id,
             lambda old: replace(old, **given, metadata={**old.metadata, **extra}),
             expected_version=expected_version,
+            how=how,
         )
 
     async def close(self, session_id: str) -> Session:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from ..domain.errors import Invalid
 from ..domain.interest import ANYTHING, Interest
+from ..domain.policy import Policy, Reject, Retry
 from ..domain.query import Query
 from ..domain.record import DEFAULT_SPACE, check_name
+from .attempts import attempted
 from .catalog import Catalog
 from .desk import Desk
 from .fence import Fence, outside
@@ -17,6 +19,8 @@ from .lease import Coat, HeldLease
 from .leases import DEFAULT_TTL, Leases
 from .migration.manager import Migrations
 from .modules import Modules
+from .policies import Policies
+from .precedence import Precedence
 from .reach import Reach
 from .refusal import no_manager, no_owner
 from .retention import Retention, RetentionTask
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
     from ..domain.lease import WhenBusy
     from ..domain.ports import Backend, Capability, Clock, Sealer
 
+R = TypeVar("R")
+
 
 class Storage(Modules):
     """One store for everything an agent application must remember.
@@ -49,7 +55,8 @@ class Storage(Modules):
     `watch` tells what is committed, `consumers` work through it, `retention` says how much is kept.
     A handle sees one space. That of `ropewalk.open()` manages all of them by `spaces`, and its
     `space()` gives handles that are confined to one. `grants` and `shared()` are for what one
-    space lets another see.
+    space lets another see. `transact` is a unit of work that tries again, and `policies` decide
+    where changes meet.
     """
 
     def __init__(
@@ -64,14 +71,20 @@ class Storage(Modules):
         ground: Backend | None = None,
         reach: Reach = Reach.STORE,
         keep_feed: timedelta | None = None,
+        policies: Mapping[str, Policy] | None = None,
+        precedence: Precedence | None = None,
     ) -> None:
         """Work over `backend` with `sealer` and `clock`; `actor` is written into the feed.
 
         `relocate` moves everything to the store of another URL while it is in use. `ground` is the
         whole store where `backend` shows a part of it, to a handle that reaches no further. While
-        the store is open, commits older than `keep_feed` are forgotten.
+        the store is open, commits older than `keep_feed` are forgotten. `policies` hold for kinds
+        of records from the beginning; `precedence` is for those who lose races on any handle.
         """
-        self._desk = Desk(backend, sealer, clock, check_name(space, field="space"), actor)
+        desk = Desk(backend, sealer, clock, check_name(space, field="space"), actor)
+        self.policies = Policies(desk, policies)
+        self._desk = replace(desk, policy_of=self.policies.of)
+        self._precedence = precedence or Precedence()
         self._relocate = relocate
         self._ground = backend if ground is None else ground
         self._reach = reach
@@ -164,6 +177,8 @@ class Storage(Modules):
             relocate=self._relocate,
             ground=ground or self._ground,
             reach=reach,
+            policies=self.policies.own,
+            precedence=self._precedence,
         )
 
     async def kinds(self) -> dict[str, int]:
@@ -172,9 +187,29 @@ class Storage(Modules):
         rows = await self._desk.backend.tally(everything, (), ("kind",))
         return {str(row.group[0]): row.count for row in rows}
 
-    def unit(self) -> Unit:
-        """Begin a unit of work: `async with storage.unit() as unit:`."""
-        return Unit(self._desk)
+    def unit(self, *, policy: Policy | None = None) -> Unit:
+        """Begin a unit of work: `async with storage.unit() as unit:`.
+
+        `policy` decides where a record that it has changed was changed by somebody else since.
+        """
+        return Unit(self._desk, policy=policy)
+
+    async def transact(
+        self, work: Callable[[Unit], Awaitable[R]], *, policy: Policy | None = None
+    ) -> R:
+        """Do `work` in a unit of work, again each time somebody was quicker, and return its result.
+
+        `work` takes the unit and may run several times: what it does outside of the unit happens
+        as often. `Retry(attempts=..., deadline=...)` says how long to go on; another policy
+        decides about changed records as in `unit`, and what it leaves is tried again. Raises the
+        last `Conflict`. One that `work` raises by itself is final if what it had read still is so.
+        """
+        retry = policy if isinstance(policy, Retry) else Retry()
+        if isinstance(policy, Reject):
+            retry = Retry(attempts=1)
+        return await attempted(
+            lambda: self.unit(policy=policy), work, retry=retry, precedence=self._precedence
+        )
 
     def lease(
         self,

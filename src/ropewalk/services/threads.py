@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from ..domain.cascade import Cascade
 from ..domain.errors import Conflict, Invalid
@@ -16,6 +16,7 @@ from ..stores.base import Find, check_metadata
 from ..stores.threads import ThreadStore
 from . import manager
 from .manager import as_status, created_between, equals, missing, pick
+from .settling import Settling
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -130,10 +131,12 @@ class Threads:
         graph_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         expected_version: int | None = None,
+        **how: Unpack[Settling[Thread]],
     ) -> Thread:
         """Change what is given, merge `metadata`, and return the thread as it is now.
 
-        With `expected_version`, raises `Conflict` where somebody changed it since.
+        With `expected_version`, raises `Conflict` where somebody changed it since, unless a
+        `policy` says otherwise; `Merge` needs as `base` the thread that was read.
         """
         chosen = None if status is None else as_status(ThreadStatus, status)
         given = pick(title=title, status=chosen, graph_id=graph_id)
@@ -145,6 +148,7 @@ class Threads:
             thread_id,
             lambda old: replace(old, **given, metadata={**old.metadata, **extra}),
             expected_version=expected_version,
+            how=how,
         )
 
     async def list(

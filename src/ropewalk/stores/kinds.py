@@ -39,6 +39,7 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
         "run": "storage.run",
         "step": "storage.run",
         "consumer": "storage.consumers.open",
+        "policy": "storage.policies.keep",
         "space": "storage.spaces.create",
         "grant": "storage.grants.give",
     }
@@ -50,6 +51,7 @@ INNER: Final = frozenset(
         *("node", "family", "head", "dictionary", "secret", "write", "vector"),
         *("lease", "fence", "ticket", "step"),
         *("space", "grant", "migration_step", "migrated", "consumer"),
+        "policy",
     }
 )
 """Kinds that are parts of others: seen only where named by type."""

@@ -1,0 +1,57 @@
+"""`attempted`: run a unit of work until it meets nobody, or patience ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from time import monotonic
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from ..domain.errors import Conflict
+
+if TYPE_CHECKING:
+    from ..domain.policy import Retry
+    from .precedence import Precedence
+    from .unit import Unit
+
+R = TypeVar("R")
+
+_PATIENCE: Final = 1.0
+"""Longest wait, in seconds, for others of this process that have lost as well."""
+
+
+async def attempted(
+    begin: Callable[[], Unit],
+    work: Callable[[Unit], Awaitable[R]],
+    *,
+    retry: Retry,
+    precedence: Precedence,
+) -> R:
+    """Do `work` in a unit of its own each time, until one goes through; return its result.
+
+    A `Conflict` that `work` itself raises is final where all that it had read is still so: then
+    nobody was in the way.
+    """
+    end = monotonic() + retry.deadline
+    attempt = 1
+    async with AsyncExitStack() as line:
+        while True:
+            unit = begin()
+            try:
+                async with unit:
+                    return await work(unit)
+            except Conflict as error:
+                if not unit.is_late and await unit.holds():
+                    raise
+                pause = retry.pause(attempt, luck=random.random())  # noqa: S311 (an even spread)
+                left = end - monotonic()
+                if attempt >= retry.attempts or pause > left:
+                    error.add_note(f"tried {attempt} times")
+                    raise
+            if attempt == 1:
+                await line.enter_async_context(precedence.turn(patience=min(_PATIENCE, left)))
+            else:
+                await asyncio.sleep(pause)
+            attempt += 1
