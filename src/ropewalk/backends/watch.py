@@ -8,14 +8,24 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from ..domain.errors import RopewalkError, Unavailable
+from .bell import Bell, Sign, hang
 from .waiters import Waiters
 
 SHORTEST: Final = 0.001
 LONGEST: Final = 0.05
 """Seconds between two looks: just after a commit, and when there has been none for long."""
 
+_WHEN_HEARD: Final = 0.25
+"""The longest where writes to the file are heard, for those that may not be."""
+
 _SHARE: Final = 20
 """It looks again after one part in so many of the time since the last commit."""
+
+_AT_ONCE: Final = (0.0, 0.000_05, 0.000_1, 0.000_2, 0.000_4, 0.000_8)
+"""Seconds between looks after a write was heard: it is a commit a moment later."""
+
+_DEAF: Final = 3
+"""So many commits in a row that were found and not heard: what is heard is not to be relied on."""
 
 
 class Lookout(Protocol):
@@ -39,22 +49,29 @@ class Watch:
 
     The thread begins with the first who waits, and sleeps while nobody does. `hire` is called in
     it, and again after an error, which everybody who waits is told; `closed` makes the error for
-    those who wait when it closes.
+    those who wait when it closes. Every commit writes to `file`.
     """
 
     def __init__(
-        self, hire: Callable[[], Lookout], *, name: str, closed: Callable[[], RopewalkError]
+        self,
+        hire: Callable[[], Lookout],
+        *,
+        name: str,
+        file: str,
+        closed: Callable[[], RopewalkError],
     ) -> None:
         self._hire = hire
+        self._file = file
         self._name = name
         self._error = closed
         self._waiters = Waiters()
-        self._rung = threading.Event()
         self._lock = threading.Lock()
+        self._bell: Bell | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
         self._newest = 0
         self._since = 0.0
+        self._unheard = 0
 
     async def changed(self, after: int) -> int:
         """Return the number of the newest commit as soon as it is greater than `after`."""
@@ -63,13 +80,18 @@ class Watch:
     def stir(self) -> None:
         """Say, from any thread, that this process has committed; it costs nothing else."""
         if len(self._waiters):
-            self._rung.set()
+            self._ring()
+
+    @property
+    def newest(self) -> int:
+        """The greatest number that anybody was told."""
+        return self._newest
 
     def close(self) -> None:
         """Send away everybody who waits, and whoever comes later; closing twice is no error."""
         with self._lock:
             self._closed = True
-        self._rung.set()
+        self._ring()
         self._waiters.fail(self._error())
 
     def join(self) -> None:
@@ -78,28 +100,36 @@ class Watch:
         if thread is not None:
             thread.join()
 
+    def _ring(self) -> None:
+        bell = self._bell
+        if bell is not None:
+            bell.ring()
+
     def _begin(self) -> None:
         with self._lock:
             if self._closed:
                 raise self._error()
             if self._thread is None:
+                self._bell = hang(self._file)
                 self._thread = threading.Thread(
-                    target=self._work, name=f"ropewalk-{self._name}", daemon=True
+                    target=self._work,
+                    args=(self._bell,),
+                    name=f"ropewalk-{self._name}",
+                    daemon=True,
                 )
                 self._thread.start()
-        self._rung.set()
+        self._ring()
 
-    def _work(self) -> None:
+    def _work(self, bell: Bell) -> None:
         lookout: Lookout | None = None
         try:
             while not self._closed:
-                rung = self._rung.wait(self._pause() if len(self._waiters) else None)
-                self._rung.clear()
+                sign = bell.sleep(self._pause(bell) if len(self._waiters) else None)
                 if self._closed or not len(self._waiters):
                     continue
                 try:
                     lookout = lookout or self._hire()
-                    self._look(lookout, rung=rung)
+                    self._look(lookout, bell, sign)
                 except RopewalkError as error:
                     if lookout is not None:
                         lookout.close()
@@ -113,16 +143,30 @@ class Watch:
         finally:
             if lookout is not None:
                 lookout.close()
+            bell.close()
 
-    def _look(self, lookout: Lookout, *, rung: bool) -> None:
+    def _look(self, lookout: Lookout, bell: Bell, sign: Sign) -> None:
         # In this order: what comes behind the first look is found by the next one.
-        if not lookout.moved() and not rung:
+        moved = lookout.moved()
+        if sign is Sign.HEARD:
+            self._unheard = 0
+            self._since = time.monotonic()
+            for pause in _AT_ONCE:
+                if moved:
+                    break
+                time.sleep(pause)
+                moved = lookout.moved()
+        elif moved and sign is Sign.NOTHING:
+            self._unheard += 1
+            bell.listen()
+        if not moved and sign is not Sign.RUNG:
             return
         newest = lookout.newest()
         if newest > self._newest:
             self._newest, self._since = newest, time.monotonic()
         self._waiters.tell(newest)
 
-    def _pause(self) -> float:
+    def _pause(self, bell: Bell) -> float:
         quiet = time.monotonic() - self._since
-        return min(max(quiet / _SHARE, SHORTEST), LONGEST)
+        longest = _WHEN_HEARD if bell.hears and self._unheard < _DEAF else LONGEST
+        return min(max(quiet / _SHARE, SHORTEST), longest)

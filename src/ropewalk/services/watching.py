@@ -56,7 +56,7 @@ class Watcher:
         self._commits: AsyncIterator[Commit] | None = None
         self._newest = 0
         self._is_closed = False
-        self._closing = asyncio.Event()
+        self._closing: asyncio.Future[None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -75,7 +75,8 @@ class Watcher:
     async def aclose(self) -> None:
         """End it, for whoever waits for the next commit as well; closing twice is no error."""
         self._is_closed = True
-        self._closing.set()
+        if self._closing is not None and not self._closing.done():
+            self._closing.set_result(None)
         await self._idle.wait()
         await self._drop()
 
@@ -134,16 +135,17 @@ class Watcher:
     async def _wait(self, position: int) -> None:
         """Wait until there is more to read, or until it is closed."""
         changed = asyncio.ensure_future(self._desk.backend.changed(position))
-        closing = asyncio.ensure_future(self._closing.wait())
+        self._closing = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait((changed, closing), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((changed, self._closing), return_when=asyncio.FIRST_COMPLETED)
             if changed.done():
                 self._newest = changed.result()
                 self._commits = self._desk.backend.feed(position)
         finally:
-            for task in (changed, closing):
-                task.cancel()
-            await asyncio.gather(changed, closing, return_exceptions=True)
+            self._closing = None
+            if not changed.done():
+                changed.cancel()
+                await asyncio.gather(changed, return_exceptions=True)
 
     async def _drop(self) -> None:
         commits, self._commits = self._commits, None

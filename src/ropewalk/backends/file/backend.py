@@ -24,6 +24,7 @@ from . import batches, trimming
 from .address import Options, Sync, parse
 from .folder import Folder
 from .health import examine
+from .layout import COMMITS
 from .pages import Scan
 from .refusal import refusal
 from .watch import Lookout
@@ -94,7 +95,8 @@ class FileBackend:
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="ropewalk-file")
             self._process = os.getpid()
-            self._watch = Watch(self._look, name="file-watch", closed=self._closed)
+            log = str(self.root / COMMITS)
+            self._watch = Watch(self._look, name="file-watch", file=log, closed=self._closed)
         await self._run(self._folder.open)
 
     async def close(self) -> None:

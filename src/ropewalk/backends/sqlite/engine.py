@@ -21,7 +21,7 @@ from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.tally import Tally, check_tally
 from ..watch import Watch
-from . import feed, forks, options, paths, points, read, schema, shapes, tallies, vitals
+from . import forks, options, paths, points, read, schema, shapes, tallies, vitals
 from .connection import Connection
 from .errors import speaking_of
 from .express import Express
@@ -32,6 +32,7 @@ from .opening import Sync, open_reader, set_up
 from .patience import Patience
 from .pulse import Pulse
 from .reader import Reader
+from .telling import tell
 from .trimming import Trimmer, Trimming
 from .watch import Lookout
 from .writer import Writer
@@ -42,7 +43,6 @@ _BATCHES_AT_ONCE: Final = 256
 _GETS_AT_ONCE: Final = 64
 _FIRST_STEP: Final = 32
 _LONGEST_STEP: Final = 256
-_COMMITS_AT_ONCE: Final = 500
 
 
 class SqliteBackend:
@@ -204,21 +204,12 @@ class SqliteBackend:
         )
         return await house.read(house.walks, work, shape=shapes.of_tally(query, sums, group_by))
 
-    async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
+    def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits with `seq` greater than `after`, up to the present, in order.
 
         Raises `NotFound` with the code `trimmed` where the next of them were forgotten.
         """
-        position = check_int64(after, field="after")
-        end = await self._walk(feed.last_seq)
-        while position < end:
-            page = partial(feed.commits, after=position, until=end, count=_COMMITS_AT_ONCE)
-            commits = await self._walk(page)
-            if not commits:
-                return
-            for commit in commits:
-                yield commit
-            position = commits[-1].seq
+        return tell(self._here, check_int64(after, field="after"))
 
     async def changed(self, after: int) -> int:
         """Return the number of the newest commit as soon as it is greater than `after`."""
@@ -307,7 +298,10 @@ class SqliteBackend:
     async def _start(self, given_up: threading.Event) -> House:
         pulse = Pulse()
         watch = Watch(
-            partial(self._hire_lookout, given_up, pulse), name="watch", closed=self._closed
+            partial(self._hire_lookout, given_up, pulse),
+            name="watch",
+            file=f"{self._path}-wal",
+            closed=self._closed,
         )
         pulse.stir = watch.stir
         hired: list[Writer] = []

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Final, TypeAlias, cast
 
 import ormsgpack
@@ -122,28 +123,44 @@ def _sum(checked: Sequence[Key]) -> bytes:
     return (zlib.crc32(names.encode()) & 0xFFFF).to_bytes(_CHECKED, "big")
 
 
-def commits(connection: Connection, *, after: int, until: int, count: int) -> list[Commit]:
-    """Return up to `count` commits behind `after` and not behind `until`, in order.
+def commits(
+    connection: Connection, *, after: int, until: int | None, count: int, size: int
+) -> tuple[list[Commit], int]:
+    """Return commits behind `after` and not behind `until`, in order, and the number of the last.
 
-    Raises `NotFound` where the first of them were forgotten, unless `after` is 0.
+    Up to `count` of them, and fewer where their rows have `size` bytes or more. Without `until` up
+    to the newest, whose number comes second. Raises `NotFound` where the first of them were
+    forgotten, unless `after` is 0.
     """
-    rows = connection.rows(
-        "select seq, at, changes, ids, batch, actor from commits "
-        "where seq > ? and seq <= ? order by seq limit ?",
-        (after, until, count),
-    )
+    end = last_seq(connection) if until is None else until
+    rows = _rows(connection, after, end, count=count, size=size)
     if after > 0:
-        _check_horizon(connection, after, cast("list[_Row]", rows))
+        _check_horizon(connection, after, rows)
     told: list[Commit] = []
     for row in rows:
         try:
-            told.append(_commit(cast("_Row", row), connection.names))
+            told.append(_commit(row, connection.names))
         except Corrupt:
             # What comes before is told; whoever goes on behind it meets the damage first.
             if not told:
                 raise
             break
-    return told
+    return told, end
+
+
+def _rows(connection: Connection, after: int, until: int, *, count: int, size: int) -> list[_Row]:
+    found: list[_Row] = []
+    asked = (
+        "select seq, at, changes, ids, batch, actor from commits "
+        "where seq > ? and seq <= ? order by seq limit ?"
+    )
+    with closing(connection.walk(asked, (after, until, count))) as rows:
+        for row in rows:
+            found.append(cast("_Row", row))
+            size -= len(found[-1][2]) + len(found[-1][3] or b"")
+            if size <= 0:
+                break
+    return found
 
 
 def _check_horizon(connection: Connection, after: int, rows: Sequence[_Row]) -> None:

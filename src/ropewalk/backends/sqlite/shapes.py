@@ -24,6 +24,11 @@ def of_page(query: Query, count: int) -> Hashable | None:
     return (count.bit_length(), query.order, *_of(query)) if count <= _MOST_RECORDS else None
 
 
+def of_feed(count: int) -> Hashable | None:
+    """Return the shape of reading `count` commits, `None` where they are many."""
+    return ("feed", count.bit_length()) if count <= _MOST_RECORDS else None
+
+
 def of_tally(query: Query, sums: Sequence[str], group_by: Sequence[str]) -> Hashable:
     """Return the shape of a tally."""
     return (*sums, "", *group_by, *_of(query))
