@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 
 from ropewalk.domain.checkpoint import Checkpoint
+from ropewalk.domain.migration import EVERYTHING, Plan
 from ropewalk.domain.source import Entity, SourceItem
 from ropewalk.domain.thread import Thread
-from ropewalk.services.intake import Intake
 from ropewalk.services.storage import Storage
 from ropewalk.sources.legacy.reader import LegacySource
 
@@ -20,6 +20,7 @@ from ..sources.ground_truth import Account, account, samples, truth_of, unpacked
 from ..sources.legacy.whole import write_whole
 from ..sources.legacy.writing import ZONE
 
+PLAN: Final = Plan(name="legacy", allow_loss=(EVERYTHING,))
 WRITTEN: Final = Path("written by the test")
 
 
@@ -56,7 +57,7 @@ async def _entities(storage: Storage) -> AsyncIterator[Entity]:
 @pytest.mark.seed("7.3")
 async def test_every_line_of_the_ground_truth_is_in_the_store(storage: Storage, root: Path) -> None:
     """Read again from the store and put back into its old shape, everything hashes as it did."""
-    report = await Intake(storage).bring(LegacySource(root, tz=ZONE))
+    report = await storage.migrations.run(LegacySource(root, tz=ZONE), PLAN)
 
     truth = truth_of(root)
     accounts = account(truth, [entity async for entity in _entities(storage)], zone=ZONE)
@@ -68,7 +69,7 @@ async def test_every_line_of_the_ground_truth_is_in_the_store(storage: Storage, 
 @pytest.mark.seed("7.1")
 async def test_times_and_links_come_along(storage: Storage, root: Path) -> None:
     """Each thread has its session, its own times, and the newest checkpoint as its latest."""
-    await Intake(storage).bring(LegacySource(root, tz=ZONE))
+    await storage.migrations.run(LegacySource(root, tz=ZONE), PLAN)
     source = LegacySource(root, tz=ZONE)
     brought: dict[str, Thread] = {}
     async for finding in source.read():

@@ -97,13 +97,19 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loss:
-    """What stays behind, or is to be known, by one code: how many, why, and the first places."""
+    """What stays behind, or is to be known, by one code: how many, why, and the first places.
+
+    `reasons` has the reason at each of the places. `is_format` tells a format that is recognised
+    and not read from what could not be read or kept.
+    """
 
     code: str
     count: int
     reason: str
     allowed: bool = False
+    is_format: bool = False
     places: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

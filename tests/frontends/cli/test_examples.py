@@ -67,12 +67,16 @@ def test_every_command_answers_in_json(path: str) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.line)
 def test_every_example_runs(example: Example, demo: str, folder: Path) -> None:
-    """In a folder with a demonstration and a legacy folder `old`, the line succeeds."""
+    """Beside a demonstration, a legacy folder `old` and a plan carried out, the line succeeds."""
     Tree(folder / "old").session("session_1", interaction("interaction_1", "session_1"))
     words = shlex.split(example.line)
     assert "ropewalk" == words[0]
     if words[1] != "demo":
         shutil.copy(demo.removeprefix("sqlite:///"), folder / "ropewalk-demo.db")
+    if words[1] in {"migrate", "copy"} and "-o" not in words:
+        plan = ("migrate", "plan", "old", "sqlite:///agent.db", "--tz", "+08:00", "-o", "move.toml")
+        assert 0 == typed(*plan).code
+        assert 0 == typed("migrate", "run", "move.toml", "--apply").code
     answer = typed(*words[1:])
     assert 0 == answer.code, answer.err
     if "--json" in words:

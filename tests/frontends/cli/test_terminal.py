@@ -13,9 +13,9 @@ from io import StringIO
 import pytest
 
 import ropewalk
-from ropewalk.frontends.cli import legacy
+from ropewalk.domain.migration import Progress
+from ropewalk.frontends.cli import migrate_report
 from ropewalk.frontends.cli.app import call
-from ropewalk.services.intake import IntakeReport
 
 from .typing_it import spawned, typed
 
@@ -93,19 +93,21 @@ def test_colours_can_be_refused(
 
 def test_progress_stays_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where stderr is a terminal, progress is written over itself, and the line is left."""
-    monkeypatch.setattr(legacy, "EVERY_SECONDS_ON_TERMINAL", 0.0)
+    monkeypatch.setattr(migrate_report, "EVERY_SECONDS_ON_TERMINAL", 0.0)
     ours, theirs = pty.openpty()
     with ThreadPoolExecutor(1) as pool:
         written = pool.submit(_read_all, ours)
         with os.fdopen(theirs, "w", encoding="utf-8") as terminal, redirect_stderr(terminal):
-            report = IntakeReport()
-            progress = legacy.Progress(silent=False)
-            for kind in ("session", "thread"):
-                report.brought[kind] += 1
-                progress.show(report)
-            progress.end()
+            teller = migrate_report.Teller(silent=False)
+            for done in (1, 2):
+                kinds = {"session": done}
+                teller.show(Progress(done=done, total=4, rate=2.0, left=1.5 / done, kinds=kinds))
+            teller.end()
     os.close(ours)
-    assert b"\r\x1b[K1 session\r\x1b[K1 session, 1 thread\r\n" == written.result()
+    first, second = (
+        f"\r\x1b[K{n} of 4 ({n} session), 2/s, {left} s left" for n, left in ((1, 2), (2, 1))
+    )
+    assert f"{first}{second}\r\n".encode() == written.result()
 
 
 def test_ids_are_as_short_as_they_can_be() -> None:

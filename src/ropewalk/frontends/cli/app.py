@@ -44,6 +44,8 @@ root: Final = Group(
         "spaces": ("spaces:group", "List, make and delete the spaces of a store."),
         "grant": ("grants:group", "Let one space see or change some of another."),
         "import": ("importing:group", "Bring the data of another program into a store."),
+        "migrate": ("migrate:group", "Move in by a plan: rehearse, run, compare, take back."),
+        "copy": ("migrate_copy:copy", "Copy a store into another one, and compare them."),
     },
     examples=[
         Example("ropewalk demo", "make a store to look at"),

@@ -31,15 +31,15 @@ Rejected = Callable[[Reject], None]
 class _Heap:
     """Things of one code: how many, and where the first ones stand."""
 
-    reason: str
+    is_format: bool = False
     count: int = 0
-    places: list[str] = field(default_factory=list[str])
+    first: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
-    def add(self, place: str, count: int = 1) -> None:
+    def add(self, place: str, reason: str, *, count: int = 1) -> None:
         """Put one more to it, which may stand for several."""
         self.count += count
-        if len(self.places) < _PLACES:
-            self.places.append(place)
+        if len(self.first) < _PLACES:
+            self.first.append((place, reason))
 
 
 class Account:
@@ -66,12 +66,12 @@ class Account:
 
     def note(self, note: Note) -> None:
         """Take in something to know."""
-        _heap(self._notes, note.code, note.reason).add(note.place)
+        self._notes.setdefault(note.code, _Heap()).add(note.place, note.reason)
 
     def skip(self, skipped: Skipped) -> None:
         """Take in what was recognised and is not read."""
-        heap = _heap(self._losses, skipped.format, skipped.reason)
-        heap.add(skipped.place, skipped.items)
+        heap = self._losses.setdefault(skipped.format, _Heap(is_format=True))
+        heap.add(skipped.place, skipped.reason, count=skipped.items)
         reason = f"{skipped.items} x {skipped.format}: {skipped.reason}"
         self._tell(Reject(code=skipped.format, place=skipped.place, reason=reason))
 
@@ -101,7 +101,7 @@ class Account:
         self._tell(_reject(item, code="exists", reason=reason, is_loss=False))
 
     def _keep(self, problem: Problem) -> None:
-        _heap(self._losses, problem.code, problem.reason).add(problem.place)
+        self._losses.setdefault(problem.code, _Heap()).add(problem.place, problem.reason)
         if len(self._problems) < MAX_PROBLEMS:
             self._problems.append(problem)
 
@@ -160,20 +160,18 @@ def _losses(told: Mapping[str, Any], plan: Plan | None) -> tuple[Loss, ...]:
         Loss(
             code=code,
             count=count,
-            reason=reason,
+            reason=first[0][1],
             allowed=plan is None or plan.allows(code),
-            places=tuple(places),
+            is_format=is_format,
+            places=tuple(place for place, _ in first),
+            reasons=tuple(reason for _, reason in first),
         )
-        for code, (count, reason, places) in sorted(told.items())
+        for code, (count, is_format, first) in sorted(told.items())
     )
 
 
-def _heap(heaps: dict[str, _Heap], code: str, reason: str) -> _Heap:
-    return heaps.setdefault(code, _Heap(reason))
-
-
 def _told(heap: _Heap) -> list[Any]:
-    return [heap.count, heap.reason, list(heap.places)]
+    return [heap.count, heap.is_format, [list(pair) for pair in heap.first]]
 
 
 def _bytes(text: str) -> bytes | None:

@@ -223,6 +223,7 @@ def losses_of(inventory: Inventory, plan: Plan) -> tuple[Loss, ...]:
                 count=format_.items,
                 reason="a format that is not read",
                 allowed=plan.allows(code),
+                is_format=True,
             )
     for problem in inventory.problems:
         known = found.get(problem.code)
