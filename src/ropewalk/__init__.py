@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from .domain.interest import Interest
     from .domain.money import Money
     from .domain.page import Page
+    from .domain.policy import Decision, FirstWins, LastWins, Merge, Reject, Retry
     from .domain.session import Interaction, Session, SessionStatus
     from .domain.thread import Branch, BranchStatus, Snapshot, Thread, ThreadStatus
     from .factory import available_backends, open, register_backend, register_layer, register_type
     from .services.storage import Storage
+    from .services.unit import Unit
 
 __version__ = "0.1.0"
 
@@ -55,6 +57,7 @@ _HOMES = {
     "domain.interest": ("Interest",),
     "domain.money": ("Money",),
     "domain.page": ("Page",),
+    "domain.policy": ("Decision", "FirstWins", "LastWins", "Merge", "Reject", "Retry"),
     "domain.session": ("Interaction", "Session", "SessionStatus"),
     "domain.thread": ("Branch", "BranchStatus", "Snapshot", "Thread", "ThreadStatus"),
     "factory": (
@@ -65,6 +68,7 @@ _HOMES = {
         "register_type",
     ),
     "services.storage": ("Storage",),
+    "services.unit": ("Unit",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -78,16 +82,22 @@ __all__ = [
     "Conflict",
     "Corrupt",
     "Cost",
+    "Decision",
     "Denied",
+    "FirstWins",
     "Interaction",
     "Interest",
     "Invalid",
     "LLMRequest",
     "LLMResponse",
+    "LastWins",
+    "Merge",
     "Message",
     "Money",
     "NotFound",
     "Page",
+    "Reject",
+    "Retry",
     "RopewalkError",
     "Session",
     "SessionStatus",
@@ -103,6 +113,7 @@ __all__ = [
     "TokenUsage",
     "ToolCall",
     "Unavailable",
+    "Unit",
     "available_backends",
     "open",
     "register_backend",
