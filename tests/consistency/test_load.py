@@ -96,7 +96,10 @@ async def test_load_on_sqlite(tmp_path: Path) -> None:
     assert _judge("sqlite", events, told)[Fate.UNKNOWN] > 0
 
 
-CREWS = [("sqlite", "?loop_budget=0", 4, Level.STRICT), ("file", "", 2, Level.STRICT)]
+CREWS = [
+    ("sqlite", "?loop_budget=0", 4 if LONG else 2, Level.STRICT),
+    ("file", "", 2, Level.STRICT),
+]
 if LONG:
     CREWS.append(("sqlite", "", 4, Level.SERIALIZABLE))
 
