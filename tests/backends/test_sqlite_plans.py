@@ -124,7 +124,7 @@ SORTED: Final = {
 }
 """What is few, or is sorted by what no index has: found by an index and then sorted once."""
 
-NODE: Final = f"t3.{'0a' * 16}"
+NODE: Final = f"t3.{'0a' * 12}"
 
 LEAN: Final = {
     "a family": (

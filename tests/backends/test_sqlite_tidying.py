@@ -45,7 +45,7 @@ async def store(path: Path) -> AsyncIterator[SqliteBackend]:
 def _changes() -> list[Put | Ensure]:
     plain = [put(f"n{n:05}", b"%d" % n * 300, session_id=f"s{n}") for n in range(MANY)]
     lean = [
-        Ensure(key=Key(SPACE, "node", f"f.{n * 7919:032x}"), stamp=1, body=b"%d" % n * 300)
+        Ensure(key=Key(SPACE, "node", f"f.{n * 7919:024x}"), stamp=1, body=b"%d" % n * 300)
         for n in range(MANY)
     ]
     return [*plain, *lean]
@@ -261,7 +261,7 @@ async def test_the_file_is_lean(store: SqliteBackend, path: Path) -> None:
         f"{n * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}" for n in range(count)
     )
     for n, batch_id in enumerate(ids_of_batches):
-        digits = f"{n * 0xD1342543DE82EF95A0761D6478BD642F % 2**128:032x}"
+        digits = f"{n * 0xD1342543DE82EF95A0761D6478BD642F % 2**96:024x}"
         changes = (
             put("head"),
             Ensure(key=Key(SPACE, "node", f"{thread}.{digits}"), stamp=1, body=bytes(500)),

@@ -10,7 +10,7 @@ import pytest
 from ormsgpack import Ext, packb
 
 from ropewalk.domain.errors import Corrupt, Invalid
-from ropewalk.trees.form import Ref, Slot, children, pack_slot, read_map, read_slot
+from ropewalk.trees.form import DIGEST_BYTES, Ref, Slot, children, pack_slot, read_map, read_slot
 from ropewalk.trees.read import TreeReader
 from ropewalk.trees.root import WHOLE, Root, pack_root, read_root
 
@@ -40,7 +40,7 @@ def slots(shelf: Shelf) -> list[Slot]:
     with small_trees():
         values = (rows, {words(n, 20): n for n in range(40)}, words(1, 500), (list(range(99)), 1))
         found = [shelf.write(value)[0] for value in values]
-    return [*found, Ref(b"x" * 16, deep=True), b"abc"]
+    return [*found, Ref(b"x" * DIGEST_BYTES, deep=True), b"abc"]
 
 
 def fails_well(act: Callable[[bytes], object], data: bytes) -> bool:
@@ -126,16 +126,16 @@ def test_reading_damaged_trees(shelf: Shelf, slots: list[Slot]) -> None:
 ROWS: list[tuple[str, list[object]]] = [
     ("so high that a walk would not end", [0, 0, 2**40, [], []]),
     ("height without branches", [0, 0, 1, [], []]),
-    ("branches without height", [0, 3, 0, [Ext(1, b"x" * 16), 3], []]),
-    ("a negative height", [0, 3, -1, [Ext(1, b"x" * 16), 3], []]),
-    ("a negative number", [0, -3, 1, [Ext(1, b"x" * 16), -3], []]),
+    ("branches without height", [0, 3, 0, [Ext(1, b"x" * DIGEST_BYTES), 3], []]),
+    ("a negative height", [0, 3, -1, [Ext(1, b"x" * DIGEST_BYTES), 3], []]),
+    ("a negative number", [0, -3, 1, [Ext(1, b"x" * DIGEST_BYTES), -3], []]),
     ("another number than that of its items", [0, 2, 0, [], [b"\1"]]),
     ("half a pair", [1, 1, 0, [], [b"\1"]]),
     ("a text with a tail", [2, 1, 0, [], [b"\1"]]),
     ("a kind that there is none of", [9, 0, 0, [], []]),
     ("no number", [0, None, 0, [], []]),
     ("no tail", [0, 0, 0, [], None]),
-    ("a branch without its number", [0, 0, 1, [Ext(1, b"x" * 16)], []]),
+    ("a branch without its number", [0, 0, 1, [Ext(1, b"x" * DIGEST_BYTES)], []]),
     ("a name that is too short", [0, 3, 1, [Ext(1, b"x" * 15), 3], []]),
     ("too few parts", [0, 0]),
     ("too many parts", [0, 0, 0, [], [], 0]),

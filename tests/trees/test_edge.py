@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ropewalk.trees import edge as room
 from ropewalk.trees.edge import FEW, MANY, Edge
-from ropewalk.trees.form import Branch, Ref, read_inner
+from ropewalk.trees.form import DIGEST_BYTES, Branch, Ref, read_inner
 
 
 class Inner:
@@ -23,7 +23,7 @@ class Inner:
 
     def emit(self, body: bytes) -> bytes:
         """Keep a node."""
-        digest = blake2b(body, digest_size=16).digest()
+        digest = blake2b(body, digest_size=DIGEST_BYTES).digest()
         self.bodies[digest] = body
         return digest
 
@@ -46,7 +46,7 @@ class Inner:
 
 def leaf(number: int) -> Branch:
     """Return a leaf like no other."""
-    digest = blake2b(number.to_bytes(8), digest_size=16).digest()
+    digest = blake2b(number.to_bytes(8), digest_size=DIGEST_BYTES).digest()
     return Branch(Ref(digest, deep=bool(number % 2)), number % 7 + 1)
 
 

@@ -26,7 +26,18 @@ MAX_FENCES: Final = 16
 """So many checks of labels alone may stand in a batch beside the changes that it may hold."""
 
 
-def _check_letter(key: Key, body: object, labels: Labels, parents: dict[str, str | None]) -> None:
+def _check_time(value: int | None, *, field: str) -> None:
+    if value is not None:
+        check_int64(value, field=field)
+
+
+def _check_letter(
+    key: Key,
+    body: object,
+    labels: Labels,
+    session_id: str | None = None,
+    thread_id: str | None = None,
+) -> None:
     if not isinstance(body, bytes):
         message = f"the body of {key} must be bytes, not {type(body).__name__}"
         raise Invalid(message, code="bad_type", field="body", key=str(key))
@@ -36,10 +47,12 @@ def _check_letter(key: Key, body: object, labels: Labels, parents: dict[str, str
             "split it over several records"
         )
         raise Invalid(message, code="too_big", field="body", limit="max_body_bytes", key=str(key))
-    check_labels(labels)
-    for name, value in parents.items():
-        if value is not None:
-            check_name(value, field=name)
+    if labels:
+        check_labels(labels)
+    if session_id is not None:
+        check_name(session_id, field="session_id")
+    if thread_id is not None:
+        check_name(thread_id, field="thread_id")
 
 
 def _check_version(value: int | None, *, field: str) -> None:
@@ -73,17 +86,15 @@ class Put:
 
     def __post_init__(self) -> None:
         """Refuse what no back end could keep, before anything is written."""
-        parents = {"session_id": self.session_id, "thread_id": self.thread_id}
-        _check_letter(self.key, self.body, self.labels, parents)
+        _check_letter(self.key, self.body, self.labels, self.session_id, self.thread_id)
         check_note(self.seal, field="seal")
         _check_version(self.expect, field="expect")
         if self.version is not None and check_int64(self.version, field="version") < 1:
             message = f"the version of {self.key} must be 1 or more, not {self.version}"
             raise Invalid(message, code="bad_version", field="version", key=str(self.key))
-        for name in ("created_at", "updated_at", "expires_at"):
-            value = getattr(self, name)
-            if value is not None:
-                check_int64(value, field=name)
+        _check_time(self.created_at, field="created_at")
+        _check_time(self.updated_at, field="updated_at")
+        _check_time(self.expires_at, field="expires_at")
 
     @classmethod
     def of(cls, record: Record) -> Put:
@@ -137,7 +148,7 @@ class Ensure:
 
     def __post_init__(self) -> None:
         """Refuse what no back end could keep."""
-        _check_letter(self.key, self.body, NO_LABELS, {})
+        _check_letter(self.key, self.body, NO_LABELS)
         check_note(self.seal, field="seal")
         if check_int64(self.stamp, field="stamp") < 1:
             message = f"the stamp of {self.key} must be 1 or more, not {self.stamp}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeGuard
 
 from .errors import Invalid
 
@@ -29,6 +29,8 @@ MAX_BATCH_CHANGES: Final = 10_000
 
 MAX_BATCH_BYTES: Final = 256 * 1024 * 1024
 """Biggest sum of the bodies of one batch, in bytes."""
+
+_SHORT: Final = 256
 
 MIN_INT64: Final = -(2**63)
 MAX_INT64: Final = 2**63 - 1
@@ -57,6 +59,14 @@ def check_text(value: object, *, field: str, limit: int, limit_name: str) -> str
         message = f"{field} is {size} bytes long; {limit_name} is {limit}"
         raise Invalid(message, code="too_long", field=field, size=size, limit=limit_name)
     return value
+
+
+def is_short(value: object) -> TypeGuard[str]:
+    """Tell whether `value` is what nearly every name is: a short text of ASCII, not empty.
+
+    Such a text is within every limit; any other one has to be looked at by `check_text`.
+    """
+    return type(value) is str and 0 < len(value) <= _SHORT and value.isascii()
 
 
 def check_note(value: object, *, field: str) -> str:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from .labels import Labels
-from .limits import MAX_ID_BYTES, check_text
+from .limits import MAX_ID_BYTES, check_text, is_short
 
 DEFAULT_SPACE: Final = "default"
 """The space of a handle that names no other."""
@@ -35,6 +35,9 @@ class Key:
 
     def __post_init__(self) -> None:
         """Refuse parts that no back end could keep."""
+        # Every look-up makes a key, and nearly every key is plain.
+        if is_short(self.space) and is_short(self.kind) and is_short(self.id):
+            return
         for name in ("space", "kind", "id"):
             check_name(getattr(self, name), field=name)
 
@@ -54,6 +57,8 @@ class Key:
 
 def check_name(value: object, *, field: str) -> str:
     """Return `value` if it may be a space, kind, id or parent id; raise `Invalid` otherwise."""
+    if is_short(value):
+        return value
     return check_text(value, field=field, limit=MAX_ID_BYTES, limit_name="max_id_bytes")
 
 

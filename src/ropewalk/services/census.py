@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ..domain.census import ThreadSpace, TreeSpace
 from ..domain.query import Query
 from ..stores.base import Find
-from ..trees.form import children, refs_in
+from ..trees.form import DIGEST_BYTES, children, refs_in
 from ..trees.root import read_root
 from .forest import DICTIONARY, NODE
 from .turns import Turns
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .desk import Desk
     from .grove import Grove
 
-_DIGEST_HEX: Final = 32
+_DIGEST_HEX: Final = 2 * DIGEST_BYTES
 _SHARED: Final = ""
 """Stands for more than one thread: no thread has this id."""
 

@@ -20,7 +20,7 @@ from ..domain.lease import LEASE_LOST
 from ..domain.query import Condition, Query
 from ..domain.record import Key
 from ..stores.base import Find
-from ..trees.form import Ref, children, refs_in
+from ..trees.form import DIGEST_BYTES, Ref, children, refs_in
 from ..trees.root import read_root
 from .forest import FAMILY, NODE
 from .turns import Turns
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .grove import Grove
 
 _AT_ONCE: Final = 500
-_DIGEST_HEX: Final = 32
+_DIGEST_HEX: Final = 2 * DIGEST_BYTES
 
 
 class Collector:

@@ -12,6 +12,7 @@ from ..domain.query import OLDEST_FIRST, Query
 from ..domain.record import Key
 from ..domain.verified import Damage, Verified
 from ..trees.audit import Auditor
+from ..trees.form import DIGEST_BYTES
 from ..trees.root import read_root
 from .forest import DICTIONARY, NODE, SECRET, TREES, Forest
 from .pending import header_of
@@ -35,14 +36,14 @@ _AT_ONCE: Final = 256
 _MOST: Final = 10_000
 """So many damages are kept; the rest is counted."""
 
-_DIGEST_HEX: Final = 32
+_DIGEST_HEX: Final = 2 * DIGEST_BYTES
 
 _BROKEN: Final = (Corrupt, Invalid)
 """What opening a record raises: a seal with another letter may name a codec that is not there."""
 
 
 class Verifier:
-    """Checks one store once; remembers the name of each sound node, 16 bytes.
+    """Checks one store once; remembers the name of each sound node, 12 bytes.
 
     Reads past every cache. What is damaged keeps nothing else from being looked at, and what
     others remove meanwhile is no damage.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 from ..domain.checkpoint import CheckpointHeader, Trunk
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ..domain.record import Record
     from .letter import Letter
 
-MAC_BYTES = 16
+MAC_BYTES: Final = 16
+
+_PARTS: Final = 3
 
 TAG = "tag."
 """Prefix of the labels that say which tags a checkpoint has."""
@@ -39,17 +41,10 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
         if entity.pinned:
             labels["pinned"] = True
         labels |= {f"{TAG}{tag}": True for tag in entity.tags}
-        data: dict[str, Any] = {}
-        if entity.parent_id is not None:
-            data["parent"] = _short(entity.parent_id)
-        if entity.trunk is not None:
-            data["tree"] = entity.trunk.mac + entity.trunk.root
-            if entity.trunk.family != entity.thread_id:
-                data["family"] = entity.trunk.family
         return Draft(
             kind="checkpoint",
             id=entity.id,
-            data=data,
+            data={"tree": _row(entity)},
             metadata=entity.metadata,
             created_at=entity.created_at,
             updated_at=entity.updated_at,
@@ -60,14 +55,15 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
 
     def build(self, record: Record, letter: Letter) -> CheckpointHeader:
         """Put a header together again."""
-        labels, data = record.labels, letter.data
+        labels = record.labels
+        tree, parent, family = _parts(record, letter)
         size, workflow_id = labels.get("size", 0), labels.get("workflow_id")
         thread_id = record.thread_id or ""
         return CheckpointHeader(
             id=record.key.id,
             thread_id=thread_id,
             session_id=record.session_id,
-            parent_id=_long(data.get("parent")),
+            parent_id=_long(parent),
             workflow_id=None if workflow_id is None else str(workflow_id),
             metadata=letter.metadata,
             size=size if isinstance(size, int) else 0,
@@ -77,7 +73,9 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
             namespace=str(labels.get("namespace", "")),
             tags=tuple(name.removeprefix(TAG) for name in sorted(labels) if name.startswith(TAG)),
             pinned=labels.get("pinned") is True,
-            trunk=_trunk(record, data, thread_id) if "tree" in data else None,
+            trunk=None
+            if tree is None
+            else _trunk(record, tree, thread_id if family is None else family),
         )
 
 
@@ -108,12 +106,41 @@ def check_delta(delta: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", delta)
 
 
-def _trunk(record: Record, data: Any, thread_id: str) -> Trunk:  # noqa: ANN401 (a letter's data)
-    tree, family = data["tree"], data.get("family", thread_id)
+def _row(entity: CheckpointHeader) -> list[bytes | str | UUID | None]:
+    """Return the tree, the parent, and the family where it is not the thread's own.
+
+    A row without names, and without what is missing at its end: there are so many of them.
+    """
+    row: list[bytes | str | UUID | None] = [None, None, None]
+    if entity.trunk is not None:
+        row[0] = entity.trunk.mac + entity.trunk.root
+        if entity.trunk.family != entity.thread_id:
+            row[2] = entity.trunk.family
+    if entity.parent_id is not None:
+        row[1] = _short(entity.parent_id)
+    while row and row[-1] is None:
+        row.pop()
+    return row
+
+
+def _parts(record: Record, letter: Letter) -> tuple[object, object, object]:
+    """Return what `_row` wrote."""
+    row = letter.data.get("tree")
+    if isinstance(row, list) and len(cast("list[object]", row)) <= _PARTS:
+        tree, parent, family = [*cast("list[object]", row), None, None, None][:_PARTS]
+        return tree, parent, family
+    raise _no_root(record)
+
+
+def _trunk(record: Record, tree: object, family: object) -> Trunk:
     if isinstance(tree, bytes) and isinstance(family, str) and len(tree) > MAC_BYTES:
         return Trunk(family, tree[MAC_BYTES:], tree[:MAC_BYTES])
+    raise _no_root(record)
+
+
+def _no_root(record: Record) -> Corrupt:
     message = f"{record.key} does not say where its state begins; restore it from a backup"
-    raise Corrupt(message, code="bad_root", key=record.key)
+    return Corrupt(message, code="bad_root", key=record.key)
 
 
 def _short(id: str) -> str | bytes | UUID:

@@ -9,7 +9,7 @@ from ormsgpack import Ext, packb, unpackb
 
 from ..domain.errors import Corrupt
 
-DIGEST_BYTES: Final = 16
+DIGEST_BYTES: Final = 12
 
 # The first byte of a node says what lies behind it.
 VALUE: Final = b"V"

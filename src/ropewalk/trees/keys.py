@@ -9,6 +9,7 @@ from typing import Final
 from .form import DIGEST_BYTES
 
 SECRET_BYTES: Final = 32
+MAC_BYTES: Final = 16
 
 # One secret serves several ends, kept apart by BLAKE2's personalisation (RFC 7693, at most 16).
 _FAMILY: Final = b"ropewalk family"
@@ -20,8 +21,9 @@ _CUT_BYTES: Final = 4
 
 
 class TreeKeys:
-    """Name nodes by keyed BLAKE2b, 16 bytes; nobody without the secret can guess or collide names.
+    """Name nodes by keyed BLAKE2b, 12 bytes; nobody without the secret can guess or collide names.
 
+    Of a billion nodes of one family two have the same name with a chance of 6 in 10^12.
     Each family has a key of its own: equal content has different names in two families, so that
     a name says nothing about what others have.
     """
@@ -34,7 +36,7 @@ class TreeKeys:
         self.family = family
         self._node = blake2b(key=own, person=_NODE, digest_size=DIGEST_BYTES)
         self._cut = blake2b(key=own, person=_CUT, digest_size=_CUT_BYTES)
-        self._root = blake2b(key=own, person=_ROOT, digest_size=DIGEST_BYTES)
+        self._root = blake2b(key=own, person=_ROOT, digest_size=MAC_BYTES)
 
     def digest(self, body: bytes) -> bytes:
         """Return the name of the node with this body."""

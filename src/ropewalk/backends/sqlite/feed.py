@@ -2,13 +2,13 @@
 
 What a commit changed stands in one MessagePack array. Each change begins with the number of its
 place (names.py). Its id follows: nothing where the place is a family's; nil for a UUID and true for
-32 hexadecimal digits; a number where a name has the same text; else a text. Of a digest, a UUID and
-32 digits the 16 bytes stand one behind the other in a column of their own. A negative place says
-that the version after the change, and how much greater it is than the one before, come last: a
+32 hexadecimal digits; a number where a name has the same text; else a text. The bytes of a digest,
+of a UUID and of 32 digits stand one behind the other in a column of their own. A negative place
+says that the version after the change, and how much greater it is than the one before, come last: a
 record that was made with version 1 needs neither.
 
-A `Check` changes nothing and stands nowhere: a retry says again what it expects. Behind the last 16
-bytes, two more tell the keys that were checked from others.
+A `Check` changes nothing and stands nowhere: a retry says again what it expects. Behind the last of
+those bytes, two more tell the keys that were checked from others.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ...domain.horizon import trimmed
 from ...domain.limits import MAX_INT64
 from ...domain.record import Key
 from .connection import Connection
+from .lean import DIGEST_BYTES
 from .names import UNKNOWN, Names
 from .tables import Address, Tables
 
@@ -34,7 +35,7 @@ _EPOCH: Final = 1_767_225_600_000_000
 """2026-01-01 UTC in microseconds: times around it are two bytes shorter when they count from it."""
 
 _LENGTH: Final = 16
-"""Bytes of a UUID, of a digest, and of 32 hexadecimal digits."""
+"""Bytes of a UUID, and of 32 hexadecimal digits."""
 
 _CHECKED: Final = 2
 """Bytes that tell the keys of checks from others."""
@@ -62,10 +63,9 @@ def replayed(connection: Connection, batch: Batch) -> Applied | None:
     if not rows:
         return None
     seq, at, packed, ids = cast("_Entry", rows[0])
-    told = _changes(seq, packed, ids or b"", connection.names)
+    told, rest = _changes(seq, packed, ids or b"", connection.names)
     keys = [change.key for change in batch.changes if not isinstance(change, Check)]
     checked = [change.key for change in batch.changes if isinstance(change, Check)]
-    rest = (ids or b"")[len(ids or b"") // _LENGTH * _LENGTH :]
     if [key for key, _, _ in told] != keys or rest != (_sum(checked) if checked else b""):
         message = (
             f"the batch id {batch.id!r} was used for a batch of other keys; "
@@ -182,31 +182,37 @@ def _commit(row: _Row, names: Names) -> Commit:
     # A change without effect leaves the version as it was, and every other one moves it.
     changed = tuple(
         Changed(key, new)
-        for key, new, old in _changes(seq, packed, ids or b"", names)
+        for key, new, old in _changes(seq, packed, ids or b"", names)[0]
         if new != old
     )
     return Commit(seq, at + _EPOCH, _unpack_batch(seq, batch), actor, changed)
 
 
-def _changes(seq: int, packed: bytes, ids: bytes, names: Names) -> list[tuple[Key, int, int]]:
-    """Return the key of each change but checks, and its versions after and before."""
+def _changes(
+    seq: int, packed: bytes, ids: bytes, names: Names
+) -> tuple[list[tuple[Key, int, int]], bytes]:
+    """Return the key of each change but checks, with its versions after and before.
+
+    And the bytes that tell which keys were checked.
+    """
     told = iter(_array(seq, packed))
-    raw = (ids[start : start + _LENGTH] for start in range(0, len(ids), _LENGTH))
+    raw = _Bytes(ids)
     changes: list[tuple[Key, int, int]] = []
     try:
         for number in told:
             if type(number) is not int:
                 raise _damaged(seq)
             place = names.place_of(abs(number))
-            id = f"{place.family}.{_bytes(raw).hex()}" if place.family else _id(told, raw, names)
+            id = _lean_id(place.family, raw) if place.family else _id(told, raw, names)
             new = 1 if number > 0 else _version(next(told))
             old = 0 if number > 0 else _version(new - _integer(next(told)))
             changes.append((Key(names.texts[place.space], names.texts[place.kind], id), new, old))
     except (ValueError, TypeError, StopIteration, Corrupt) as error:
         raise _damaged(seq) from error
-    if len(next(raw, b"")) not in (0, _CHECKED):
+    rest = raw.rest()
+    if len(rest) not in (0, _CHECKED):
         raise _damaged(seq)
-    return changes
+    return changes, rest
 
 
 def _array(seq: int, packed: bytes) -> list[object]:
@@ -231,11 +237,27 @@ def _version(value: object) -> int:
     raise ValueError(version)
 
 
-def _bytes(raw: Iterator[bytes]) -> bytes:
-    data = next(raw)
-    if len(data) != _LENGTH:
-        raise ValueError(len(data))
-    return data
+class _Bytes:
+    """Take bytes off the front, so many at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        """Return the next `count` bytes; raise `ValueError` where there are fewer."""
+        start, self._at = self._at, self._at + count
+        if self._at > len(self._data):
+            raise ValueError(count)
+        return self._data[start : self._at]
+
+    def rest(self) -> bytes:
+        """Return what nobody took."""
+        return self._data[self._at :]
+
+
+def _lean_id(family: str, raw: _Bytes) -> str:
+    return f"{family}.{raw.take(DIGEST_BYTES).hex()}"
 
 
 def _pack_id(id: str, names: Names, ids: list[bytes]) -> int | str | bool | None:
@@ -255,12 +277,12 @@ def _pack_id(id: str, names: Names, ids: list[bytes]) -> int | str | bool | None
     return None
 
 
-def _id(told: Iterator[object], raw: Iterator[bytes], names: Names) -> str:
+def _id(told: Iterator[object], raw: _Bytes, names: Names) -> str:
     packed = next(told)
     if packed is None:
-        return _uuid(_bytes(raw))
+        return _uuid(raw.take(_LENGTH))
     if packed is True:
-        return _bytes(raw).hex()
+        return raw.take(_LENGTH).hex()
     return packed if isinstance(packed, str) else names.texts[_integer(packed)]
 
 

@@ -1,7 +1,7 @@
 """Lean rows: content-addressed records that are a body and nothing else.
 
-Such a record was written by `Ensure` under an id that is a family, a dot and 32 hexadecimal digits
-(a digest of 16 bytes). It lies in the table `node`, where all that records of a family have in
+Such a record was written by `Ensure` under an id that is a family, a dot and 24 hexadecimal digits
+(a digest of 12 bytes). It lies in the table `node`, where all that records of a family have in
 common is one number. To whoever asks, it is a record like others: here it gets the columns of one.
 What a lean row cannot hold (labels, parents, an expiry) moves the record to the ordinary table.
 """
@@ -18,7 +18,8 @@ from . import labels
 from .connection import Connection
 from .fragments import Sql, joined
 
-_DIGITS: Final = 32
+DIGEST_BYTES: Final = 12
+_DIGITS: Final = 2 * DIGEST_BYTES
 _SHOWN: Final = 3
 """How many bytes of a digest, its last ones, stand in the index."""
 

@@ -49,7 +49,7 @@ CREATE TABLE commits (
     at integer not null,          -- counted from the first day of 2026
     actor text not null,
     changes blob not null,        -- MessagePack: of every change its key and both versions
-    ids blob                      -- 16 bytes of each id that is so many; null where there is none
+    ids blob                      -- the bytes of ids that are digits; null where there is none
 ) strict;
 
 CREATE INDEX commits_batch on commits (substr(batch, 1, 3));
