@@ -156,3 +156,20 @@ async def test_two_can_read_at_once(whole: Tree) -> None:
     first, second = await asyncio.gather(read(whole), read(whole))
     assert first.ids("message") == second.ids("message") != []
     assert len(first.entities(Message)) == len(second.entities(Message))
+
+
+@pytest.mark.seed("7.1")
+async def test_what_cannot_be_read_comes_whole(whole: Tree) -> None:
+    """Every problem with content has all of it, byte for byte where it is a line or a file."""
+    torn = whole.path("sessions/torn.json")
+    torn.write_bytes(b'{"context": {"session_id": "x\xff')
+    told = await read(whole)
+
+    raws = {each.place: each.raw for each in told.findings if isinstance(each, Problem)}
+    assert torn.read_bytes() == raws["sessions/torn.json:1"]
+    months = [place for place in raws if place.startswith("history/sessions/")]
+    assert months
+    for place in months:
+        name, _, number = place.rpartition(":")
+        line = (whole.root / name).read_bytes().split(b"\n")[int(number) - 1]
+        assert (raws[place] or b"nothing") in line

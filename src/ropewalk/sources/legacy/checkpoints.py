@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +58,24 @@ class _Raw:
         for part in (self.parent, self.type, self.checkpoint, self.metadata):
             whole.update(b"-" if part is None else b"%d:%b" % (len(part), part))
         return whole.hexdigest()
+
+    def written_down(self) -> bytes:
+        """Return the whole row as JSON; the blob, which is no text, in base64."""
+        blob = None if self.checkpoint is None else base64.b64encode(self.checkpoint).decode()
+        row = {
+            "thread_id": _shown(self.thread),
+            "checkpoint_id": _shown(self.id),
+            "checkpoint_ns": _shown(self.namespace),
+            "parent_checkpoint_id": _shown(self.parent),
+            "type": _shown(self.type),
+            "checkpoint": blob,
+            "metadata": _shown(self.metadata),
+        }
+        return json.dumps(row, ensure_ascii=False).encode()
+
+
+def _shown(raw: bytes | None) -> str | None:
+    return None if raw is None else _text(raw)
 
 
 def _raw(values: tuple[Value, ...]) -> _Raw:
@@ -138,7 +158,9 @@ class Checkpoints:
             return
         raw = read[0]
         text = excerpt(raw.metadata or raw.checkpoint or b"")
-        yield from guarded(_Reader(self.visit, raw, row, place).read(), place, text=text)
+        yield from guarded(
+            _Reader(self.visit, raw, row, place).read(), place, text=text, whole=raw.written_down
+        )
 
 
 class _Reader:

@@ -152,8 +152,14 @@ class History:
         guess = created or before or self._month(found)
         if guess is None:
             reason = "tells no time that can be read, and nor does anything before it"
-            text = excerpt(canonical(raw))
-            yield Problem(code="no_time", place=line.place, reason=reason, excerpt=text)
+            whole = canonical(raw)
+            yield Problem(
+                code="no_time",
+                place=line.place,
+                reason=reason,
+                excerpt=excerpt(whole),
+                raw=whole,
+            )
             return
         digest = digest_of(raw)
         item.identify(raw.get("record_id"), digest, topic=ENTRY)
@@ -204,5 +210,11 @@ def kind_of(line: Line) -> EntryKind | None:
 def stranger(line: Line) -> Problem:
     """Tell a record of a type that we do not know."""
     reason = f"a record of the unknown type {line.value.get('record_type')!r}"
-    text = excerpt(canonical(line.value))
-    return Problem(code="unknown_record_type", place=line.place, reason=reason, excerpt=text)
+    whole = canonical(line.value)
+    return Problem(
+        code="unknown_record_type",
+        place=line.place,
+        reason=reason,
+        excerpt=excerpt(whole),
+        raw=whole,
+    )

@@ -78,7 +78,9 @@ def _read_line(data: bytes, place: str) -> Iterator[Found]:
             yield Line(place, found)
         else:
             reason = "no JSON object"
-            yield Problem(code="not_object", place=place, reason=reason, excerpt=excerpt(data))
+            yield Problem(
+                code="not_object", place=place, reason=reason, excerpt=excerpt(data), raw=data
+            )
 
 
 def _salvage(text: str, place: str, code: str, reason: str) -> Iterator[Found]:
@@ -91,15 +93,20 @@ def _salvage(text: str, place: str, code: str, reason: str) -> Iterator[Found]:
     while position < len(text):
         found = next(filter(None, islice(_tries(text, position), _MAX_TRIES)), None)
         if found is None:
-            yield Problem(code=code, place=place, reason=reason, excerpt=excerpt(text[position:]))
+            yield _problem(code, place, reason, text[position:])
             return
         begin, end, value = found
         if begin > position:
-            torn = excerpt(text[position:begin])
             told = "cut off, with another record glued behind it, which was read"
-            yield Problem(code="torn", place=place, reason=told, excerpt=torn)
+            yield _problem("torn", place, told, text[position:begin])
         yield Line(place, value)
         position = end + len(text[end:]) - len(text[end:].lstrip(" \t\r"))
+
+
+def _problem(code: str, place: str, reason: str, text: str) -> Problem:
+    """Tell what could not be read, with the bytes as they stand in the file."""
+    raw = text.encode("utf-8", "surrogateescape")
+    return Problem(code=code, place=place, reason=reason, excerpt=excerpt(text), raw=raw)
 
 
 def _tries(text: str, position: int) -> Iterator[tuple[int, int, JsonObject] | None]:

@@ -13,7 +13,7 @@ from .fields import Fields, fit
 from .keeping import difference, join
 from .shapes import CONTEXT, INDEX, own_context, own_interaction
 from .survey import SESSION, Found
-from .text import JsonObject, as_list, as_object, digest_of, excerpt, load_document
+from .text import JsonObject, as_list, as_object, canonical, digest_of, excerpt, load_document
 from .visit import Item, Visit, guarded
 
 
@@ -46,8 +46,8 @@ class Sessions:
         created, guessed = self._created(fields, outer)
         if created is None:
             reason = "tells no time of the session that can be read"
-            text = excerpt(str(context))
-            yield Problem(code="no_time", place=found.place, reason=reason, excerpt=text)
+            text, raw = excerpt(str(context)), canonical(document)
+            yield Problem(code="no_time", place=found.place, reason=reason, excerpt=text, raw=raw)
             return
         id = item.identify(wanted, digest)
         self._ids[found.place] = id
@@ -124,8 +124,8 @@ class Sessions:
             if entry is None or before is None:
                 reason = "an interaction that is no object" if before else "no time can be read"
                 code = "not_object" if before else "no_time"
-                text = excerpt(repr(value))
-                yield Problem(code=code, place=item.place, reason=reason, excerpt=text)
+                text, raw = excerpt(repr(value)), canonical(value)
+                yield Problem(code=code, place=item.place, reason=reason, excerpt=text, raw=raw)
                 continue
             fields, digest = self.visit.fields(entry), digest_of(entry)
             item.identify(entry.get("interaction_id"), digest)

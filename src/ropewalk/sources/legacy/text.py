@@ -83,15 +83,17 @@ def load_document(path: Path) -> JsonObject:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"no UTF-8: byte {data[error.start]:#04x} at offset {error.start}"
-        raise Corrupt(message, code="not_utf8", line=line, excerpt=excerpt(data)) from error
+        raise Corrupt(
+            message, code="not_utf8", line=line, excerpt=excerpt(data), raw=data
+        ) from error
     try:
         document = as_object(parse(text))
     except Corrupt as error:
-        error.facts["excerpt"] = excerpt(text)
+        error.facts |= {"excerpt": excerpt(text), "raw": data}
         raise
     if document is None:
         message = "no JSON object"
-        raise Corrupt(message, code="not_object", line=1, excerpt=excerpt(text))
+        raise Corrupt(message, code="not_object", line=1, excerpt=excerpt(text), raw=data)
     return document
 
 
@@ -112,10 +114,11 @@ def place_of(path: Path, root: Path) -> str:
 def problem_of(error: Corrupt, place: str) -> Problem:
     """Tell the damage of a document as a finding, with its line."""
     line = error.facts.get("line")
-    text = error.facts.get("excerpt")
+    text, raw = error.facts.get("excerpt"), error.facts.get("raw")
     return Problem(
         code=error.code,
         place=f"{place}:{line}" if line else place,
         reason=error.message,
         excerpt=text if isinstance(text, str) else "",
+        raw=raw if isinstance(raw, bytes) else None,
     )

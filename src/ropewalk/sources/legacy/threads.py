@@ -15,7 +15,7 @@ from .fields import Fields, fit, is_id
 from .keeping import difference, join, same
 from .shapes import BOTH, CLASH, SHAPE, TOP, own_thread
 from .survey import THREAD, Found, fork_of
-from .text import JsonObject, as_object, digest_of, excerpt, load_document
+from .text import JsonObject, as_object, canonical, digest_of, excerpt, load_document
 from .traces import Traces
 from .visit import Item, Visit, guarded
 
@@ -59,8 +59,8 @@ class Threads:
         created, updated = self._times(file)
         if created is None:
             reason = "tells no time of the thread that can be read"
-            text = excerpt(str(document))
-            yield Problem(code="no_time", place=found.place, reason=reason, excerpt=text)
+            text, raw = excerpt(str(document)), canonical(document)
+            yield Problem(code="no_time", place=found.place, reason=reason, excerpt=text, raw=raw)
             return
         item.identify(wanted, digest)
         self._digests.setdefault(str(wanted), digest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -20,20 +20,29 @@ ENTRY: Final = "entry"
 """The one topic of all six kinds of history entries: readers look them up by id alone."""
 
 
-def guarded(findings: Iterator[Finding], place: str, *, text: str = "") -> Iterator[Finding]:
+def guarded(
+    findings: Iterator[Finding],
+    place: str,
+    *,
+    text: str = "",
+    whole: Callable[[], bytes] | None = None,
+) -> Iterator[Finding]:
     """Go through findings; damage that only shows on the way ends them with a problem.
 
-    `text` is the excerpt where the damage itself brings none.
+    `text` is the excerpt, and `whole` makes all of it, where the damage itself brings none.
     """
     try:
         yield from findings
     except Corrupt as error:
         error.facts.setdefault("excerpt", text)
+        if whole is not None and "raw" not in error.facts:
+            error.facts["raw"] = whole()
         yield problem_of(error, place)
     except RecursionError:
         # Parsed at the limit of nesting, and now looked at from some frames further down.
         reason = "nested too deeply to be read"
-        yield Problem(code="too_deep", place=place, reason=reason, excerpt=text)
+        raw = None if whole is None else whole()
+        yield Problem(code="too_deep", place=place, reason=reason, excerpt=text, raw=raw)
 
 
 @dataclass(slots=True)
