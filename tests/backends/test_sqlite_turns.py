@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -54,11 +55,23 @@ async def test_a_turn_ends_with_the_turn_of_its_loop() -> None:
     turn = ends.turn(budget=2.0)
     assert turn.is_mine(5.0)
     assert turn.is_mine(6.0)
-    assert (7.0, 0) == (turn.until, ends.ended)
+    assert [True, True, False] == [turn.has_time(now) for now in (5.0, 12.9, 13.1)]
+    assert 0 == ends.ended
     await soon(ends.over.wait())
     assert 1 == ends.ended
     assert turn.is_mine(20.0)
-    assert 22.0 == turn.until
+    assert [True, False] == [turn.has_time(now) for now in (27.9, 28.1)]
+
+
+async def test_a_turn_is_over_when_the_processor_was_used() -> None:
+    """A budget of time ends a turn whose thread has worked so long, and not one that waited."""
+    turn = Ends().turn(budget=0.01)
+    assert turn.is_mine(0.0)
+    assert [True, False] == [turn.has_time(now) for now in (0.011, 0.041)]
+    begun = time.thread_time()
+    while time.thread_time() <= begun + 0.01:
+        pass
+    assert not turn.has_time(0.011)
 
 
 async def test_a_turn_goes_on_while_there_is_more_to_do() -> None:
@@ -114,7 +127,7 @@ def test_the_end_comes_whatever_goes_wrong() -> None:
         assert turn.is_mine(0.0)
         await asyncio.sleep(0)
         assert turn.is_mine(9.0)
-        assert 10.0 == turn.until
+        assert [True, False] == [turn.has_time(now) for now in (12.9, 13.1)]
         await asyncio.sleep(0)
 
     asyncio.run(work())

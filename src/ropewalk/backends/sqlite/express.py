@@ -21,7 +21,7 @@ from .connection import Connection
 from .lane import Lane
 from .pace import Pace
 from .reader import Read, Reading
-from .turn import Turn
+from .turn import LATE, Turn
 from .writer import Write, Writer
 
 T = TypeVar("T")
@@ -37,9 +37,6 @@ _GROUP: Final = 16
 _MOST_CHANGES: Final = 16
 _MOST_BYTES: Final = 64 * 1024
 """A batch of more is written by the thread."""
-
-_SLOW: Final = 4
-"""What takes so many budgets, again and again, is kept off the loop for a while."""
 
 _WRITING: Final = "apply"
 """The shape of every batch."""
@@ -65,8 +62,9 @@ class Express:
         self._writer = writer
         self._seats = writer.seats
         self._budget = budget
+        self._longest = LATE * budget
         self._writes = writes
-        self._pace = Pace(_SLOW * budget)
+        self._pace = Pace(self._longest)
         self._turn = Turn(budget, at_end=self._at_end, lost=self._abandon)
         self._lock = threading.Lock()
         self._closed = False
@@ -80,7 +78,7 @@ class Express:
         """Do a read here or in its lane; `shape` is what such reads have in common."""
         now = time.perf_counter()
         if self._pace.is_quick(shape, now) and self._turn.is_mine(now):
-            if not self._parked and now < self._turn.until:
+            if not self._parked and self._turn.has_time(now):
                 found = self._look(work, shape, now)
                 if found is not None:
                     return found[0]
@@ -97,7 +95,7 @@ class Express:
         lane, now = self._lane, time.perf_counter()
         if not (self._may_write(write, now) and lane.gate.try_enter(write.size)):
             await lane.send(write)
-        elif self._group <= _FEW and lane.gate.inside == 1 and now < self._turn.until:
+        elif self._group <= _FEW and lane.gate.inside == 1 and self._turn.has_time(now):
             if self._write([write]):
                 return write.result()
             lane.hand_over([write])
@@ -150,7 +148,7 @@ class Express:
         else:
             return None
         try:
-            found = seat.read(work, until=now + self._budget)
+            found = seat.read(work, until=now + self._longest)
         except apsw.InterruptError:
             self._pace.note_broken_off(shape, time.perf_counter())
             return None
@@ -165,7 +163,7 @@ class Express:
     def _write(self, writes: Sequence[Write]) -> int:
         """Commit as many batches as there is time for; return how many have an outcome."""
         begin = time.perf_counter()
-        done = self._writer.serve_at_once(writes, until=begin + self._budget)
+        done = self._writer.serve_at_once(writes, until=time.thread_time() + self._budget)
         if done:
             end = time.perf_counter()
             self._pace.note(_WRITING, (end - begin) / done, end)
@@ -207,8 +205,7 @@ class Express:
                 lane.hand_over(wanted[done:])
 
     def _read_parked(self) -> None:
-        """Do what was parked, in order, until it is late, but one read at least."""
-        until = self._turn.until
+        """Do what was parked, in order, while there is time, but one read at least."""
         now = time.perf_counter()
         while True:
             with self._lock:
@@ -226,7 +223,7 @@ class Express:
                 read.settle()
                 lane.gate.leave(0)
             now = time.perf_counter()
-            if now >= until:
+            if not self._turn.has_time(now):
                 break
         for seat in self._seats:
             seat.let_go()

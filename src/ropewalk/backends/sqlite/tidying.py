@@ -66,13 +66,9 @@ class Tidying:
 
     def checkpoint(self) -> None:
         """Move the WAL into the file if it has grown enough; may raise errors of apsw."""
-        pages = self._wal_pages
-        if not self.is_due():
-            # The WAL began anew since the last checkpoint, or has not grown enough.
-            self._checkpoint_at = min(self._checkpoint_at, pages + _CHECKPOINT_PAGES)
-            return
-        self._checkpoint_at = pages + _CHECKPOINT_PAGES
-        self._copy()
+        if self.is_due():
+            self._checkpoint_at = self._wal_pages + _CHECKPOINT_PAGES
+            self._copy()
 
     def has_work(self, removed: int) -> bool:
         """Tell whether there may be pages to give back."""
@@ -134,4 +130,6 @@ class Tidying:
 
     def _count_pages(self, pages: int) -> None:
         self._wal_pages = pages
+        # After a checkpoint the WAL may have begun anew.
+        self._checkpoint_at = min(self._checkpoint_at, pages + _CHECKPOINT_PAGES)
         self._begins_anew = False

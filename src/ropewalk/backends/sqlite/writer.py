@@ -90,8 +90,9 @@ class Writer:
     def serve_at_once(self, errands: Sequence[Write], *, until: float) -> int:
         """On a loop's thread, apply the first batches together; return how many have an outcome.
 
-        No further one is begun after `until`. None has an outcome where the thread shall do it:
-        somebody else is writing, the WAL begins anew, which takes its time, or anything is odd.
+        No further one is begun after `until`, in seconds of this thread's processor time. None has
+        an outcome where the other thread shall do it: somebody else is writing, the WAL begins
+        anew, which takes its time, or anything is odd.
         """
         if not self._tidying.is_quiet() or not self._seat.take():
             return 0
@@ -132,10 +133,15 @@ class Writer:
 
         Returns in how many seconds there is more to do, if nobody wants anything until then.
         """
-        self._clear()
-        with self._seat.taken():
-            wait = self._tidy()
-            self._is_awake = wait is not None
+        if self._is_idle or self._tidying.is_due():
+            self._clear()
+            with self._seat.taken():
+                wait = self._tidy()
+        else:
+            wait = IDLE if self._tidying.has_work(self._tables.removed) else None
+            self._is_idle = True
+            self._pulse.trouble = None
+        self._is_awake = wait is not None
         return wait
 
     def _clear(self) -> None:
@@ -171,7 +177,7 @@ class Writer:
                 seat.close()
 
     def _transaction(self, errands: Sequence[Write], *, until: float = math.inf) -> int:
-        """Apply batches in one transaction until it is late; return how many have an outcome."""
+        """Apply batches in one transaction until `until`; return how many have an outcome."""
         if file_identity(self._path) != self._pulse.file:
             raise gone(self._path)
         connection = self._connection
@@ -199,7 +205,7 @@ class Writer:
     def _group(self, errands: Sequence[Write], until: float) -> int:
         for number, errand in enumerate(errands, start=1):
             self._batch(errand)
-            if time.perf_counter() > until:
+            if time.thread_time() > until:
                 return number
         return len(errands)
 
