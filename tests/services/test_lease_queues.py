@@ -134,7 +134,7 @@ async def test_cancelled_in_the_queue_nothing_is_left(storage: Storage) -> None:
 
         async def work() -> None:
             with pytest.raises(Unavailable):
-                async with storage.lease(NAME, wait=0.05):
+                async with storage.lease(NAME, wait=0.02):
                     raise AssertionError
 
         async def after(ended: Ended[None]) -> None:

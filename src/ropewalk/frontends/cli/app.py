@@ -39,6 +39,8 @@ root: Final = Group(
         "prune": ("prune:prune", "Remove checkpoints that no rule keeps, after a dry run."),
         "gc": ("gc:collect", "Give back the space of what no checkpoint needs any more."),
         "verify": ("verify:verify", "Check all that states consist of, and name what is damaged."),
+        "runs": ("runs:runs", "List what workflows run, and which have lost their driver."),
+        "leases": ("leases:leases", "List who alone may change what, and until when."),
         "stats": ("stats:stats", "Count records, tokens, cost and model calls."),
         "doctor": ("doctor:doctor", "Check everything that a store needs."),
         "spaces": ("spaces:group", "List, make and delete the spaces of a store."),
