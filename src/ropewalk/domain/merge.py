@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Final, TypeAlias, cast
 
 from .reducers import ABSENT, UNDECIDED, Reducer, name_of, reducer_of
@@ -17,17 +16,6 @@ WHOLE: Final = "(the whole)"
 """How the place without a path is called in reports."""
 
 _ANY: Final = "*"
-
-
-class MergeStrategy(StrEnum):
-    """Who wins where both sides changed the same key differently."""
-
-    FAIL = "fail"
-    """Nobody: raise `Conflict` with the paths."""
-    OURS = "ours"
-    """The thread that is merged into."""
-    THEIRS = "theirs"
-    """The thread that is merged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ async def attempted(
     nobody was in the way.
     """
     end = monotonic() + retry.deadline
-    attempt = 1
+    attempt, came = 1, False
     async with AsyncExitStack() as line:
         while True:
             unit = begin()
@@ -45,13 +45,15 @@ async def attempted(
             except Conflict as error:
                 if not unit.is_late and await unit.holds():
                     raise
-                pause = retry.pause(attempt, luck=random.random())  # noqa: S311 (an even spread)
+                # Whose turn it is has nobody of this process against him: he need not hold back.
+                pause = retry.pause(1 if came else attempt, luck=random.random())  # noqa: S311
                 left = end - monotonic()
                 if attempt >= retry.attempts or pause > left:
                     error.add_note(f"tried {attempt} times")
                     raise
             if attempt == 1:
-                await line.enter_async_context(precedence.turn(patience=min(_PATIENCE, left)))
+                turn = precedence.turn(patience=min(_PATIENCE, left))
+                came = await line.enter_async_context(turn)
             else:
                 await asyncio.sleep(pause)
             attempt += 1

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..domain.change import Check
 from ..domain.errors import Conflict, Invalid
-from ..domain.merge import MergeStrategy, Rules, three_way
 from ..domain.moment import to_micros
 from ..domain.query import Condition
 from ..domain.thread import (
@@ -253,7 +252,8 @@ class Branching:
         """Write branches that were made elsewhere."""
         await manager.add(self._desk, self._branches, branches)
 
-    async def _branches_into(self, thread_id: str) -> list[Branch]:
+    async def branches_into(self, thread_id: str) -> list[Branch]:
+        """Return the branches that live on in a thread."""
         target = Condition("labels.target", "eq", thread_id)
         return [branch async for branch in self._branches.scan(Find(where=(target,)))]
 
@@ -276,51 +276,7 @@ class Branching:
 
         return node(root)
 
-    async def merge(
-        self, source: Thread, *, into: Thread, strategy: MergeStrategy | str
-    ) -> CheckpointHeader:
-        """Merge the newest state of `source` into a new checkpoint of `into`."""
-        chosen = as_status(MergeStrategy, strategy, field="strategy")
-        theirs = await self._checkpoints.latest(source.id)
-        if theirs is None:
-            message = f"thread {source.id!r} has no checkpoint to merge; save one first"
-            raise Invalid(message, code="nothing_to_merge", field="source_id")
-        ours = await self._checkpoints.latest(into.id)
-        base = await self._common(source, into)
-        merged = three_way(
-            base.state if base else None,
-            ours.state if ours else (base.state if base else None),
-            theirs.state,
-            rules=Rules.of({}, {"ours": "first", "theirs": "last"}.get(chosen)),
-        )
-        if merged.conflicts and chosen is MergeStrategy.FAIL:
-            message = (
-                f"threads {source.id!r} and {into.id!r} both changed "
-                f"{', '.join(merged.conflicts)}; choose the strategy 'ours' or 'theirs', or "
-                "change one of them"
-            )
-            raise Conflict(message, code="merge", paths=merged.conflicts)
-        header = await self._checkpoints.save(
-            into.id,
-            merged.value,
-            workflow_id=theirs.workflow_id,
-            metadata={
-                "merged_from": source.id,
-                "merged_checkpoint": theirs.id,
-                "merge_strategy": chosen.value,
-            },
-        )
-        for branch in await self._branches_into(source.id):
-            await self.update_branch(
-                branch.id,
-                name=None,
-                status=BranchStatus.MERGED,
-                metadata={"merged_into": into.id, "merged_as": header.id},
-                expected_version=None,
-            )
-        return header
-
-    async def _common(self, source: Thread, into: Thread) -> Checkpoint | None:
+    async def common(self, source: Thread, into: Thread) -> Checkpoint | None:
         """Return the newest checkpoint that is on both lines."""
         theirs = await self._lineage.segments(source.id)
         ours = await self._lineage.segments(into.id)
@@ -345,7 +301,7 @@ class Branching:
         """Make the changes that delete the branches and snapshots of a thread."""
         for branch in [
             *await self.branches(thread_id, status=None),
-            *await self._branches_into(thread_id),
+            *await self.branches_into(thread_id),
         ]:
             yield self._branches.remove(branch.id)
         async for record in self._snapshots.headers(Find(thread_id=thread_id)):

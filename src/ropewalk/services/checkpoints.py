@@ -21,7 +21,6 @@ from .looking import Looking
 from .manager import change, get
 from .pending import Pending
 from .saver import Saver
-from .schemas import Schemas
 from .standing import FORK, standing
 from .upkeep import Upkeep
 
@@ -58,7 +57,7 @@ class Checkpoints(Upkeep):
         self._saver = Saver(desk, lineage, grove, self._planter, newest=self.newest_of)
         self._looking = Looking(self._planter)
         self._fork = fork
-        self._schemas = Schemas()
+        self._schemas = desk.schemas
 
     async def save(
         self,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..domain.change import Applied, Batch, Change
 from ..domain.limits import MAX_BATCH_CHANGES
 from ..domain.moment import from_micros, to_micros
+from .schemas import Schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,6 +40,8 @@ class Desk:
     actor: str = ""
     policy_of: PolicyOf = _no_policy
     """Which policy holds for a kind of record where a call names none."""
+    schemas: Schemas = field(default_factory=Schemas)
+    """How old states are raised when they are read: in a unit of work as outside of it."""
 
     async def commit(self, changes: Iterable[Change]) -> Applied:
         """Apply changes as one batch, all or nothing, in the name of this desk's actor."""

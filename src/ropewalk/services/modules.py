@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..stores.sessions import SessionStore
 from ..stores.threads import ThreadStore
@@ -14,6 +14,7 @@ from .grove import Grove
 from .history import History
 from .lineage import Lineage
 from .memories import Memories
+from .merging import Merging, Workshop
 from .records import Records
 from .sessions import Sessions
 from .states import States
@@ -49,6 +50,7 @@ class Modules:
             Branching(desk, lineage, history=self.history, checkpoints=self.checkpoints),
             history=self.history,
             checkpoints=self.checkpoints,
+            merging=Merging(desk, _workshop),
             trail=Trail(desk),
             session_exists=SessionStore(*parts, space=desk.space).exists,
         )
@@ -60,3 +62,23 @@ class Modules:
 
     async def _fork(self, thread_id: str, *, at: str, name: str, id: str | None) -> Thread:
         return await self.threads.fork(thread_id, at=at, name=name, id=id)
+
+
+def _workshop(desk: Desk) -> Workshop:
+    """Put together over `desk` what a merge works with."""
+    modules = Modules(desk)
+    lineage = Lineage(desk, ThreadStore(desk.backend, desk.sealer, space=desk.space))
+
+    async def set_metadata(thread_id: str, metadata: dict[str, Any]) -> object:
+        return await modules.threads.update(thread_id, metadata=metadata)
+
+    return Workshop(
+        lineage=lineage,
+        branching=Branching(
+            desk, lineage, history=modules.history, checkpoints=modules.checkpoints
+        ),
+        history=modules.history,
+        checkpoints=modules.checkpoints,
+        set_metadata=set_metadata,
+        now=desk.now,
+    )

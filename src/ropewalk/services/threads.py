@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..domain.change import Change
-    from ..domain.checkpoint import CheckpointHeader
-    from ..domain.merge import MergeStrategy
+    from ..domain.conflict import MergeReport
     from ..domain.page import Page
+    from ..domain.policy import Policy
     from ..domain.thread import Branch, BranchStatus, Segment, Snapshot
     from .branching import Branching
     from .checkpoints import Checkpoints
     from .desk import Desk
     from .history import History
     from .lineage import Lineage
+    from .merging import Merging, Messages
     from .trail import Trail
 
 WHAT: Final = "thread"
@@ -52,6 +53,7 @@ class Threads:
         *,
         history: History,
         checkpoints: Checkpoints,
+        merging: Merging,
         trail: Trail,
         session_exists: Callable[[str], Awaitable[bool]],
     ) -> None:
@@ -61,6 +63,7 @@ class Threads:
         self._branching = branching
         self._history = history
         self._checkpoints = checkpoints
+        self._merging = merging
         self._trail = trail
         self._session_exists = session_exists
         self._store = ThreadStore(desk.backend, desk.sealer, space=desk.space)
@@ -218,17 +221,27 @@ class Threads:
         )
 
     async def merge(
-        self, source_id: str, *, into: str, strategy: MergeStrategy | str = "fail"
-    ) -> CheckpointHeader:
-        """Merge the newest state of a thread into another, and return the merged checkpoint.
+        self,
+        source_id: str,
+        *,
+        into: str,
+        policy: Policy | None = None,
+        messages: Messages = "leave",
+        dry_run: bool = False,
+    ) -> MergeReport:
+        """Merge the newest state of a thread into another, and report what was taken where.
 
-        A three-way merge against the newest checkpoint that both lines have in common. The
-        branch is marked merged; its messages stay readable on it. Raises `Conflict` with the
-        paths where both changed the same and `strategy` is `fail`, and `Invalid` where the
+        A three-way merge against the newest checkpoint that both lines have in common, written
+        as one commit. The branch is marked merged and stays readable; with `messages="append"`
+        its messages are copied behind those of the other, once, however often it is merged.
+        Where both changed the same, `policy` decides: `FirstWins()` keeps what stands in the
+        thread `into`, `LastWins()` takes the other, `Merge(...)` has reducers by path (that of
+        the threads' metadata begins with `thread.metadata`). Without one, raises `Conflict` with
+        the paths. A dry run reports all that and writes nothing. Raises `Invalid` where the
         source has no state.
         """
-        return await self._branching.merge(
-            await self.get(source_id), into=await self.get(into), strategy=strategy
+        return await self._merging.merge(
+            source_id, into=into, policy=policy, messages=messages, dry_run=dry_run
         )
 
     async def rollback(
