@@ -22,13 +22,14 @@ _SHOWN: Final = 40
 def span(text: str, *, field: str = "span") -> timedelta:
     """Return how long a text such as `7d` is; raise `Invalid` for anything else."""
     found = _SPAN.fullmatch(text.strip())
+    named = "" if field == "span" else f"{field}: "
     if found is None or not int(found[1]):
-        message = f"{_brief(text)!r} is no span of time; write 30s, 15min, 6h, 7d or 2w"
+        message = f"{named}{_brief(text)!r} is no span of time; write 30s, 15min, 6h, 7d or 2w"
         raise Invalid(message, code="bad_span", field=field)
     try:
         return int(found[1]) * _UNITS[found[2]]
     except OverflowError as error:
-        message = f"{_brief(text)!r} is longer than there are days"
+        message = f"{named}{_brief(text)!r} is longer than there are days"
         raise Invalid(message, code="bad_span", field=field) from error
 
 

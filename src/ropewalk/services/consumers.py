@@ -96,7 +96,8 @@ class Consumers:
         Whoever has it open loses it. Raises `NotFound` for an unknown consumer.
         """
         seq = await self._place(to)
-        return await self._change(name, lambda c: replace(c, seq=seq, token=uuid4().hex))
+        await self._change(name, lambda c: replace(c, seq=seq, token=uuid4().hex))
+        return await self.get(name)
 
     async def delete(self, name: str) -> None:
         """Forget a consumer; raise `NotFound` where there is none."""

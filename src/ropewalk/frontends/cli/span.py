@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
 
 from ...domain.errors import Invalid
+from ...domain.span import span
 from .text import brief
 
-_UNITS: Final = {
-    "w": timedelta(weeks=1),
-    "d": timedelta(days=1),
-    "h": timedelta(hours=1),
-    "min": timedelta(minutes=1),
-    "s": timedelta(seconds=1),
-}
-_SPAN: Final = re.compile(r"(\d{1,9})\s*(w|d|h|min|s)")
-
-
-def span(text: str) -> timedelta:
-    """Return how long a text such as `7d` is; raise `Invalid` where it says nothing."""
-    found = _SPAN.fullmatch(text.strip())
-    if found is None or not int(found[1]):
-        message = f"{brief(text)!r} is no span of time; write 30s, 15min, 6h, 7d or 2w"
-        raise Invalid(message, code="bad_span", field="span")
-    try:
-        return int(found[1]) * _UNITS[found[2]]
-    except OverflowError as error:
-        message = f"{brief(text)!r} is longer than there are days"
-        raise Invalid(message, code="bad_span", field="span") from error
+__all__ = ["moment", "span"]
 
 
 def moment(text: str, now: datetime) -> datetime:
