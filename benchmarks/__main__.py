@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from . import growth, pruning, reading, shapes, stalls
+from . import growth, paths, pruning, reading, shapes, stalls
 from .page import PAGE, RESULTS, machine, refresh, write
 from .scale import FULL, QUICK, Scale
 from .tables import Section
@@ -24,6 +24,7 @@ _QUESTIONS: Final[Mapping[str, Callable[[Scale, Path], Section | Awaitable[Secti
     "reading": reading.measure,
     "pruning": pruning.measure,
     "stalls": stalls.measure,
+    "paths": paths.measure,
 }
 
 

@@ -22,8 +22,8 @@ PAGE: Final = ROOT / "docs" / "explanation" / "performance.md"
 BEGIN: Final = "<!-- measured: begin -->"
 END: Final = "<!-- measured: end -->"
 
-_PEERS: Final = ("langgraph-checkpoint", "langgraph-checkpoint-sqlite")
-_ORDER: Final = ("growth", "shapes", "reading", "pruning", "stalls")
+_PEERS: Final = ("langgraph-checkpoint", "langgraph-checkpoint-sqlite", "aiosqlite", "orjson")
+_ORDER: Final = ("growth", "shapes", "reading", "pruning", "stalls", "paths")
 
 
 def machine() -> str:
