@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from . import growth, paths, pruning, reading, shapes, stalls
+from . import growth, paths, pruning, reading, shapes, stalls, transfers
 from .page import PAGE, RESULTS, machine, refresh, write
 from .scale import FULL, QUICK, Scale
 from .tables import Section
@@ -25,6 +25,7 @@ _QUESTIONS: Final[Mapping[str, Callable[[Scale, Path], Section | Awaitable[Secti
     "pruning": pruning.measure,
     "stalls": stalls.measure,
     "paths": paths.measure,
+    "transfers": transfers.measure,
 }
 
 

@@ -23,7 +23,7 @@ BEGIN: Final = "<!-- measured: begin -->"
 END: Final = "<!-- measured: end -->"
 
 _PEERS: Final = ("langgraph-checkpoint", "langgraph-checkpoint-sqlite", "aiosqlite", "orjson")
-_ORDER: Final = ("growth", "shapes", "reading", "pruning", "stalls", "paths")
+_ORDER: Final = ("growth", "shapes", "reading", "pruning", "stalls", "paths", "transfers")
 
 
 def machine() -> str:

@@ -35,6 +35,7 @@ root: Final = Group(
         "show": ("show:show", "Show one session, thread, checkpoint or history entry."),
         "diff": ("diff:diff", "Tell what differs between two states."),
         "fork": ("fork:fork", "Fork a thread at a checkpoint or behind a message."),
+        "merge": ("merge:merge", "Merge the newest state of a thread into another one."),
         "tag": ("tag:tag", "Give a checkpoint a name, or take it off."),
         "prune": ("prune:prune", "Remove checkpoints that no rule keeps, after a dry run."),
         "gc": ("gc:collect", "Give back the space of what no checkpoint needs any more."),
