@@ -33,10 +33,11 @@ _DEMO: Final = "-u sqlite:///ropewalk-demo.db"
 @click.option("--release", is_flag=True, help="Take NAME from its holder at once.")
 @click.pass_obj
 def leases(invocation: Invocation, name: str | None, *, ask: bool, release: bool) -> None:
-    """List who alone may change what, or one lease with its queue.
+    """List who alone may change what, and until when.
 
-    A lease expires when its holder is silent too long; nothing has to be done for that. After
-    --release nothing that its holder writes is accepted, and the next in line gets it.
+    Or show the lease NAME with its queue. A lease expires when its holder is silent too long;
+    nothing has to be done for that. After --release nothing that its holder writes is accepted,
+    and the next in line gets it.
     """
     if (ask or release) and name is None:
         message = "say which lease: NAME is missing"

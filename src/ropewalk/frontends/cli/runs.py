@@ -45,10 +45,11 @@ _DEMO: Final = "-u sqlite:///ropewalk-demo.db"
 @click.option("--abandon", metavar="REASON", help="Mark RUN as failed: nobody will go on with it.")
 @click.pass_obj
 def runs(invocation: Invocation, /, run_id: str | None, **options: Any) -> None:  # noqa: ANN401 (of click)
-    """List runs of workflows, or show one with the steps that it has done.
+    """List what workflows run, and which have lost their driver.
 
-    An orphan should be running, and its driver is silent for longer than its lease lasts: a
-    program goes on with it behind its last step by storage.runs.resume().
+    Or show one RUN with the steps that it has done. An orphan should be running, and its driver
+    is silent for longer than its lease lasts: a program goes on with it behind its last step by
+    storage.runs.resume().
     """
     chosen = [name for name in ("thread", "workflow", "status", "cursor") if options[name]]
     if run_id is None and options["abandon"] is not None:
