@@ -16,7 +16,7 @@ from ropewalk.domain.interest import Interest
 
 NAME = "watcher"
 NOTES = Interest(kinds=("note",))
-PAUSE = 0.02
+PAUSE = 0.05
 """Seconds between two notes: the watcher has to keep up in the end."""
 
 

@@ -227,14 +227,14 @@ async def commits(backend: Backend, epoch: Epoch, after: int) -> AsyncGenerator[
     if after < epoch.floor:
         known = (await read_epoch(backend)).forgotten
         if 0 < after < known:
-            raise trimmed(after, forgotten=known)
+            raise trimmed(after, forgotten=await horizon(backend, epoch))
         async with aclosing(earlier(backend, after)) as entries:
             async for entry in entries:
                 yield entry.commit
         gone = (await read_epoch(backend)).forgotten
         if gone > max(known, after):
             # Somebody forgot commits meanwhile, and perhaps before they were seen here.
-            raise trimmed(after, forgotten=gone)
+            raise trimmed(after, forgotten=await horizon(backend, epoch))
     begin = epoch.inward(after) if after > 0 else await beginning(backend, epoch)
     own = backend.feed(begin)
     try:
