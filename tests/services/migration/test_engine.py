@@ -154,6 +154,23 @@ async def test_an_id_that_a_source_uses_twice_is_refused_the_second_time(storage
     assert ({"session": 1}, {"session": 1}) == (report.brought, report.refused)
 
 
+async def test_an_item_that_contradicts_itself_is_refused(storage: Storage) -> None:
+    """A kind that nobody keeps, or an id that is not the entity's, is the source's fault."""
+
+    class Wrong(Shelf):
+        async def read(self) -> AsyncIterator[Finding]:
+            async for finding in super().read():
+                if isinstance(finding, SourceItem):
+                    yield replace(finding, kind="sesion")
+                    yield replace(finding, source_id="another")
+                yield finding
+
+    report = await storage.migrations.run(Wrong(session("s")), PLAN)
+
+    assert ({"session": 1}, 2) == (report.brought, sum(report.refused.values()))
+    assert {"bad_item": 2} == {loss.code: loss.count for loss in report.losses}
+
+
 async def test_two_programs_do_not_go_on_with_one_run(storage: Storage) -> None:
     """Whoever finds that another one took a step stops, and says so."""
     shelf = full_shelf()

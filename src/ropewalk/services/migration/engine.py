@@ -19,7 +19,7 @@ from .judging import Judging
 from .ledger import Ledger
 from .reading import Reading
 from .sightings import Sightings
-from .writing import Choice, Writing, check_kind
+from .writing import Choice, Writing, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -115,7 +115,9 @@ class Engine:
                 if not self._plan.wants(item.kind):
                     self._account.count("left_out", item.kind)
                     continue
-                check_kind(item)
+                if (fault := fault_of(item)) is not None:
+                    self._account.refuse(item, code="bad_item", reason=fault)
+                    continue
                 if not self._met.add(journal_id(self._plan.name, item.kind, item.source_id)):
                     await self._settle(waiting)
                     waiting, weight, size = [], 0, 0

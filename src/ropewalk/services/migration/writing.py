@@ -8,7 +8,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ...domain.change import Batch, Delete, Put
-from ...domain.errors import Invalid
 from ...domain.history import EntryKind
 from ...domain.record import Key
 from ...domain.source import SourceItem, SourceRecord
@@ -148,11 +147,14 @@ def adopters(modules: Modules) -> Mapping[str, Adopt]:
     return doors | {kind.value: modules.history.adopt for kind in EntryKind}
 
 
-def check_kind(item: Item) -> None:
-    """Raise `Invalid` for an entity of a kind that no manager takes."""
+def fault_of(item: Item) -> str | None:
+    """Return what is wrong about an item that no source should bring, if anything is."""
     if isinstance(item, SourceItem) and item.kind not in _KINDS:
-        message = f"no manager takes items of kind {item.kind!r}: the source is wrong about it"
-        raise Invalid(message, code="unknown_kind", field="kind")
+        return f"no manager takes items of kind {item.kind!r}"
+    own = item.record.key.id if isinstance(item, SourceRecord) else item.entity.id
+    if own != item.source_id:
+        return f"its id is {own!r}, and the source calls it {item.source_id!r}"
+    return None
 
 
 _HISTORY: Final = frozenset(kind.value for kind in EntryKind)
