@@ -135,3 +135,18 @@ async def test_a_nearly_full_disk_is_degraded(tmp_path: Path) -> None:
     assert (State.DEGRADED, True) == (health.state, "nearly full" in health.reasons[0])
     assert int(health.facts["free_bytes"]) > 0
     await backend.close()
+
+
+@pytest.mark.seed("8.2")
+async def test_a_thorough_look_reads_every_record(tmp_path: Path) -> None:
+    """A record that was damaged since it was written is found before anybody asks for it."""
+    async with opened(tmp_path / "store") as backend:
+        await write(backend, *[put(f"n{n}", b"body" * 9) for n in range(8)])
+        [victim] = (tmp_path / "store" / "spaces").rglob("n3.*")
+        victim.write_bytes(victim.read_bytes()[:-1])
+        assert () == (await backend.ping()).damages
+        health = await backend.ping(thorough=True)
+        assert State.DEGRADED == health.state
+        assert 1 == len(health.damages)
+        assert victim.name in health.damages[0]
+        assert health.damages[0] in health.reasons

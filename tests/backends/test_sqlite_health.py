@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+import apsw
 import pytest
 
 from ropewalk.backends.sqlite import SqliteBackend
@@ -34,7 +36,7 @@ def test_figures_within_bounds_are_healthy() -> None:
     [
         (replace(WELL, present=False), State.DOWN, "moved or removed"),
         (replace(WELL, writer_alive=False), State.DOWN, "close the store and open it again"),
-        (replace(WELL, damage="page 7"), State.DEGRADED, "restore it from a backup"),
+        (replace(WELL, damages=("page 7",)), State.DEGRADED, "restore it from a backup"),
         (replace(WELL, trouble=Unavailable("disk sick")), State.DEGRADED, "disk sick"),
         (replace(WELL, read_only=True), State.DEGRADED, "allow writing"),
         (replace(WELL, free_bytes=LOW_DISK - 1), State.DEGRADED, "make room"),
@@ -111,3 +113,28 @@ async def test_a_store_without_its_file_is_down(tmp_path: Path) -> None:
     away.rename(path)
     assert (await store.ping()).state is State.HEALTHY
     await store.close()
+
+
+async def test_a_thorough_look_finds_an_index_that_hides_a_record(tmp_path: Path) -> None:
+    """Only the thorough check compares indexes with rows; it tells every finding apart."""
+    path = tmp_path / "store.db"
+    backend = SqliteBackend(path, clock=FrozenClock())
+    await backend.open()
+    await write(backend, put("first-one"), put("other-one"))
+    await backend.close()
+    file = apsw.Connection(str(path))
+    select = "select pgoffset from dbstat where name = 'record_key'"
+    ((begin,),) = cast("list[tuple[int]]", file.execute(select).fetchall())
+    file.close()
+    data = bytearray(path.read_bytes())
+    data[data.index(b"other-one", begin)] ^= 1
+    path.write_bytes(data)
+
+    await backend.open()
+    quick, thorough = await backend.ping(), await backend.ping(thorough=True)
+    await backend.close()
+
+    assert (State.HEALTHY, ()) == (quick.state, quick.damages)
+    assert State.DEGRADED == thorough.state
+    assert any("missing from index record_key" in damage for damage in thorough.damages)
+    assert set(thorough.damages) <= set(thorough.reasons)

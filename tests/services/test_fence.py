@@ -96,9 +96,11 @@ async def test_the_log_is_not_for_it(fence: Fence) -> None:
 class _Ailing(Layer):
     """A store whose health tells tales."""
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Name a record of another space."""
-        return Health(State.DEGRADED, (f"{THEIRS} is damaged",), {"records": 7, "block_bytes": 4})
+        told = (f"{THEIRS} is damaged",)
+        facts: dict[str, str | int | float] = {"records": 7, "block_bytes": 4}
+        return Health(State.DEGRADED, told, facts, told if thorough else ())
 
 
 async def test_health_is_told_without_tales(base: Backend) -> None:
@@ -109,6 +111,7 @@ async def test_health_is_told_without_tales(base: Backend) -> None:
     assert {"block_bytes": 4} == dict(health.facts)
     assert "b" not in "".join(health.reasons).split("/")
     assert "damaged" not in "".join(health.reasons)
+    assert () == (await Fence(_Ailing(base), "a").ping(thorough=True)).damages
 
 
 async def test_it_neither_opens_nor_closes(fence: Fence, base: Backend) -> None:

@@ -184,8 +184,9 @@ class Stubborn(Layer):
 class Selfish(Layer):
     """Never give way."""
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Answer at once."""
+        del thorough
         return Health(State.HEALTHY)
 
 

@@ -43,9 +43,11 @@ class Kept(Layer):
         """Let go of the store without emptying it."""
         self._open = False
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Say how the store is, or that it is closed."""
-        return await self.below.ping() if self._open else Health(State.DOWN, ("it is closed",))
+        if not self._open:
+            return Health(State.DOWN, ("it is closed",))
+        return await self.below.ping(thorough=thorough)
 
     def again(self) -> Kept:
         """Return another back end over the same store."""

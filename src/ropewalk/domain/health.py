@@ -22,8 +22,10 @@ class Health:
 
     `reasons` are sentences, one for each thing that is not as it should be, each with what to
     do; empty where the state is healthy. `facts` are figures for people and for metrics.
+    `damages` are the findings of a thorough look, each of which is among the reasons as well.
     """
 
     state: State
     reasons: tuple[str, ...] = ()
     facts: Mapping[str, str | int | float] = field(default_factory=lambda: MappingProxyType({}))
+    damages: tuple[str, ...] = ()

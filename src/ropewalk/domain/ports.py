@@ -52,8 +52,11 @@ class Backend(Protocol):
         """Finish what was accepted, then let go of everything; closing twice is no error."""
         ...
 
-    async def ping(self) -> Health:
-        """Say whether the store does what it promises, and why not; raises nothing."""
+    async def ping(self, *, thorough: bool = False) -> Health:
+        """Say whether the store does what it promises, and why not; raises nothing.
+
+        With `thorough`, look for damage in everything that is stored, and tell all of it.
+        """
         ...
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:

@@ -45,9 +45,9 @@ class Layer:
         """Close the backend below."""
         await self.below.close()
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Say how the backend below is."""
-        return await self.below.ping()
+        return await self.below.ping(thorough=thorough)
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` in the order asked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from time import monotonic
 from typing import TypeVar
 
@@ -57,9 +58,9 @@ class BreakerLayer(Layer):
         self._reading.reset()
         self._writing.reset()
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Say how the backend below is, and what is not let through to it."""
-        health = await self.below.ping()
+        health = await self.below.ping(thorough=thorough)
         now = self.now()
         circuits = {"reading": self._reading, "writing": self._writing}
         phases = {name: circuit.phase(now) for name, circuit in circuits.items()}
@@ -70,7 +71,12 @@ class BreakerLayer(Layer):
         elif reasons and state is State.HEALTHY:
             state = State.DEGRADED
         facts = {f"circuit_{name}": str(phase) for name, phase in phases.items()}
-        return Health(state, (*health.reasons, *reasons), {**health.facts, **facts})
+        return replace(
+            health,
+            state=state,
+            reasons=(*health.reasons, *reasons),
+            facts={**health.facts, **facts},
+        )
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys`, unless reading keeps failing."""

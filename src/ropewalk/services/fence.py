@@ -57,9 +57,9 @@ class Fence:
     async def close(self) -> None:
         """Do nothing: the store belongs to whoever opened it."""
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Say how the store is; why, and how much it holds, is the business of its opener."""
-        return discreet(await self._base.ping())
+        return discreet(await self._base.ping(thorough=thorough))
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return records of this space."""

@@ -51,9 +51,9 @@ class Fenced:
     async def close(self) -> None:
         """Do nothing: the store belongs to whoever opened it."""
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Ask the store."""
-        return await self._base.ping()
+        return await self._base.ping(thorough=thorough)
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return records, lease or no lease."""

@@ -57,9 +57,9 @@ class Shared:
     async def close(self) -> None:
         """Do nothing: the store belongs to whoever opened it."""
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Say how the store is, without figures and reasons."""
-        return discreet(await self._base.ping())
+        return discreet(await self._base.ping(thorough=thorough))
 
     async def grants(self, mode: Mode = Mode.READ) -> tuple[Grant, ...]:
         """Return the grants that hold now; raise `Denied` where there is none.

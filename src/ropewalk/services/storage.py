@@ -267,9 +267,12 @@ class Storage(Modules):
         backend = coat(self._desk.backend)
         return self._handle(backend, self._desk.space, self._reach, ground=coat(self._ground))
 
-    async def ping(self) -> Health:
-        """Say whether the store does all it promises, and why not."""
-        return await self._desk.backend.ping()
+    async def ping(self, *, thorough: bool = False) -> Health:
+        """Say whether the store does all it promises, and why not.
+
+        With `thorough` everything that is stored is looked at, which takes its time.
+        """
+        return await self._desk.backend.ping(thorough=thorough)
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits that touched this space, since a sequence number, to the present.

@@ -62,7 +62,7 @@ class Verifier:
         self._reasons: dict[bytes, str] = {}
         self._counts = dict.fromkeys(("checkpoints", "writes", "orphans", "dictionaries"), 0)
         self._damages: list[Damage] = []
-        self._seen: set[tuple[Key | None, str | None, str]] = set()
+        self._seen: set[tuple[Key | str, str | None, str]] = set()
         self._damaged = 0
 
     async def verify(self, thread_id: str | None) -> Verified:
@@ -77,7 +77,14 @@ class Verifier:
             await self._write(record)
         if thread_id is None:
             await self._orphans()
+            await self._beneath()
         return self._verified()
+
+    async def _beneath(self) -> None:
+        """Ask the store what it finds damaged itself, such as an index that hides a record."""
+        health = await self._desk.backend.ping(thorough=True)
+        for damage in health.damages:
+            self._note(None, damage)
 
     def _verified(self) -> Verified:
         return Verified(
@@ -100,9 +107,11 @@ class Verifier:
         """Take in a damage, once for each state and place."""
         if header is not None:
             thread_id, checkpoint_id = header.thread_id, header.id
-        if (key, checkpoint_id, path) in self._seen:
+        # Where it is not known which record it is, each finding is one for itself.
+        what = reason if key is None else key
+        if (what, checkpoint_id, path) in self._seen:
             return
-        self._seen.add((key, checkpoint_id, path))
+        self._seen.add((what, checkpoint_id, path))
         self._damaged += 1
         if len(self._damages) < _MOST:
             self._damages.append(

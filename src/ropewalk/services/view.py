@@ -59,9 +59,9 @@ class View:
     async def close(self) -> None:
         """Do nothing: the back end below belongs to somebody else."""
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Ask the back end below."""
-        return await self._base.ping()
+        return await self._base.ping(thorough=thorough)
 
     def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Tell the commits below; what is gathered is in none of them yet."""

@@ -118,15 +118,21 @@ class FileBackend:
             await asyncio.shield(asyncio.to_thread(watch.join))
         await asyncio.shield(closing)
 
-    async def ping(self) -> Health:
-        """Say whether the store does what it promises, and why not; raises nothing."""
+    async def ping(self, *, thorough: bool = False) -> Health:
+        """Say whether the store does what it promises, and why not; raises nothing.
+
+        With `thorough`, every record's file is read again.
+        """
         problem = self._problem()
         if problem is not None:
             await asyncio.sleep(0)
             return Health(State.DOWN, (problem.message,))
         return await self._run(
             lambda deadline: examine(
-                self._folder, min_free=self._options.min_free_bytes, deadline=deadline
+                self._folder,
+                min_free=self._options.min_free_bytes,
+                deadline=deadline,
+                thorough=thorough,
             )
         )
 

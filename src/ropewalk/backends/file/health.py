@@ -21,13 +21,15 @@ CHANGE_BYTES: Final = 90
 """What a removal adds to `commits.jsonl`, about."""
 
 
-def examine(folder: Folder, *, min_free: int, deadline: float) -> Health:
+def examine(folder: Folder, *, min_free: int, deadline: float, thorough: bool) -> Health:
     """Read, write a few bytes, and look at the disk; raise nothing."""
     facts: dict[str, str | int | float] = {"root": str(folder.disk.root)}
     reasons: list[str] = []
     try:
         with folder.reading(deadline) as mark:
             folder.heal()
+            if thorough:
+                folder.inspect()
             room = folder.disk.room()
             facts |= {
                 "records": len(folder.index),
@@ -55,7 +57,8 @@ def examine(folder: Folder, *, min_free: int, deadline: float) -> Health:
     reasons += folder.notes
     if folder.trouble is not None:
         reasons.append(f"the journal could not be emptied: {folder.trouble.message}")
-    return Health(State.DEGRADED if reasons else State.HEALTHY, tuple(reasons), facts)
+    state = State.DEGRADED if reasons else State.HEALTHY
+    return Health(state, tuple(reasons), facts, tuple(_all_damages(folder)) if thorough else ())
 
 
 def _write_problem(folder: Folder) -> list[str]:
@@ -71,13 +74,18 @@ def _write_problem(folder: Folder) -> list[str]:
 
 
 def _damages(folder: Folder) -> list[str]:
-    reasons = [
+    damages = _all_damages(folder)
+    named = [*damages[: len(folder.damaged)][:_NAMED], *damages[len(folder.damaged) :][:_NAMED]]
+    more = len(damages) - len(named)
+    return [*named, f"and {more} more are damaged"] if more else named
+
+
+def _all_damages(folder: Folder) -> list[str]:
+    """Return what is damaged: records first, then lines of the log."""
+    return [
         f"{path} is damaged, because {reason}: restore it from a backup"
-        for path, reason in sorted(folder.damaged.items())[:_NAMED]
-    ]
-    reasons += [
+        for path, reason in sorted(folder.damaged.items())
+    ] + [
         f"line {line + 1} of {COMMITS} is damaged, because {reason}: restore it from a backup"
-        for line, reason in sorted(folder.log.damaged.items())[:_NAMED]
+        for line, reason in sorted(folder.log.damaged.items())
     ]
-    more = len(folder.damaged) + len(folder.log.damaged) - len(reasons)
-    return [*reasons, f"and {more} more are damaged"] if more else reasons

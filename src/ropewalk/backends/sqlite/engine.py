@@ -136,14 +136,16 @@ class SqliteBackend:
             if house is not None and house.process == os.getpid():
                 await self._stop(house)
 
-    async def ping(self) -> Health:
-        """Say whether the store does what it promises, and why not; raises nothing."""
+    async def ping(self, *, thorough: bool = False) -> Health:
+        """Say whether the store does what it promises, and why not; raises nothing.
+
+        With `thorough`, every page, row and index entry of the file is looked at.
+        """
         try:
             house = self._here()
-            look = partial(
-                vitals.look, path=self._path, pulse=house.pulse, thorough=self._options.verify
-            )
-            found = await house.read(house.points, look)
+            depth = vitals.depth(thorough=thorough, verify=self._options.verify)
+            look = partial(vitals.look, path=self._path, pulse=house.pulse, depth=depth)
+            found = await house.read(house.walks if thorough else house.points, look)
         except RopewalkError as error:
             return Health(State.DOWN, (str(error),))
         writer = house.writer

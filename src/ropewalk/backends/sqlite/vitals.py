@@ -23,6 +23,7 @@ _MIB: Final = 1024 * 1024
 LOW_DISK: Final = 64 * _MIB
 BIG_WAL: Final = 256 * _MIB
 LONG_QUEUE: Final = MOST // 2
+_MOST_DAMAGES: Final = 100
 
 RECORD_BYTES: Final = 38
 BARE_BYTES: Final = 55
@@ -39,7 +40,7 @@ _SAFE: Final = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 class Vitals:
     """Figures of one look at a store; sizes in bytes.
 
-    `present` says that the file is still the one that was opened; `damage` is what a check of
+    `present` says that the file is still the one that was opened; `damages` is what a check of
     the pages found, `trouble` what the writer stumbled on between batches.
     """
 
@@ -52,12 +53,22 @@ class Vitals:
     queued: int = 0
     writer_alive: bool = True
     sqlite: str = "3.51.3"
-    damage: str | None = None
+    damages: tuple[str, ...] = ()
     trouble: RopewalkError | None = None
 
 
-def look(connection: Connection, path: str, pulse: Pulse, *, thorough: bool) -> Vitals:
-    """Look at the file and read a page of it; with `thorough`, check all pages as well.
+def depth(*, thorough: bool, verify: bool) -> str | None:
+    """Return the check of SQLite's that is asked for, `None` for none.
+
+    Only the thorough one compares the indexes with what they are about.
+    """
+    if thorough:
+        return f"integrity_check({_MOST_DAMAGES})"
+    return "quick_check(1)" if verify else None
+
+
+def look(connection: Connection, path: str, pulse: Pulse, *, depth: str | None) -> Vitals:
+    """Look at the file and read a page of it; with a `depth`, check all pages as well.
 
     Raises errors of apsw where the file cannot be read, `Unavailable` where the system hides it.
     """
@@ -71,7 +82,7 @@ def look(connection: Connection, path: str, pulse: Pulse, *, thorough: bool) -> 
             wal_bytes=size(f"{path}-wal"),
             free_bytes=_free_beside(path),
             sqlite=apsw.sqlite_lib_version(),
-            damage=_damage(connection) if thorough else None,
+            damages=_damages(connection, depth) if depth else (),
             trouble=pulse.trouble,
         )
     except OSError as error:
@@ -88,13 +99,14 @@ def _free_beside(path: str) -> int:
         return Vitals(path=path).free_bytes
 
 
-def _damage(connection: Connection) -> str | None:
-    """Return the first thing that is wrong with the pages of the file, `None` if nothing is."""
+def _damages(connection: Connection, depth: str) -> tuple[str, ...]:
+    """Return what is wrong with the pages of the file, nothing where all is well."""
     try:
-        ((found,),) = connection.rows("pragma quick_check(1)")
+        rows = connection.rows(f"pragma {depth}")
     except apsw.CorruptError as error:
-        return str(error)
-    return None if found == "ok" else " ".join(str(found).split())
+        return (str(error),)
+    found = [" ".join(str(row[0]).split()) for row in rows]
+    return () if found == ["ok"] else tuple(found)
 
 
 def judge(vitals: Vitals) -> Health:
@@ -110,7 +122,7 @@ def judge(vitals: Vitals) -> Health:
         "record_bytes": RECORD_BYTES,
         "bare_bytes": BARE_BYTES,
     }
-    return Health(state, tuple(down + degraded), facts)
+    return Health(state, tuple(down + degraded), facts, tuple(_told(vitals)))
 
 
 def _fatal(vitals: Vitals) -> Iterator[str]:
@@ -126,8 +138,7 @@ def _fatal(vitals: Vitals) -> Iterator[str]:
 
 def _worrying(vitals: Vitals) -> Iterator[str]:
     path = vitals.path
-    if vitals.damage is not None:
-        yield f"{path} is damaged ({vitals.damage}): restore it from a backup"
+    yield from _told(vitals)
     if vitals.trouble is not None:
         yield f"the last tidying up failed ({vitals.trouble}): see to its cause"
     if vitals.read_only:
@@ -149,6 +160,11 @@ def _worrying(vitals: Vitals) -> Iterator[str]:
             f"SQLite {vitals.sqlite} can damage a file that several connections write to: "
             "update the package apsw, so that it brings 3.51.3 or newer"
         )
+
+
+def _told(vitals: Vitals) -> Iterator[str]:
+    for damage in vitals.damages:
+        yield f"{vitals.path} is damaged ({damage}): restore it from a backup"
 
 
 def _is_safe(version: str) -> bool:

@@ -32,9 +32,9 @@ class Passing:
     async def close(self) -> None:
         """Do nothing: the back end below belongs to somebody else."""
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Ask the back end below."""
-        return await self._below.ping()
+        return await self._below.ping(thorough=thorough)
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Ask the back end below."""

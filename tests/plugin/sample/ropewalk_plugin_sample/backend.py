@@ -67,8 +67,9 @@ class SampleBackend:
         self._records.clear()
         self._done.clear()
 
-    async def ping(self) -> Health:
+    async def ping(self, *, thorough: bool = False) -> Health:
         """Say whether the store is open."""
+        del thorough
         await asyncio.sleep(0)
         if not self._open:
             return Health(State.DOWN, (f"the sample store {self.name!r} is not open: open it",))
