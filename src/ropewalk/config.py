@@ -21,6 +21,7 @@ from .domain.address import (
     without_secrets,
 )
 from .domain.errors import Invalid
+from .domain.policy import Policy, from_names
 from .domain.record import DEFAULT_SPACE, check_name
 from .domain.span import span
 from .domain.spelling import closest, did_you_mean
@@ -30,6 +31,7 @@ DEFAULT: Final = "default"
 
 _VALUES: Final = ("url", "space", "actor", "codecs", "layers", "keep_feed")
 _SECTIONS: Final = ("backend", "layer", "plugins")
+_POLICY: Final = "policy"
 _ROOMS: Final = ("backends", "layers", "codecs", "sources")
 _PREFIX: Final = "ROPEWALK_"
 _FILE: Final = "ropewalk.toml"
@@ -53,9 +55,9 @@ class Config:
 
     `url` names the store, without the options that stood behind its question mark; they are in
     `options`. `layers` stand round the store, in the order of the house. `keep_feed` is how long
-    commits are told ("30d"), without one for ever. `plugins` has classes
-    ("module:Class") by room and name. `idle` are the sections that this url and these layers do
-    not use.
+    commits are told ("30d"), without one for ever. `plugins` has classes ("module:Class") by room
+    and name, `policies` what decides where changes meet, by kind. `idle` are the sections that
+    this url and these layers do not use.
     """
 
     url: str | None = None
@@ -66,6 +68,7 @@ class Config:
     keep_feed: str = ""
     options: Options = field(default_factory=dict[str, Option])
     plugins: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
+    policies: Mapping[str, Policy] = field(default_factory=dict[str, Policy])
     idle: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
@@ -220,7 +223,9 @@ def _table(value: object, origin: str, key: str) -> Mapping[str, object]:
 
 def _settings(mapping: Mapping[str, object], origin: str) -> Iterator[_Setting]:
     """Take settings apart as they stand in a file: each value and each option by itself."""
-    for key, value in mapping.items():
+    others = dict(mapping)
+    yield from _policies(others.pop(_POLICY, {}), origin)
+    for key, value in others.items():
         if key in _SECTIONS:
             for name, content in _table(value, origin, key).items():
                 if key == "plugins" and name not in _ROOMS:
@@ -238,7 +243,13 @@ def _settings(mapping: Mapping[str, object], origin: str) -> Iterator[_Setting]:
                 raise _wrong(origin, key, "text", value)
             yield _Setting(key, value, origin)
         else:
-            raise _unknown(origin, key, (*_VALUES, *_SECTIONS))
+            raise _unknown(origin, key, (*_VALUES, *_SECTIONS, _POLICY))
+
+
+def _policies(table: object, origin: str) -> Iterator[_Setting]:
+    for kind, content in _table(table, origin, _POLICY).items():
+        key = f"{_POLICY}.{kind}"
+        yield _Setting(key, from_names(content, field=f"{origin}: {key}"), origin)
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[_Setting]:
@@ -344,8 +355,11 @@ def _build(settings: Mapping[str, _Setting]) -> Config:
     values: dict[str, object] = {}
     origins = {key: setting.origin for key, setting in settings.items()}
     sections: dict[str, dict[str, Option]] = {}
+    policies: dict[str, Policy] = {}
     for key, setting in settings.items():
-        if key.partition(".")[0] in _SECTIONS:
+        if key.startswith(f"{_POLICY}."):
+            policies[key.removeprefix(f"{_POLICY}.")] = cast("Policy", setting.value)
+        elif key.partition(".")[0] in _SECTIONS:
             section, _, name = key.rpartition(".")
             sections.setdefault(section, {})[name] = cast("Option", setting.value)
         elif key not in ("url", "layers"):
@@ -378,6 +392,7 @@ def _build(settings: Mapping[str, _Setting]) -> Config:
             "dict[str, dict[str, str]]",
             {room: sections[f"plugins.{room}"] for room in _ROOMS if f"plugins.{room}" in sections},
         ),
+        policies=policies,
         idle=tuple(sorted(sections.keys() - used)),
         origins=origins,
     )

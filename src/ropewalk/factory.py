@@ -165,6 +165,7 @@ def open(
             actor=config.actor,
             relocate=relocate,
             keep_feed=span(config.keep_feed) if config.keep_feed else None,
+            policies=config.policies,
         )
     )
 

@@ -256,6 +256,8 @@ def test_a_policy_has_a_name(policy: Policy) -> None:
         ({"policy": "merge", "default": "unoin"}, "union"),
         ({"policy": "reject", "attempts": 1}, "attempts"),
         ({"policy": "retry", "attempts": 0}, "attempts"),
+        ({"policy": "merge", "fields": ["tags"]}, "table of paths"),
+        ({"policy": "merge", "fields": {"tags": 1}}, "table of paths"),
         ({}, "there is no policy None"),
         (7, "name of a policy"),
     ],

@@ -86,6 +86,8 @@ class Merge:
         return Rules.of(self.fields, self.default)
 
 
+Names: TypeAlias = Mapping[object, object]
+
 Policy: TypeAlias = Reject | Retry | LastWins | FirstWins | Merge
 
 
@@ -178,6 +180,12 @@ def from_names(raw: object, *, field: str) -> Policy:
     if name == "retry":
         return Retry(**given)
     if name == "merge":
+        named = given.get("fields", {})
+        if not isinstance(named, Mapping) or not all(
+            isinstance(part, str) for pair in cast("Names", named).items() for part in pair
+        ):
+            message = f"{field}: fields must be a table of paths and the names of reducers"
+            raise Invalid(message, code="bad_type", field=field)
         return Merge(**given)
     return _PLAIN[name]()
 
