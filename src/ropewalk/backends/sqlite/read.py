@@ -10,21 +10,14 @@ from heapq import merge
 from itertools import islice
 from typing import Final, TypeAlias, cast
 
-import apsw
-
-from ...domain.errors import Corrupt
 from ...domain.query import Query
 from ...domain.record import Record
-from . import lean, select
+from . import direct, lean, select
 from .connection import Connection
+from .direct import DAMAGE, PAGE_BYTES
 from .fragments import Sql, bound
 from .paths import spreads
 from .rows import record_of
-
-PAGE_BYTES: Final = 8 * 1024 * 1024
-"""What is read at once ends early when its bodies are bigger than this: memory stays bounded."""
-
-DAMAGE: Final = (apsw.CorruptError, UnicodeDecodeError, Corrupt)
 
 _MOST_KINDS: Final = 64
 """With more kinds, sorting all records of the space costs less than merging."""
@@ -68,7 +61,11 @@ def next_page(connection: Connection, query: Query, *, now: int, count: int) -> 
     however many there are behind.
     """
     parts = [query]
-    if spreads(query):
+    if not spreads(query):
+        found = direct.page(connection, query, now=now, count=count)
+        if found is not None:
+            return Stretch(found[0], len(found[0]), found[1])
+    else:
         parts = [replace(query, kinds=(kind,)) for kind in _kinds_of(connection, query)]
     rows: list[int] = []
     whole = True

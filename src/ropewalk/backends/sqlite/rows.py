@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
 from ...domain.errors import Corrupt
+from ...domain.labels import Labels
 from ...domain.limits import MAX_ID_BYTES
 from ...domain.record import NO_LABELS, Key, Record
 from . import labels
@@ -42,6 +44,10 @@ _TYPES: Final = frozenset(
 """What the columns of a row may be: looked up for all of them at once."""
 
 
+_SHORT: Final = 256
+"""Labels of more characters are not remembered: that bounds the memory."""
+
+
 def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
     """Return the record of a row, with `key` where that is known already.
 
@@ -57,7 +63,7 @@ def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
         raise _damaged(row)
     texts = names.texts
     try:
-        held = NO_LABELS if coded is None else MappingProxyType(labels.decode(coded))
+        held = NO_LABELS if coded is None else _labels(coded)
     except (ValueError, RecursionError) as error:
         raise _damaged(row) from error
     return Record.trusted(
@@ -72,6 +78,16 @@ def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
         letter=(body, texts[seal]),
         expires_at=expires,
     )
+
+
+def _labels(coded: str) -> Labels:
+    return _again(coded) if len(coded) <= _SHORT else MappingProxyType(labels.decode(coded))
+
+
+@lru_cache(maxsize=1024)
+def _again(coded: str) -> Labels:
+    """Return labels that were read before: the records of a list often have the same ones."""
+    return MappingProxyType(labels.decode(coded))
 
 
 def _damaged(row: Row) -> Corrupt:

@@ -53,6 +53,17 @@ def places(query: Query, now: int) -> Sql:
     return chosen(columns, source, answering(query, now), order)
 
 
+def page(query: Query, now: int) -> Sql:
+    """Return the statement that reads records along an index of the query's order.
+
+    The limit comes last; those of one moment come in any order.
+    """
+    columns = _columns_read(bodies=query.bodies)
+    order = Sql(f"order by {query.order.field}{_direction(query)} limit ?")
+    source = table(index_for(query, ordered=True))
+    return chosen(columns, source, answering(query, now), order)
+
+
 def sorted_rows(query: Query, now: int, *, lean: Sql | None) -> Sql:
     """Return the statement that lists row numbers of the answer in order; the limit comes last.
 

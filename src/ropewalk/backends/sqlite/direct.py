@@ -1,0 +1,57 @@
+"""A page read in one go: along the index straight to the records, where nothing is in the way."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Final
+
+import apsw
+
+from ...domain.errors import Corrupt
+from ...domain.query import Query
+from ...domain.record import Record
+from . import select
+from .connection import Connection
+from .fragments import bound
+from .rows import record_of
+
+PAGE_BYTES: Final = 8 * 1024 * 1024
+"""What is read at once ends early when its bodies are bigger than this: memory stays bounded."""
+
+DAMAGE: Final = (apsw.CorruptError, UnicodeDecodeError, Corrupt)
+
+
+def page(
+    connection: Connection, query: Query, *, now: int, count: int
+) -> tuple[tuple[Record, ...], bool] | None:
+    """Return up to `count` records of a query that one index answers, and whether none follow.
+
+    The query is in the order of that index, by `id` or by `created_at`.
+    Returns `None` where the page must be put together more carefully: at damage, where bodies are
+    big, and where it would end among records of one moment, which the index has in any order.
+    """
+    statement = select.page(query, now)
+    values = (*bound(statement.values, connection.names), count + 1)
+    records: list[Record] = []
+    size = 0
+    try:
+        walk = connection.walk(connection.indexes.suited(statement.text), values)
+        with closing(walk) as rows:
+            for row in rows:
+                record = record_of(row, connection.names)
+                records.append(record)
+                size += len(record.body or b"")
+                if size > PAGE_BYTES:
+                    return None
+    except DAMAGE:
+        return None
+    by_id = query.order.field == "id"
+    firsts = [record.key.id if by_id else record.created_at for record in records]
+    last = len(records) <= count
+    if not last:
+        if firsts[-1] == firsts[-2]:
+            return None
+        del records[-1], firsts[-1]
+    if len(set(firsts)) < len(firsts):
+        records.sort(key=lambda record: query.cursor(record).key, reverse=query.order.descending)
+    return tuple(records), last
