@@ -20,16 +20,16 @@ from typing import Any, Final, TypeAlias
 
 from ropewalk.domain.checkpoint import Checkpoint
 from ropewalk.domain.history import Cost, LLMRequest, LLMResponse, Message, TokenUsage, ToolCall
-from ropewalk.domain.session import Interaction, Session
-from ropewalk.domain.source import Entity
-from ropewalk.domain.thread import Thread
-from ropewalk.sources.legacy.fields import Times
-from ropewalk.sources.legacy.shapes import (
+from ropewalk.domain.legacy.fields import Times
+from ropewalk.domain.legacy.shapes import (
     checkpoint_metadata,
     history_record,
     session_document,
     thread_document,
 )
+from ropewalk.domain.session import Interaction, Session
+from ropewalk.domain.source import Entity
+from ropewalk.domain.thread import Thread
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SAMPLE: Final = "ROPEWALK_LEGACY_SAMPLE"

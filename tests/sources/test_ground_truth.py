@@ -11,10 +11,10 @@ import pytest
 
 from ropewalk.domain.checkpoint import Checkpoint
 from ropewalk.domain.history import Cost, EntryKind, TokenUsage
+from ropewalk.domain.legacy.fields import Times
 from ropewalk.domain.money import NANOS
 from ropewalk.domain.source import Entity, Skipped, SourceItem
 from ropewalk.domain.thread import Branch
-from ropewalk.sources.legacy.fields import Times
 from ropewalk.sources.legacy.reader import LegacySource
 
 from .ground_truth import Account, account, samples, truth_of, unpacked

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from ropewalk.domain.checkpoint import Checkpoint
-from ropewalk.sources.legacy.text import canonical
+from ropewalk.domain.legacy.values import canonical
 
 from .reading import read
 from .strategies import EXAMPLES, JSON

@@ -23,13 +23,13 @@ from ropewalk.domain.history import (
     TokenUsage,
     ToolCall,
 )
+from ropewalk.domain.legacy.fields import Times
+from ropewalk.domain.legacy.shapes import history_record
+from ropewalk.domain.legacy.values import canonical
 from ropewalk.domain.money import Money
-from ropewalk.sources.legacy.fields import Times
 from ropewalk.sources.legacy.history import History
 from ropewalk.sources.legacy.register import Register
-from ropewalk.sources.legacy.shapes import history_record
 from ropewalk.sources.legacy.survey import HISTORY, Found
-from ropewalk.sources.legacy.text import canonical
 from ropewalk.sources.legacy.visit import Visit
 
 from .reading import Told, read

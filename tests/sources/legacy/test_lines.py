@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ropewalk.domain.legacy.values import canonical
 from ropewalk.domain.source import Problem
 from ropewalk.sources.legacy import lines as module
 from ropewalk.sources.legacy.lines import Line, read_lines
-from ropewalk.sources.legacy.text import canonical
 
 from .writing import line_of, message
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ropewalk.domain.legacy.fields import Times
+from ropewalk.domain.legacy.shapes import session_document
+from ropewalk.domain.legacy.values import canonical
 from ropewalk.domain.session import Interaction, Session, SessionStatus
 from ropewalk.domain.thread import Thread
-from ropewalk.sources.legacy.fields import Times
 from ropewalk.sources.legacy.register import Register
 from ropewalk.sources.legacy.sessions import Sessions
-from ropewalk.sources.legacy.shapes import session_document
 from ropewalk.sources.legacy.survey import SESSION, Found
-from ropewalk.sources.legacy.text import canonical
 from ropewalk.sources.legacy.visit import Visit
 
 from .reading import Told, read

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ropewalk.domain.legacy.values import JsonObject
 from ropewalk.domain.source import Inventory, Problem
 from ropewalk.sources.legacy.reader import LegacySource
 from ropewalk.sources.legacy.survey import REASONS, Found, document_format, survey
-from ropewalk.sources.legacy.text import JsonObject
 
 from .reading import read
 from .writing import ZONE, Tree, interaction

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ropewalk.domain.legacy.fields import Times
+from ropewalk.domain.legacy.shapes import thread_document
+from ropewalk.domain.legacy.values import canonical
 from ropewalk.domain.moment import to_micros
 from ropewalk.domain.thread import Fork, Position, Thread, ThreadStatus
-from ropewalk.sources.legacy.fields import Times
 from ropewalk.sources.legacy.register import Register
-from ropewalk.sources.legacy.shapes import thread_document
 from ropewalk.sources.legacy.survey import THREAD, Found
-from ropewalk.sources.legacy.text import canonical
 from ropewalk.sources.legacy.threads import Threads, parents_first
 from ropewalk.sources.legacy.visit import Visit
 

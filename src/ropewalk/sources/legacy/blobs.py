@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 import ormsgpack
 
 from ...domain.errors import Corrupt
-from .text import JsonObject, as_object, parse
+from ...domain.legacy.values import JsonObject, as_object
+from .text import parse
 
 _MAX_EXTENSIONS: Final = 64
 """Deepest nesting of extension types; a state has one or two."""

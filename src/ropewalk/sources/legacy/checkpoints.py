@@ -14,16 +14,16 @@ import apsw
 
 from ...domain.checkpoint import Checkpoint
 from ...domain.errors import Corrupt
+from ...domain.legacy.fields import fit, is_id
+from ...domain.legacy.keeping import join, same
+from ...domain.legacy.values import JsonObject, excerpt
 from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.moment import from_micros, to_micros
 from ...domain.source import Finding, Problem, Skipped, SourceItem
 from .blobs import STORES, Origin, channel_state, channels, load_metadata, origin_of, unpack
 from .databases import Database, Value, opened
-from .fields import fit, is_id
-from .keeping import join, same
 from .register import Row
 from .survey import CHECKPOINTS, GRAPHS, REASONS
-from .text import JsonObject, excerpt
 from .visit import Item, Visit, guarded
 
 _STATE: Final = "state_data"

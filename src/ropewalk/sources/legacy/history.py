@@ -2,115 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
-from ...domain.history import (
-    Cost,
-    Entry,
-    EntryKind,
-    LLMRequest,
-    LLMResponse,
-    Message,
-    TokenUsage,
-    ToolCall,
-)
+from ...domain.history import EntryKind
+from ...domain.legacy.entries import Common, entry_of
+from ...domain.legacy.fields import Fields, is_id
+from ...domain.legacy.keeping import difference, join
+from ...domain.legacy.shapes import own_record
+from ...domain.legacy.values import canonical, excerpt
 from ...domain.source import Finding, Problem, SourceItem
-from .fields import Fields, is_id
-from .keeping import difference, join
 from .lines import Line, read_lines
-from .shapes import own_record
 from .survey import HISTORY, Found
-from .text import canonical, digest_of, excerpt
+from .text import digest_of
 from .visit import ENTRY, Item, Visit, guarded
 
 KINDS: Final[Mapping[object, EntryKind]] = {kind.value: kind for kind in EntryKind}
-
-
-class _Common(TypedDict):
-    """What every entry has."""
-
-    id: str
-    session_id: str | None
-    created_at: datetime
-    metadata: dict[str, Any]
-
-
-def _message(fields: Fields, common: _Common) -> Entry:
-    role, content = fields.word("message_type", "user"), fields.raw.get("content")
-    return Message(**common, role=role, content=content)
-
-
-def _tool_call(fields: Fields, common: _Common) -> Entry:
-    return ToolCall(
-        **common,
-        tool_name=fields.word("tool_name"),
-        tool_input=fields.raw.get("tool_input"),
-        tool_output=fields.raw.get("tool_output"),
-    )
-
-
-def _llm_request(fields: Fields, common: _Common) -> Entry:
-    return LLMRequest(
-        **common,
-        model=fields.word("model"),
-        provider=fields.word("provider", "unknown"),
-        messages=fields.raw.get("messages"),
-        parameters=fields.mapping("parameters"),
-        estimated_tokens=fields.count_or_none("estimated_tokens"),
-    )
-
-
-def _llm_response(fields: Fields, common: _Common) -> Entry:
-    return LLMResponse(
-        **common,
-        request_id=fields.word_or_none("request_id"),
-        model=fields.word("model"),
-        content=fields.raw.get("content"),
-        finish_reason=fields.word("finish_reason", "stop"),
-        token_usage=fields.mapping("token_usage"),
-        response_time=fields.number("response_time", 0.0),
-    )
-
-
-def _token_usage(fields: Fields, common: _Common) -> Entry:
-    return TokenUsage(
-        **common,
-        model=fields.word("model"),
-        provider=fields.word("provider", "unknown"),
-        prompt_tokens=fields.count("prompt_tokens"),
-        completion_tokens=fields.count("completion_tokens"),
-        total_tokens=fields.count("total_tokens"),
-        source=fields.word("source", "api"),
-        confidence=fields.number("confidence", 1.0),
-    )
-
-
-def _cost(fields: Fields, common: _Common) -> Entry:
-    currency = fields.currency("currency")
-    return Cost(
-        **common,
-        model=fields.word("model"),
-        provider=fields.word("provider", "unknown"),
-        prompt_tokens=fields.count("prompt_tokens"),
-        completion_tokens=fields.count("completion_tokens"),
-        total_tokens=fields.count("total_tokens"),
-        prompt_cost=fields.money("prompt_cost", currency),
-        completion_cost=fields.money("completion_cost", currency),
-        total_cost=fields.money("total_cost", currency),
-    )
-
-
-_BUILD: Final[Mapping[EntryKind, Callable[[Fields, _Common], Entry]]] = {
-    EntryKind.MESSAGE: _message,
-    EntryKind.TOOL_CALL: _tool_call,
-    EntryKind.LLM_REQUEST: _llm_request,
-    EntryKind.LLM_RESPONSE: _llm_response,
-    EntryKind.TOKEN_USAGE: _token_usage,
-    EntryKind.COST: _cost,
-}
 
 
 @dataclass(slots=True)
@@ -165,16 +74,16 @@ class History:
         item.identify(raw.get("record_id"), digest, topic=ENTRY)
         if created is None:
             item.note("time_guessed", f"timestamp cannot be read; took {guess.isoformat()}")
-        session, whole = self._session(fields, found, item), dict[str, Any]()
-        common = _Common(id=item.id, session_id=session, created_at=guess, metadata=whole)
-        entry = _BUILD[kind](fields, common)
+        session, joined = self._session(fields, found, item), dict[str, Any]()
+        common = Common(id=item.id, session_id=session, created_at=guess, metadata=joined)
+        entry = entry_of(kind, fields, common)
         metadata = fields.mapping("metadata")
         kept = difference(raw, own_record(entry, metadata, self.visit.times))
         if raw.get("metadata") is None:
             # The program that wrote it reads null as no metadata as well.
             kept.pop("metadata", None)
         # What is kept depends on the entry, which is made once and handed on only now.
-        whole.update(join(metadata, kept))
+        joined.update(join(metadata, kept))
         item.tell_odd(fields)
         yield SourceItem(
             kind=kind.value,

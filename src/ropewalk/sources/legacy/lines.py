@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ...domain.errors import Corrupt
+from ...domain.legacy.values import JsonObject, as_object, excerpt
 from ...domain.source import Problem
-from .text import BOM, MAX_ITEM_BYTES, JsonObject, as_object, excerpt, parse
+from .text import BOM, MAX_ITEM_BYTES, parse
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from ...domain.errors import NotFound
+from ...domain.legacy.fields import Times
 from ...domain.source import Finding, Inventory, Problem, Skipped
 from ..pump import Steps, stream
 from .checkpoints import Checkpoints
 from .counting import Piece, Sum, count
-from .fields import Times
 from .history import History
 from .register import Register
 from .sessions import Sessions

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from ...domain.legacy.fields import Fields, fit
+from ...domain.legacy.keeping import difference, join
+from ...domain.legacy.shapes import CONTEXT, INDEX, own_context, own_interaction
+from ...domain.legacy.values import JsonObject, as_list, as_object, canonical, excerpt
 from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.session import Interaction, Session, SessionStatus
 from ...domain.source import Finding, Problem, SourceItem
-from .fields import Fields, fit
-from .keeping import difference, join
-from .shapes import CONTEXT, INDEX, own_context, own_interaction
 from .survey import SESSION, Found
-from .text import JsonObject, as_list, as_object, canonical, digest_of, excerpt, load_document
+from .text import digest_of, load_document
 from .visit import Item, Visit, guarded
 
 

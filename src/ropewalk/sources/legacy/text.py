@@ -6,38 +6,17 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Final, TypeAlias, cast
+from typing import Final
 
 from ...domain.errors import Corrupt
+from ...domain.legacy.values import JsonObject, as_object, canonical, excerpt
 from ...domain.limits import MAX_BODY_BYTES
-from ...domain.source import MAX_EXCERPT, Problem
-
-JsonObject: TypeAlias = dict[str, object]
+from ...domain.source import Problem
 
 MAX_ITEM_BYTES: Final = 2 * MAX_BODY_BYTES
 """Longest line or document that is read, in bytes: what is longer cannot become a record."""
 
-_CANONICAL: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
 BOM: Final = b"\xef\xbb\xbf"
-
-
-def as_object(value: object) -> JsonObject | None:
-    """Return `value` if it is a JSON object, else `None`."""
-    return cast("JsonObject", value) if isinstance(value, dict) else None
-
-
-def as_list(value: object) -> list[object] | None:
-    """Return `value` if it is a JSON array, else `None`."""
-    return cast("list[object]", value) if isinstance(value, list) else None
-
-
-def canonical(value: object) -> bytes:
-    """Write JSON in one form only: sorted keys, no spaces, UTF-8 with lone surrogates as they are.
-
-    NaN and infinities appear as bare tokens.
-    """
-    return _CANONICAL.encode(value).encode("utf-8", "surrogatepass")
 
 
 def digest_of(value: object) -> str:
@@ -95,14 +74,6 @@ def load_document(path: Path) -> JsonObject:
         message = "no JSON object"
         raise Corrupt(message, code="not_object", line=1, excerpt=excerpt(text), raw=data)
     return document
-
-
-def excerpt(raw: str | bytes) -> str:
-    """Return the beginning of `raw`, safe to print: one line without control characters."""
-    head = raw[: MAX_EXCERPT * 4]
-    text = head.decode("utf-8", "backslashreplace") if isinstance(head, bytes) else head
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return safe if len(safe) <= MAX_EXCERPT else safe[: MAX_EXCERPT - 1] + "…"
 
 
 def place_of(path: Path, root: Path) -> str:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from ...domain.legacy.fields import Fields, fit, is_id
+from ...domain.legacy.keeping import difference, join, same
+from ...domain.legacy.shapes import BOTH, CLASH, SHAPE, TOP, own_thread
+from ...domain.legacy.values import JsonObject, as_object, canonical, excerpt
 from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.moment import to_micros
 from ...domain.source import Finding, Problem, SourceItem
 from ...domain.thread import Fork, Position, Thread, ThreadStatus
-from .fields import Fields, fit, is_id
-from .keeping import difference, join, same
-from .shapes import BOTH, CLASH, SHAPE, TOP, own_thread
 from .survey import THREAD, Found, fork_of
-from .text import JsonObject, as_object, canonical, digest_of, excerpt, load_document
+from .text import digest_of, load_document
 from .traces import Traces
 from .visit import Item, Visit, guarded
 

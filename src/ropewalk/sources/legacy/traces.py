@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from ...domain.legacy.fields import is_id
+from ...domain.legacy.values import JsonObject, as_list, as_object
 from ...domain.moment import to_micros
 from ...domain.source import Finding, SourceItem
 from ...domain.thread import Branch, Position, Snapshot, Thread
-from .fields import is_id
 from .survey import everything, fork_of
-from .text import JsonObject, as_list, as_object, digest_of
+from .text import digest_of
 from .visit import Item, Visit
 
 _MARKS: Final = frozenset(

@@ -8,11 +8,12 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from ...domain.errors import Corrupt
+from ...domain.legacy.fields import Fields, Times, is_id
+from ...domain.legacy.values import excerpt
 from ...domain.source import Finding, Note, Problem
-from .fields import Fields, Times, is_id
 from .register import Register
 from .survey import Found
-from .text import excerpt, problem_of
+from .text import problem_of
 
 S = TypeVar("S", bound=StrEnum)
 

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from ropewalk.domain.legacy.fields import Fields, Times, fit
 from ropewalk.domain.money import Money
-from ropewalk.sources.legacy.fields import Fields, Times, fit
 
-from .writing import ZONE
+from ...sources.legacy.writing import ZONE
 
 TIMES = Times(ZONE)
 

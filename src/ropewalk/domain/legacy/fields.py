@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
-from ...domain.errors import Invalid
-from ...domain.limits import MAX_ID_BYTES, MAX_LABEL_BYTES, check_int64, check_text
-from ...domain.moment import EPOCH
-from ...domain.money import NANOS, Money
-from .text import JsonObject, as_object, excerpt
+from ..errors import Invalid
+from ..limits import MAX_ID_BYTES, MAX_LABEL_BYTES, check_int64, check_text
+from ..moment import EPOCH
+from ..money import NANOS, Money
+from .values import JsonObject, as_object, excerpt
 
 _MILLION: Final = 1_000_000
 _NO_CURRENCY: Final = 3 * "X"
@@ -23,9 +23,12 @@ _NO_CURRENCY: Final = 3 * "X"
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Times as the legacy program wrote them: local, without a zone; `zone` is where it ran."""
+    """Times as the legacy program wrote them: local, without a zone; `zone` is where it ran.
 
-    zone: tzinfo
+    Without one it ran here: what this machine's rules say is local.
+    """
+
+    zone: tzinfo | None = None
 
     def read(self, value: object) -> datetime | None:
         """Return the instant of an ISO 8601 text or of epoch seconds, in UTC; `None` if neither.
@@ -35,13 +38,13 @@ class Times:
         try:
             if isinstance(value, str):
                 moment = datetime.fromisoformat(value)
-                if moment.tzinfo is None:
+                if moment.tzinfo is None and self.zone is not None:
                     moment = moment.replace(tzinfo=self.zone)
                 return moment.astimezone(UTC)
             if isinstance(value, int | float) and not isinstance(value, bool):
                 micros = (Decimal(repr(value)) * _MILLION).to_integral_value(ROUND_HALF_EVEN)
                 return EPOCH + timedelta(microseconds=int(micros))
-        except (ValueError, ArithmeticError):
+        except (ValueError, ArithmeticError, OSError):
             return None
         return None
 
@@ -49,7 +52,7 @@ class Times:
         """Return the text that the legacy program would have written for an instant."""
         try:
             local = moment.astimezone(self.zone)
-        except OverflowError:
+        except (OverflowError, ValueError, OSError):
             local = moment
         return local.replace(tzinfo=None).isoformat()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ...domain.checkpoint import Checkpoint
-from ...domain.history import (
+from ..checkpoint import Checkpoint
+from ..history import (
     Cost,
     Entry,
     LLMRequest,
@@ -15,11 +15,11 @@ from ...domain.history import (
     TokenUsage,
     ToolCall,
 )
-from ...domain.session import Interaction, Session
-from ...domain.thread import Thread
+from ..session import Interaction, Session
+from ..thread import Thread
 from .fields import Times
 from .keeping import part, restore
-from .text import JsonObject, as_list, as_object
+from .values import JsonObject, as_list, as_object
 
 INDEX: Final = "~index"
 """Kept with the interactions of a session whose order is not that of their times."""

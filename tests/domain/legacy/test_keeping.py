@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ropewalk.sources.legacy.keeping import ABSENT, difference, join, part, restore, same
-from ropewalk.sources.legacy.text import canonical
+from ropewalk.domain.legacy.keeping import ABSENT, difference, join, part, restore, same
+from ropewalk.domain.legacy.values import canonical
 
-from .strategies import JSON, OBJECTS
+from ...sources.legacy.strategies import JSON, OBJECTS
 
 NAMES = st.sampled_from(["a", "b", "c", "legacy", "legacy~2"])
 

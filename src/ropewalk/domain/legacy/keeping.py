@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from .text import JsonObject, as_list, as_object, canonical
+from .values import JsonObject, as_list, as_object, canonical
 
 LEGACY: Final = "legacy"
 """Key of the metadata under which the original values stand that the entity cannot give back."""
