@@ -80,7 +80,12 @@ def next_page(connection: Connection, query: Query, *, now: int, count: int) -> 
                 raise
             whole = False
     stretch = next_rows(connection, query, rows, now=now)
-    return replace(stretch, last=whole and stretch.steps == len(rows) < count)
+    last = whole and stretch.steps == len(rows) < count
+    if not stretch.records and not last:
+        # Rows and index are of one moment: only damage makes them disagree.
+        message = "an index of the file leads to records that are not there; restore a backup"
+        raise Corrupt(message, code="damaged_file")
+    return replace(stretch, last=last)
 
 
 def sorted_rows(connection: Connection, query: Query, *, now: int, at_once: int) -> array[int]:
