@@ -14,7 +14,8 @@ import pytest
 
 import ropewalk
 from ropewalk.domain.errors import Conflict, Invalid
-from ropewalk.frontends.langgraph.bridge import KEPT, Bridge, opened
+from ropewalk.frontends.langgraph.bridge import Bridge, opened
+from ropewalk.services.blocking import KEPT
 from ropewalk.services.storage import Storage
 
 NOTE = {"type": "note", "id": "n"}
