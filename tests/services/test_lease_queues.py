@@ -8,11 +8,13 @@ from datetime import timedelta
 
 import pytest
 
+from ropewalk.codecs.pipeline import make_pipeline
 from ropewalk.domain.change import Batch
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Unavailable
 from ropewalk.domain.lease import Ticket
-from ropewalk.domain.ports import Backend
+from ropewalk.domain.ports import Backend, Capability
+from ropewalk.layers.base import Layer
 from ropewalk.services.storage import Storage
 from ropewalk.stores.leases import TicketStore
 from ropewalk.testing.cancelling import Ended, cancel_everywhere
@@ -142,3 +144,36 @@ async def test_cancelled_in_the_queue_nothing_is_left(storage: Storage) -> None:
             assert (first.token, ()) == (lease.token, lease.waiting), str(ended)
 
         assert await cancel_everywhere(work, after) >= 4
+
+
+class Mute(Layer):
+    """A store that cannot tell when something has changed."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """All but the feed."""
+        return self.below.capabilities - {Capability.FEED}
+
+    async def changed(self, after: int) -> int:
+        """Never be asked."""
+        raise AssertionError(after)
+
+
+async def test_a_store_without_a_feed_is_looked_at(backend: Backend, clock: FrozenClock) -> None:
+    """There, whoever waits looks now and then, and gets the lease all the same."""
+    order: list[str] = []
+
+    async def work(name: str) -> None:
+        async with storage.lease(NAME, wait=DEADLINE, owner=name):
+            order.append(name)
+
+    async with (
+        Storage(Mute(backend), make_pipeline(), clock) as storage,
+        asyncio.TaskGroup() as tasks,
+        storage.lease(NAME),
+    ):
+        for number in range(3):
+            tasks.create_task(work(f"w{number}"))
+            await in_line(storage, number + 1)
+
+    assert ["w0", "w1", "w2"] == order

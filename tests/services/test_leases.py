@@ -107,6 +107,7 @@ async def test_no_module_writes_without_the_lease(storage: Storage) -> None:
             "memory": lambda: late.memories.write([late.memories.draft(Name(("n",), "k"), {})]),
             "record": lambda: late.records.save({"id": "late", "type": "note"}),
             "lease": lambda: late.lease("other").__aenter__(),
+            "transact": lambda: late.transact(lambda unit: unit.sessions.create(id="s")),
             "delete": lambda: late.threads.delete("t"),
         }
         for way, write in ways.items():
@@ -117,6 +118,19 @@ async def test_no_module_writes_without_the_lease(storage: Storage) -> None:
             assert monotonic() < begun + 5, way
         assert before == await storage.kinds()
     assert "" == (await storage.threads.get("t")).title
+
+
+async def test_not_even_an_equal_token_will_do(storage: Storage, clock: FrozenClock) -> None:
+    """A space that is deleted and used again counts from 1; old holders are shut out still."""
+    space = storage.space("w")
+    async with space.lease(NAME) as old:
+        await storage.spaces.delete("w")
+        clock.advance(SECOND)
+        again = storage.space("w")
+        async with again.lease(NAME) as new:
+            assert old.token == new.token
+            await refused(old)
+            await note(new.storage, "a")
 
 
 async def test_who_takes_over_shuts_the_other_out(storage: Storage) -> None:

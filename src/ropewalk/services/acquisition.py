@@ -227,7 +227,7 @@ async def give_back(desk: Desk, lease: Lease) -> bool:
             if not _about(error, [change]):
                 raise
             present, _ = await store.look(lease.name)
-            if present is None or present.token != lease.token:
+            if present is None or (present.token, present.since) != (lease.token, lease.since):
                 return False
             version = present.version
         else:

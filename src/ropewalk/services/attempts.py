@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ..domain.errors import Conflict
+from ..domain.lease import LEASE_LOST
 
 if TYPE_CHECKING:
     from ..domain.policy import Retry
@@ -43,7 +44,7 @@ async def attempted(
                 async with unit:
                     return await work(unit)
             except Conflict as error:
-                if not unit.is_late and await unit.holds():
+                if error.code == LEASE_LOST or (not unit.is_late and await unit.holds()):
                     raise
                 # Whose turn it is has nobody of this process against him: he need not hold back.
                 pause = retry.pause(1 if came else attempt, luck=random.random())  # noqa: S311

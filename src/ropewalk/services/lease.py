@@ -29,7 +29,7 @@ H = TypeVar("H")
 Coat = Callable[["Backend"], "Backend"]
 """What a back end looks like to the holder of a lease."""
 
-_LOOK: Final = 0.5
+_LOOK: Final = 1.0
 """Seconds after which the holder looks whether it was asked to give up, or has lost the lease."""
 
 
@@ -167,7 +167,7 @@ class HeldLease(Generic[H]):
         return task.uncancel() <= self._cancelling
 
     def _fenced(self, backend: Backend) -> Backend:
-        check = self._store.check(self.name, self.token)
+        check = self._store.check(self._lease)
         return Fenced(backend, check, refuse=self._refusal)
 
     async def _refusal(self) -> Conflict:
@@ -228,7 +228,7 @@ class HeldLease(Generic[H]):
     async def _look(self) -> bool:
         """Look at the lease and renew it if that is due; tell whether it is still held."""
         present, _ = await self._store.look(self.name)
-        if present is None or present.token != self.token:
+        if present is None or (present.token, present.since) != (self.token, self.since):
             self._lose()
             return False
         if present.wanted_by is not None:

@@ -129,7 +129,7 @@ class Leases(Generic[H]):
     async def interrupt(self, name: str, *, by: str | None = None) -> bool:
         """Ask the holder of a lease to give it up; return whether there is one.
 
-        The holder's `interrupted` is set within about half a second.
+        The holder's `interrupted` is set within about a second.
         """
         for attempt in range(1, ATTEMPTS + 1):
             lease, _ = await self._store.look(name)

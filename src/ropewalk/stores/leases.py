@@ -21,6 +21,7 @@ FENCE: Final = "fence"
 """The kind of the counters whose versions are the fencing tokens; they are never removed."""
 
 _TOKEN: Final = "token"  # noqa: S105 (a label, and no secret)
+_SINCE: Final = "since"
 _OWNER: Final = "owner"
 _WANTED: Final = "wanted_by"
 _LEASE: Final = "lease"
@@ -52,9 +53,14 @@ class LeaseStore(EntityStore[Lease]):
         """Make the change that counts on from `counted`: the next token is one more."""
         return Put(key=self.fence_key(name), expect=counted)
 
-    def check(self, name: str, token: int) -> Check:
-        """Make the condition that a lease is there with this token."""
-        return Check(key=self.key(name), labels={_TOKEN: token})
+    def check(self, lease: Lease) -> Check:
+        """Make the condition that this very grant of a lease is there.
+
+        Where the counter is gone (its space was deleted and made anew, an old backup was put
+        back) tokens begin again at 1: the time of the grant still tells them apart.
+        """
+        labels = {_TOKEN: lease.token, _SINCE: to_micros(lease.since)}
+        return Check(key=self.key(lease.name), labels=labels)
 
     async def look(self, name: str) -> tuple[Lease | None, int]:
         """Return who has a lease now, and the last token, both of one moment."""
@@ -67,7 +73,11 @@ class LeaseStore(EntityStore[Lease]):
 
     def draft(self, entity: Lease) -> Draft:
         """Take a lease apart."""
-        labels: dict[str, Label] = {_TOKEN: entity.token, _OWNER: entity.owner}
+        labels: dict[str, Label] = {
+            _TOKEN: entity.token,
+            _SINCE: to_micros(entity.since),
+            _OWNER: entity.owner,
+        }
         if entity.wanted_by is not None:
             labels[_WANTED] = entity.wanted_by
         return Draft(
