@@ -26,8 +26,8 @@ from .shelf import PLAN, full_shelf
 SCRIPT: Final = Path(__file__).with_name("victim.py")
 LONG: Final = bool(os.environ.get("ROPEWALK_LONG"))
 
-MESSAGES, CHECKPOINTS, BATCH = (49_000, 998, 200) if LONG else (800, 20, 20)
-KILLS: Final = 30 if LONG else 5
+MESSAGES, CHECKPOINTS, BATCH = (49_000, 998, 200) if LONG else (500, 10, 20)
+KILLS: Final = 30 if LONG else 4
 BATCHES: Final = (MESSAGES + 10 * CHECKPOINTS) // BATCH
 
 _OF_A_SECRET: Final = {"node", "family", "head", "secret", "dictionary", "checkpoint"}

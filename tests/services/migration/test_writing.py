@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,17 @@ async def test_a_copy_can_be_taken_back(stores: list[Storage]) -> None:
     await target.migrations.rollback(report.run)
 
     assert {"migration": 1} == await target.kinds()
+
+
+async def test_whoever_wants_states_gets_what_they_consist_of(stores: list[Storage]) -> None:
+    """A plan for checkpoints alone brings their nodes, and the states can be read."""
+    source, target, *_ = stores
+    plan = replace(COPY, kinds=("thread", "checkpoint"))
+
+    await target.migrations.run(source_of(source), plan)
+
+    assert (await target.migrations.verify(source_of(source), plan)).is_sound
+    latest = await target.checkpoints.latest("t")
+    assert latest is not None
+    assert 4 == latest.state["step"]
+    assert "message" not in await target.kinds()

@@ -21,7 +21,7 @@ from .content import field_that_differs
 from .journal import KEPT, Known
 from .reading import Reading
 from .sightings import Sightings
-from .writing import Writing
+from .writing import Writing, is_wanted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -72,7 +72,7 @@ class Comparison:
                 if isinstance(finding, Note | Problem | Skipped):
                     self._unreadable += isinstance(finding, Problem)
                     continue
-                if not self._plan.wants(finding.kind):
+                if not is_wanted(self._plan, finding):
                     self._left_out += 1
                     continue
                 if self._may_be_kept(finding):
@@ -208,7 +208,10 @@ class Comparison:
         async with aclosing(rows):
             async for known in rows:
                 is_met = journal_id(name, known.kind, known.source_id) in self._met
-                if not is_met and self._plan.wants(known.kind) and known.how != KEPT:
+                if is_met or not self._plan.wants(known.kind) or known.how == KEPT:
+                    continue
+                # What is gone from both has expired, or was removed on both sides.
+                if await self._reading.headers([self._reading.key(known.kind, known.source_id)]):
                     reason = "it was brought, and is no longer in the source: run it again"
                     self._note(known, "vanished", reason, place="journal")
 

@@ -19,7 +19,7 @@ from .judging import Judging
 from .ledger import Ledger
 from .reading import Reading
 from .sightings import Sightings
-from .writing import Choice, Writing, fault_of
+from .writing import Choice, Writing, fault_of, is_wanted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -112,7 +112,7 @@ class Engine:
                         continue
                     case _:
                         item = finding
-                if not self._plan.wants(item.kind):
+                if not is_wanted(self._plan, item):
                     self._account.count("left_out", item.kind)
                     continue
                 if (fault := fault_of(item)) is not None:

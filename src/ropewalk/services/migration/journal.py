@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ...domain.address import redacted, without_secrets
 from ...domain.change import Delete, Put
 from ...domain.errors import Corrupt, NotFound
 from ...domain.migration import Deletions, OnConflict, Plan, RunStatus, journal_id
@@ -95,15 +96,15 @@ class Journal:
         return Key(self._desk.space, ITEM, journal_id(name, kind, source_id))
 
     async def put_run(self, state: RunState, *, expect: int) -> Put:
-        """Make the change that writes the header of a run."""
+        """Make the change that writes the header of a run; passwords stay out of it."""
         plan = state.plan
         value = {
             "plan": {
                 "name": plan.name,
                 "format": plan.format,
-                "place": plan.place,
-                "options": dict(plan.options),
-                "url": plan.url,
+                "place": redacted(plan.place),
+                "options": without_secrets(plan.options),
+                "url": redacted(plan.url),
                 "space": plan.space,
                 "kinds": list(plan.kinds),
                 "on_conflict": plan.on_conflict.value,

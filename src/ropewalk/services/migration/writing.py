@@ -11,12 +11,13 @@ from ...domain.change import Batch, Delete, Put
 from ...domain.history import EntryKind
 from ...domain.record import Key
 from ...domain.source import SourceItem, SourceRecord
-from ..forest import Forest
+from ..forest import DICTIONARY, FAMILY, HEAD, NODE, SECRET, Forest
 from ..modules import Modules
 from .journal import KEPT, SAME, Known
 from .ledger import Tray
 
 if TYPE_CHECKING:
+    from ...domain.migration import Plan
     from ...domain.record import Record
     from ...domain.source import Item
     from ..desk import Desk
@@ -75,7 +76,7 @@ class Writing:
         ledger.notes = {
             self._key(choice): choice.note(run)
             for choice in choices
-            if not (isinstance(choice.item, SourceRecord) and choice.item.kind == "node")
+            if not (isinstance(choice.item, SourceRecord) and choice.item.kind == NODE)
         }
         written = [choice for choice in choices if choice.is_written]
         if not written:
@@ -147,6 +148,13 @@ def adopters(modules: Modules) -> Mapping[str, Adopt]:
     return doors | {kind.value: modules.history.adopt for kind in EntryKind}
 
 
+def is_wanted(plan: Plan, item: Item) -> bool:
+    """Tell whether a plan wants an item; whoever wants states wants what they consist of."""
+    if isinstance(item, SourceRecord) and item.kind in _TREES:
+        return plan.wants("checkpoint") or plan.wants("write")
+    return plan.wants(item.kind)
+
+
 def fault_of(item: Item) -> str | None:
     """Return what is wrong about an item that no source should bring, if anything is."""
     if isinstance(item, SourceItem) and item.kind not in _KINDS:
@@ -158,6 +166,7 @@ def fault_of(item: Item) -> str | None:
 
 
 _HISTORY: Final = frozenset(kind.value for kind in EntryKind)
+_TREES: Final = frozenset({NODE, FAMILY, HEAD, DICTIONARY, SECRET})
 _KINDS: Final = _HISTORY | {
     *("session", "interaction", "thread", "branch", "snapshot", "checkpoint"),
 }
