@@ -54,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "threads": {"threads"},
     "branching": {"threads"},
     "lineage": {"threads"},
+    "statements": {"sessions", "threads"},
     "history": {"history"},
     "statistics": {"history"},
     "checkpoints": {"checkpoints"},

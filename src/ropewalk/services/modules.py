@@ -17,6 +17,7 @@ from .memories import Memories
 from .merging import Merging, Workshop
 from .records import Records
 from .sessions import Sessions
+from .statements import Statements
 from .states import States
 from .threads import Threads
 from .trail import Trail
@@ -41,6 +42,7 @@ class Modules:
         self.memories = Memories(desk)
         self.consumers = Consumers(desk)
         self.history = History(desk, lineage)
+        self.statements = Statements(desk)
         grove = Grove(desk)
         self._forget_trees = grove.forest.forget
         self.checkpoints = Checkpoints(desk, lineage, grove, fork=self._fork)

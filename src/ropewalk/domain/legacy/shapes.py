@@ -16,7 +16,7 @@ from ..history import (
     ToolCall,
 )
 from ..session import Interaction, Session
-from ..thread import Thread
+from ..thread import Branch, Snapshot, Thread
 from .fields import Times
 from .keeping import part, restore
 from .values import JsonObject, as_list, as_object
@@ -67,6 +67,32 @@ def own_thread(thread: Thread, times: Times) -> JsonObject:
         "graph_id": thread.graph_id,
         "status": thread.status.value,
         "created_at": times.write(thread.created_at),
+    }
+
+
+def own_branch(branch: Branch, metadata: Metadata, times: Times) -> JsonObject:
+    """Return what a branch's fields tell of its object."""
+    return {
+        "branch_id": branch.id,
+        "source_thread_id": branch.source_thread_id,
+        "source_checkpoint_id": branch.checkpoint_id or "",
+        "branch_name": branch.name,
+        "created_at": times.write(branch.created_at),
+        "metadata": metadata,
+        "status": branch.status.value,
+    }
+
+
+def own_snapshot(snapshot: Snapshot, metadata: Metadata, times: Times) -> JsonObject:
+    """Return what a snapshot's fields tell of its object."""
+    return {
+        "snapshot_id": snapshot.id,
+        "thread_id": snapshot.thread_id,
+        "snapshot_name": snapshot.name,
+        "description": snapshot.description or None,
+        "checkpoint_ids": [snapshot.checkpoint_id] if snapshot.checkpoint_id else [],
+        "created_at": times.write(snapshot.created_at),
+        "metadata": metadata,
     }
 
 
@@ -177,6 +203,18 @@ def thread_document(thread: Thread, *, times: Times) -> JsonObject:
     inner = {name: value for name, value in metadata.items() if name not in top}
     outer = {name: metadata[name] for name in metadata if name in top or name in both}
     return {**outer, **clash, **whole, "metadata": inner}
+
+
+def branch_document(branch: Branch, *, times: Times) -> JsonObject:
+    """Return a branch as the object that the legacy program had of it."""
+    metadata, kept = part(branch.metadata)
+    return restore(own_branch(branch, metadata, times), kept)
+
+
+def snapshot_document(snapshot: Snapshot, *, times: Times) -> JsonObject:
+    """Return a snapshot as the object that the legacy program had of it."""
+    metadata, kept = part(snapshot.metadata)
+    return restore(own_snapshot(snapshot, metadata, times), kept)
 
 
 def history_record(entry: Entry, *, times: Times) -> JsonObject:
