@@ -16,7 +16,7 @@ from ropewalk.codecs.foreign import ForeignValues
 from ropewalk.codecs.format import MAX_DEPTH
 from ropewalk.codecs.serialize import MsgPack
 from ropewalk.domain.errors import Corrupt, Invalid
-from ropewalk.domain.ports import Values
+from ropewalk.domain.ports import Opened, Values
 from ropewalk.testing.values import PLAIN_SCALARS, VALUES, Value, same
 
 MANY = settings(max_examples=100, deadline=None, database=None)
@@ -80,7 +80,19 @@ def test_an_extension_is_opaque_under_the_name_of_its_writer() -> None:
     assert {"id": Opaque("langgraph:0", inside), "n": [1]} == FOREIGN.loads(data)
     values: Values = FOREIGN
     assert "langgraph" == values.name
-    assert values.open(Opaque("langgraph:0", inside)) is None
+
+
+def test_an_extension_in_which_one_value_lies_can_be_taken_apart() -> None:
+    """So a long list in it is kept piece by piece; anything else stays in one piece."""
+    inside = ormsgpack.packb(["uuid", "UUID", "0" * 32])
+    values: Values = FOREIGN
+    opened = Opened(0, b"", ["uuid", "UUID", "0" * 32])
+    assert opened == values.open(Opaque("langgraph:0", inside))
+    odd = [b"", b"\xc1", inside + b"\x01", b"\xcc\x01"]
+    assert [None] * 4 == [values.open(Opaque("langgraph:0", data)) for data in odd]
+    assert values.open(["plain"]) is None
+    assert values.open(Opaque("langgraph:-1", inside)) is None
+    assert values.open(Opaque("another:0", inside)) is None
 
 
 def test_our_own_form_keeps_what_was_read() -> None:

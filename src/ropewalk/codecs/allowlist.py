@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeVar, overload
 
 from ..domain.errors import Invalid
+from ..domain.opaque import Opaque, check_tag
 from . import known as libraries
 from .containers import NATIVE
-from .format import MAX_TAG_BYTES
 from .shapes import FromPlain, Shape, ToPlain, derive
+
+__all__ = ["TYPES", "Opaque", "TypeRegistry", "check_tag", "register_type"]
 
 T = TypeVar("T", bound=type)
 
 _NO_READERS: Final[Mapping[str, FromPlain]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Opaque:
-    """A typed value whose class is not registered here: kept and written back byte for byte.
-
-    `tag` names the type; `data` is its plain form as MessagePack, which `MsgPack.loads` opens.
-    """
-
-    tag: str
-    data: bytes
-
-    def __post_init__(self) -> None:
-        """Refuse a tag that could not be written."""
-        check_tag(self.tag)
 
 
 class TypeRegistry:
@@ -168,19 +154,6 @@ def _shape(
         )
         raise Invalid(message, code="no_shape", field="to_plain", type=_full_name(cls))
     return Shape(cls, name, *ways)
-
-
-def check_tag(tag: str) -> str:
-    """Return `tag` if it may stand in stored data; raise `Invalid` otherwise."""
-    try:
-        size = len(tag.encode())
-    except UnicodeEncodeError as error:
-        message = f"the tag {tag!r} holds a lone surrogate; use valid Unicode"
-        raise Invalid(message, code="bad_text", field="tag") from error
-    if not 1 <= size <= MAX_TAG_BYTES:
-        message = f"a tag has 1 to {MAX_TAG_BYTES} bytes, not {size}"
-        raise Invalid(message, code="bad_tag", field="tag", size=size)
-    return tag
 
 
 def _full_name(cls: type) -> str:

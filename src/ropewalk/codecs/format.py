@@ -46,9 +46,6 @@ MAX_DEPTH: Final = 255
 MAX_TYPED_DEPTH: Final = 64
 """Most containers inside one another that are no plain list and no dictionary of plain texts."""
 
-MAX_TAG_BYTES: Final = 255
-"""Longest tag of a registered type, in UTF-8 bytes."""
-
 # Whatever is not plain is handed to us, and nothing is turned into something else on the way.
 OPTIONS: Final = (
     ormsgpack.OPT_PASSTHROUGH_BIG_INT

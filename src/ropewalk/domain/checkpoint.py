@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from .errors import Invalid
+
+PLACE_SHIFT: Final = 10**9
+"""What is added to the place of a write in its id, so that one below zero sorts as well."""
+
+_WIDTH: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,14 @@ class CheckpointHeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint(CheckpointHeader):
-    """A checkpoint with its state, which is the caller's own copy."""
+    """A checkpoint with its state, which is the caller's own copy.
+
+    `form` is empty where the values are written as this store writes them, else the name of the
+    program whose form they have: its typed values are `Opaque` then.
+    """
 
     state: Any
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +78,26 @@ class Write:
     channel: str
     value: Any
     task_path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingWrite(Write):
+    """A write with the checkpoint that it hangs on; `form` is as that of a checkpoint."""
+
+    checkpoint_id: str
+    thread_id: str
+    created_at: datetime
+    form: str = ""
+
+    @property
+    def id(self) -> str:
+        """The id of its record: the checkpoint's, the task's, the place."""
+        return write_id(self.checkpoint_id, self.task_id, self.index)
+
+
+def write_id(checkpoint_id: str, task_id: str, index: int) -> str:
+    """Name the record of a write; a place may be below zero, and all of them sort."""
+    return "/".join((checkpoint_id, task_id, f"{index + PLACE_SHIFT:0{_WIDTH}d}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, PendingWrite
 from .history import Entry
 from .record import Record
 from .session import Interaction, Session
@@ -18,7 +18,9 @@ MAX_EXCERPT: Final = 400
 MAX_PROBLEMS: Final = 1_000
 """Most problems that an inventory lists."""
 
-Entity: TypeAlias = Session | Interaction | Thread | Branch | Snapshot | Entry | Checkpoint
+Entity: TypeAlias = (
+    Session | Interaction | Thread | Branch | Snapshot | Entry | Checkpoint | PendingWrite
+)
 """What a source can bring: each with its id, its parents and its times already in place."""
 
 
@@ -137,7 +139,7 @@ class Source(Protocol):
         """Go through everything once, parents before children, in bounded memory.
 
         The order of the kinds is session, thread (each after the one it was forked from, each
-        followed by its branch and snapshot), interaction, history entries, checkpoint. Reading
-        twice gives the same items with the same ids. May be abandoned at any point.
+        followed by its branch and snapshot), interaction, history entries, checkpoint, write.
+        Reading twice gives the same items with the same ids. May be abandoned at any point.
         """
         ...

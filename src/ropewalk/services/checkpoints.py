@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ..domain.checkpoint import (
     Checkpoint,
     CheckpointHeader,
+    PendingWrite,
 )
 from ..domain.errors import Conflict
 from ..domain.query import NEWEST_FIRST, Condition
 from ..domain.thread import Position, Segment
 from ..stores.base import Find, check_metadata, has_metadata, metadata_conditions
 from ..stores.checkpoints import check_delta, check_tag, with_tag
+from .adopting import Adopting
 from .lineage import Lineage, along, page_along
 from .looking import Looking
 from .manager import change, get
@@ -55,6 +57,7 @@ class Checkpoints(Upkeep):
         self._store = grove.store
         self._planter = grove.planter(desk.sealer.values)
         self._saver = Saver(desk, lineage, grove, self._planter, newest=self.newest_of)
+        self._adopting = Adopting(desk, lineage, grove, self._planter)
         self._looking = Looking(self._planter)
         self._fork = fork
         self._schemas = desk.schemas
@@ -139,9 +142,22 @@ class Checkpoints(Upkeep):
     async def adopt(self, *checkpoints: Checkpoint) -> None:
         """Write checkpoints that were made elsewhere, with their own ids, times and parents.
 
+        All or none; raises `Conflict` where one of the ids is taken. Values in the form of
+        another program stay in it.
+        """
+        await self._adopting.checkpoints(checkpoints)
+
+    async def adopt_writes(self, *writes: PendingWrite) -> None:
+        """Write pending writes that were made elsewhere; their checkpoints need not be there.
+
         All or none; raises `Conflict` where one of the ids is taken.
         """
-        await self._saver.adopt(checkpoints)
+        await self._adopting.writes(writes)
+
+    async def pending_write(self, id: str) -> PendingWrite:
+        """Return a pending write by the id of its record; raise `NotFound` where there is none."""
+        stored = await get(self._desk, self._grove.writes, "write", id)
+        return await Pending(self._desk, self._grove, self._planter).opened(stored)
 
     async def load(self, checkpoint_id: str) -> Checkpoint:
         """Return a checkpoint with its state; raise `NotFound` where there is none."""
@@ -362,7 +378,8 @@ class Checkpoints(Upkeep):
     async def _open(self, header: CheckpointHeader) -> Checkpoint:
         known = {name: getattr(header, name) for name in _FIELDS}
         schema, state = await self._planter.state(header)
-        return Checkpoint(**known, state=self._schemas.raised(state, schema, header.id))
+        raised = self._schemas.raised(state, schema, header.id)
+        return Checkpoint(**known, state=raised, form=self._planter.root(header).values)
 
 
 def _of_workflow(workflow_id: str | None) -> tuple[Condition, ...]:

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace as replaced
 from typing import TYPE_CHECKING, Final
 
-from ..domain.checkpoint import CheckpointHeader, Write
+from ..domain.checkpoint import CheckpointHeader, PendingWrite, Write, write_id
 from ..domain.errors import Conflict
 from ..domain.lease import LEASE_LOST
 from ..domain.moment import from_micros
 from ..domain.query import Condition, Order
 from ..stores.base import Find
-from ..stores.writes import StoredWrite, prefix_of, write_id
+from ..stores.writes import StoredWrite, prefix_of
 from .manager import ATTEMPTS
 from .saver import wait_after
 
@@ -132,6 +132,20 @@ class Pending:
         for writes in found.values():
             writes.sort(key=lambda w: (w.task_path, w.task_id, w.index))
         return found
+
+    async def opened(self, stored: StoredWrite) -> PendingWrite:
+        """Return a stored write with its value."""
+        return PendingWrite(
+            checkpoint_id=stored.checkpoint_id,
+            thread_id=stored.thread_id,
+            task_id=stored.task_id,
+            index=stored.index,
+            channel=stored.channel,
+            value=await self._value(stored),
+            task_path=stored.task_path,
+            created_at=stored.created_at,
+            form=self._planter.root(header_of(stored)).values,
+        )
 
     async def _value(self, stored: StoredWrite) -> object:
         _, value = await self._planter.state(header_of(stored))

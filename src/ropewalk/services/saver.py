@@ -6,13 +6,13 @@ import asyncio
 import random
 import threading
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from ..domain.change import Change, Check, Put
-from ..domain.checkpoint import Checkpoint, CheckpointHeader
+from ..domain.checkpoint import CheckpointHeader
 from ..domain.errors import Conflict, Invalid
 from ..domain.lease import LEASE_LOST
 from ..trees.weigh import is_light
@@ -22,10 +22,8 @@ from .planter import dressed
 
 if TYPE_CHECKING:
     from ..domain.thread import Segment
-    from ..trees.memo import StateMemo
     from .desk import Desk
     from .grove import Grove
-    from .growth import Growth
     from .lineage import Lineage
     from .planter import Plant, Planter
     from .schemas import Schemas
@@ -144,35 +142,6 @@ class Saver:
             return dict(delta)
         schema, state = await self._planter.state(parent)
         return _joined(schemas.raised(state, schema, parent.id), delta, parent)
-
-    async def adopt(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Write checkpoints that were made elsewhere, as they are: all or none."""
-        growths: dict[str, Growth] = {}
-        puts: list[Change] = []
-        headers: list[tuple[str, CheckpointHeader]] = []
-        memos: dict[tuple[str, str], StateMemo] = {}
-        for checkpoint in checkpoints:
-            family = await self._family(checkpoint.thread_id)
-            growth = growths.get(family)
-            # What the parent consists of may be remembered only where it is on the way as well.
-            known = memos.pop((family, checkpoint.parent_id or ""), None)
-            plant = await self._planter.plant(
-                checkpoint.state, family=family, parent=None, growth=growth, memo=known
-            )
-            growths[family] = plant.growth
-            header = dressed(checkpoint, plant, self._planter)
-            puts.append(await self._store.put(header, expect=0))
-            memos[family, header.id] = plant.memo
-            headers.append((family, header))
-        if not puts:
-            return
-        *others, last = growths.values()
-        for growth in others:
-            puts += await growth.release()
-        await last.finish(puts)
-        for family, header in headers:
-            if (family, header.id) in memos:
-                self._planter.remember(header, memos[family, header.id])
 
     async def copy(self, source: CheckpointHeader, header: CheckpointHeader) -> CheckpointHeader:
         """Keep the state of another checkpoint under a header: no node is written in a family."""
@@ -310,10 +279,6 @@ class Saver:
             head=head.version if head else 0,
             parent=await self._newest(stretches(line)),
         )
-
-    async def _family(self, thread_id: str) -> str:
-        thread = await self._lineage.find(thread_id)
-        return thread_id if thread is None else thread.root_id
 
 
 def _joined(state: object, delta: Mapping[str, object], parent: CheckpointHeader) -> object:

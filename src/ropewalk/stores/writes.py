@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..domain.checkpoint import Trunk
+from ..domain.checkpoint import PLACE_SHIFT, Trunk, write_id
 from ..domain.errors import Corrupt
 from ..domain.moment import from_micros
 from .base import Draft, EntityStore
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .letter import Letter
 
 _SEPARATOR = "/"
-_WIDTH = 10
-_SHIFT = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +38,6 @@ class StoredWrite:
     def id(self) -> str:
         """The id of its record: the checkpoint's, the task's, the place."""
         return write_id(self.checkpoint_id, self.task_id, self.index)
-
-
-def write_id(checkpoint_id: str, task_id: str, index: int) -> str:
-    """Name the record of a write; a place may be below zero, and all of them sort."""
-    return _SEPARATOR.join((checkpoint_id, task_id, f"{index + _SHIFT:0{_WIDTH}d}"))
 
 
 def prefix_of(checkpoint_id: str) -> str:
@@ -88,7 +81,7 @@ class WriteStore(EntityStore[StoredWrite]):
                 checkpoint_id=checkpoint_id,
                 thread_id=thread_id,
                 task_id=task_id,
-                index=int(place) - _SHIFT,
+                index=int(place) - PLACE_SHIFT,
                 channel=str(data["channel"]),
                 task_path=str(data.get("path", "")),
                 trunk=Trunk(family, tree[MAC_BYTES:], tree[:MAC_BYTES]),

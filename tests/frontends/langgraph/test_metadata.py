@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointMetadata
 
+from ropewalk.domain.graph import restored
 from ropewalk.domain.labels import PARTIAL, metadata_labels
-from ropewalk.frontends.langgraph.metadata import has_rest, restored, taken
+from ropewalk.frontends.langgraph.metadata import has_rest, taken
 
 pytestmark = pytest.mark.seed("3.4")
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ropewalk.domain.errors import Invalid
-from ropewalk.frontends.langgraph.place import Place, before, behind
+from ropewalk.domain.graph import before, behind
+from ropewalk.frontends.langgraph.place import Place
 
 pytestmark = pytest.mark.seed("3.4")
 

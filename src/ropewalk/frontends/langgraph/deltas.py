@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite
 
 from ...domain.checkpoint import CheckpointHeader
-from .state import CHECKPOINT, channels_of, values_of
+from ...domain.graph import CHECKPOINT
+from .state import channels_of, values_of
 from .values import is_snapshot
 
 if TYPE_CHECKING:

@@ -17,10 +17,11 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from ...domain.checkpoint import CheckpointHeader, Write
 from ...domain.errors import Corrupt, Invalid
+from ...domain.graph import METADATA, restored
 from .deltas import history
-from .metadata import has_rest, restored, taken
+from .metadata import has_rest, taken
 from .place import Place
-from .state import METADATA, located, made_at, ready, to_checkpoint, to_state
+from .state import located, made_at, ready, to_checkpoint, to_state
 from .values import SerdeValues
 
 if TYPE_CHECKING:

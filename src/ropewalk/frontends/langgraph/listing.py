@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from langgraph.checkpoint.base import CheckpointTuple
 
 from ...domain.checkpoint import CheckpointHeader, Write
+from ...domain.graph import before, behind
 from .filters import conditions, holds
 from .keeper import Keeper
-from .place import Place, before, behind
+from .place import Place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Self, cast
+from typing import Self, cast
 
 from langchain_core.runnables import RunnableConfig
 
 from ...domain.errors import Invalid
-from ...domain.limits import MAX_ID_BYTES
-
-_SEPARATOR: Final = "+"
-_ESCAPE: Final = ","
-
-# The separator is the smallest character that an encoded id can hold, so that the order of ids is
-# kept: `1` stands before `10`, as `1+...` before `10+...`.
-_LOW: Final = re.compile("[\x00-,]")
-_ESCAPED: Final = re.compile(",([0-9a-f]{2})")
-_RESERVED: Final = re.compile("[+,]")
+from ...domain.graph import parsed_id, place_id
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in LangGraph's order of things: `checkpoint_id` is `None` for the newest there.
-
-    LangGraph keeps one checkpoint id in several threads and namespaces (a copy of a thread keeps
-    the ids); an id of ours stands once in a space. So the three are made one, reversibly, in a
-    way that sorts as the checkpoint ids do within a thread and a namespace.
-    """
+    """A place in LangGraph's order of things: `checkpoint_id` is `None` for the newest there."""
 
     thread_id: str
     namespace: str = ""
@@ -51,12 +36,8 @@ class Place:
     @classmethod
     def parse(cls, id: str) -> Self:
         """Return the place that an id of ours was made of; raise `Invalid` for another id."""
-        parts = id.split(_SEPARATOR, 2)
-        if len(parts) == 1:
-            message = f"{id!r} is no id of a LangGraph checkpoint"
-            raise Invalid(message, code="bad_id", field="id")
-        namespace = parts[2] if len(parts) > 2 else ""  # noqa: PLR2004 (thread and namespace)
-        return cls(_decoded(parts[1]), namespace, _decoded(parts[0]))
+        checkpoint_id, thread_id, namespace = parsed_id(id)
+        return cls(thread_id, namespace, checkpoint_id)
 
     @property
     def id(self) -> str:
@@ -64,18 +45,7 @@ class Place:
         if self.checkpoint_id is None:
             message = "a checkpoint is needed here, and the configuration names none"
             raise Invalid(message, code="no_checkpoint", field="checkpoint_id")
-        thread = _RESERVED.sub(_escaped, self.thread_id)
-        id_ = f"{before(self.checkpoint_id)}{_SEPARATOR}{thread}"
-        if self.namespace:
-            id_ += _SEPARATOR + self.namespace
-        size = len(id_.encode(errors="replace"))
-        if size > MAX_ID_BYTES:
-            message = (
-                f"checkpoint id, thread id and namespace take {size} bytes together; max_id_bytes "
-                f"is {MAX_ID_BYTES}: use a shorter thread id, or nest subgraphs less deep"
-            )
-            raise Invalid(message, code="too_long", field="thread_id", limit="max_id_bytes")
-        return id_
+        return place_id(self.checkpoint_id, self.thread_id, self.namespace)
 
     def at(self, checkpoint_id: str | None) -> Place:
         """Return the place of another checkpoint of the same thread and namespace."""
@@ -96,16 +66,6 @@ class Place:
         }
 
 
-def before(checkpoint_id: str) -> str:
-    """Return the bound right before the ids of all checkpoints that are called so."""
-    return _LOW.sub(_escaped, checkpoint_id)
-
-
-def behind(checkpoint_id: str) -> str:
-    """Return the bound right behind the ids of all checkpoints that are called so."""
-    return before(checkpoint_id) + _ESCAPE
-
-
 def configurable(config: RunnableConfig) -> Mapping[str, object]:
     """Return what a configuration says to the checkpointer."""
     given = config.get("configurable")
@@ -122,11 +82,3 @@ def checkpoint_id_of(config: RunnableConfig | None) -> str | None:
     """Return the id of the checkpoint that a configuration names, or `None`."""
     id_ = configurable(config).get("checkpoint_id") if config else None
     return str(id_) if id_ else None
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return f"{_ESCAPE}{ord(match[0]):02x}"
-
-
-def _decoded(text: str) -> str:
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)

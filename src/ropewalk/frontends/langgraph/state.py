@@ -12,32 +12,22 @@ from langgraph.checkpoint.base import Checkpoint
 
 from ...domain.checkpoint import CheckpointHeader
 from ...domain.errors import Corrupt, Invalid
-from .metadata import is_unicode
+from ...domain.graph import (
+    CHECKPOINT,
+    GROUP,
+    METADATA,
+    channel_key,
+    channel_of,
+    is_channel,
+    is_grouped,
+)
 from .values import SerdeValues
 
 if TYPE_CHECKING:
     from ...services.states import States
 
-CHECKPOINT: Final = "~checkpoint"
-"""The key under which everything of a checkpoint stands but the values of its channels."""
-
-METADATA: Final = "~metadata"
-"""The key under which the metadata stand that fit into no header."""
-
-GROUP: Final = "~channels"
-"""The key under which all channels stand where they are too many to stand on top."""
-
-MOST: Final = 200
-"""The most channels that stand on top, each under its own name."""
-
-_MARK: Final = "~"
 _CHANNELS: Final = "channel_values"
 _MOST_COPIED: Final = 4_096
-
-
-def channel_key(channel: str) -> str:
-    """Return the key of a channel; a name that begins like a key of ours gets one more mark."""
-    return _MARK + channel if channel.startswith(_MARK) else channel
 
 
 async def channels_of(states: States, header: CheckpointHeader) -> frozenset[str]:
@@ -45,7 +35,7 @@ async def channels_of(states: States, header: CheckpointHeader) -> frozenset[str
     keys = states.keys(header)
     if GROUP in keys:
         return frozenset((await states.open(header, only=[GROUP]))[GROUP])
-    return frozenset(_channel(key) for key in keys if _is_channel(key))
+    return frozenset(channel_of(key) for key in keys if is_channel(key))
 
 
 async def values_of(
@@ -71,7 +61,7 @@ def to_state(
     named = cast("Mapping[str, object]", checkpoint)
     channels = cast("Mapping[str, object]", named.get(_CHANNELS) or {})
     about = {name: value for name, value in named.items() if name not in ("id", _CHANNELS)}
-    many = len(channels) > MOST or not all(map(is_unicode, channels))
+    many = is_grouped(channels)
     if many and not values.composes:
         state: dict[str, object] = {GROUP: ready(GROUP, dict(channels), values)}
     else:
@@ -114,7 +104,7 @@ def to_checkpoint(id: str, state: Mapping[str, Any]) -> Checkpoint:
     if not isinstance(about, Mapping):
         message = f"the state of checkpoint {id!r} was not written by this adapter, or is damaged"
         raise Corrupt(message, code="bad_state", id=id)
-    values = {_channel(key): value for key, value in state.items() if _is_channel(key)}
+    values = {channel_of(key): value for key, value in state.items() if is_channel(key)}
     values |= state.get(GROUP, {})
     whole = {**cast("Mapping[str, object]", about), "id": id, _CHANNELS: values}
     return cast("Checkpoint", whole)
@@ -177,11 +167,3 @@ def _children(value: object) -> Iterator[tuple[str, object]]:
     elif hasattr(value, "__dict__"):
         for name, item in vars(value).items():
             yield f".{name}", item
-
-
-def _is_channel(key: str) -> bool:
-    return not key.startswith(_MARK) or key.startswith(_MARK * 2)
-
-
-def _channel(key: str) -> str:
-    return key.removeprefix(_MARK)

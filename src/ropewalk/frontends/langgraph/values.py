@@ -13,14 +13,8 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from ...domain.errors import Corrupt, Invalid
+from ...domain.graph import LANGGRAPH, TYPED
 from ...domain.ports import Opened
-
-TYPED: Final = 31
-"""The extension that holds what the serializer gave in another form than MessagePack.
-
-In it stands the name of the form and then the bytes. LangGraph's own codes begin at 0, those of
-Ropewalk's values at 32 and those of its trees at 100.
-"""
 
 _MSGPACK: Final = "msgpack"
 _PICKLE: Final = "pickle"
@@ -54,7 +48,7 @@ class SerdeValues:
     another serializer) is kept whole, as `Typed`.
     """
 
-    name: str = "langgraph"
+    name: str = LANGGRAPH
 
     def __init__(self, serde: SerializerProtocol) -> None:
         """Write and read with `serde`."""

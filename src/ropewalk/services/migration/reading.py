@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...domain.checkpoint import CheckpointHeader
 from ...domain.record import Key
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ...stores.base import EntityStore
     from ..desk import Desk
     from ..modules import Modules
+
+
+WRITE: Final = "write"
 
 
 class Reading:
@@ -42,6 +45,8 @@ class Reading:
 
         Raises `Corrupt` where it is damaged.
         """
+        if record.key.kind == WRITE:
+            return await self._modules.checkpoints.pending_write(record.key.id)
         entity = await self._stores[record.key.kind].open(record)
         if not isinstance(entity, CheckpointHeader):
             return cast("Entity", entity)

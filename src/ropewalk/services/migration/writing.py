@@ -144,6 +144,7 @@ def adopters(modules: Modules) -> Mapping[str, Adopt]:
         "branch": modules.threads.adopt_branches,
         "snapshot": modules.threads.adopt_snapshots,
         "checkpoint": modules.checkpoints.adopt,
+        "write": modules.checkpoints.adopt_writes,
     }
     return doors | {kind.value: modules.history.adopt for kind in EntryKind}
 
@@ -168,7 +169,7 @@ def fault_of(item: Item) -> str | None:
 _HISTORY: Final = frozenset(kind.value for kind in EntryKind)
 _TREES: Final = frozenset({NODE, FAMILY, HEAD, DICTIONARY, SECRET})
 _KINDS: Final = _HISTORY | {
-    *("session", "interaction", "thread", "branch", "snapshot", "checkpoint"),
+    *("session", "interaction", "thread", "branch", "snapshot", "checkpoint", "write"),
 }
 
 
