@@ -182,3 +182,30 @@ async def test_a_turn_is_no_condition() -> None:
 
     async with precedence.turn(patience=60), precedence.turn(patience=0.001) as came:
         assert not came
+
+
+async def test_newcomers_let_losers_go_first(storage: Storage) -> None:
+    """Who has not lost waits a moment while others stand in line, and then goes on all the same."""
+    await _account(storage, "a", 0)
+    order: list[str] = []
+    lost, go = asyncio.Event(), asyncio.Event()
+    times = [0]
+
+    async def loser(unit: Unit) -> None:
+        if not times:
+            lost.set()
+            await go.wait()
+            order.append("loser")
+        await _meet(storage, unit, times)
+
+    async def newcomer(unit: Unit) -> None:
+        order.append("newcomer")
+        await unit.sessions.create(id="new")
+
+    first = asyncio.create_task(storage.transact(loser, policy=QUICK))
+    await lost.wait()
+    second = asyncio.create_task(storage.transact(newcomer))
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(first, second)
+    assert ["loser", "newcomer"] == order

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+_COURTESY: Final = 0.05
+"""How long, in seconds, a newcomer lets those go first who have lost."""
+
 _PATIENCE: Final = 1.0
 """Longest wait, in seconds, for others of this process that have lost as well."""
 
@@ -38,6 +41,8 @@ async def attempted(
     end = monotonic() + retry.deadline
     attempt, came = 1, False
     async with AsyncExitStack() as line:
+        if precedence.is_busy:
+            came = await line.enter_async_context(precedence.turn(patience=_COURTESY))
         while True:
             unit = begin()
             try:
@@ -52,7 +57,7 @@ async def attempted(
                 if attempt >= retry.attempts or pause > left:
                     error.add_note(f"tried {attempt} times")
                     raise
-            if attempt == 1:
+            if attempt == 1 and not came:
                 turn = precedence.turn(patience=min(_PATIENCE, left))
                 came = await line.enter_async_context(turn)
             else:
