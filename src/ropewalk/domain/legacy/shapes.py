@@ -18,7 +18,7 @@ from ..history import (
 from ..session import Interaction, Session
 from ..thread import Branch, Snapshot, Thread
 from .fields import Times
-from .keeping import part, restore
+from .keeping import part, restore, same
 from .values import JsonObject, as_list, as_object
 
 INDEX: Final = "~index"
@@ -32,6 +32,9 @@ CLASH: Final = "top_level_values"
 and with which other values."""
 
 CONTEXT: Final = "context"
+
+THREAD_KEYS: Final = frozenset({"thread_id", "graph_id", "status", "created_at", "updated_at"})
+"""What a thread's file says of the thread itself; everything else in it is metadata."""
 
 Metadata = Mapping[str, Any]
 
@@ -215,6 +218,35 @@ def snapshot_document(snapshot: Snapshot, *, times: Times) -> JsonObject:
     """Return a snapshot as the object that the legacy program had of it."""
     metadata, kept = part(snapshot.metadata)
     return restore(own_snapshot(snapshot, metadata, times), kept)
+
+
+def thread_parts(document: JsonObject) -> tuple[JsonObject, JsonObject, JsonObject]:
+    """Take a thread's file apart: its known fields, all metadata of both levels, what to keep.
+
+    A flat file has its metadata at the top; a nested one below, and more of it at the top.
+    """
+    nested = as_object(document.get("metadata"))
+    own = THREAD_KEYS if nested is None else THREAD_KEYS | {"metadata"}
+    metadata = dict(nested or {})
+    top: list[object] = []
+    both: list[object] = []
+    clash: JsonObject = {}
+    for name, value in document.items():
+        if name in own:
+            continue
+        if name not in metadata:
+            metadata[name] = value
+            top.append(name)
+        elif same(metadata[name], value):
+            both.append(name)
+        else:
+            clash[name] = value
+    kept: JsonObject = {SHAPE: "flat"}
+    if nested is not None:
+        marks = {TOP: top, BOTH: both, CLASH: clash}
+        kept = {SHAPE: "nested", **{name: mark for name, mark in marks.items() if mark}}
+    known = {name: value for name, value in document.items() if name in THREAD_KEYS}
+    return known, metadata, kept
 
 
 def history_record(entry: Entry, *, times: Times) -> JsonObject:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
 
 from ...domain.legacy.fields import Fields, fit, is_id
-from ...domain.legacy.keeping import difference, join, same
-from ...domain.legacy.shapes import BOTH, CLASH, SHAPE, TOP, own_thread
-from ...domain.legacy.values import JsonObject, as_object, canonical, excerpt
+from ...domain.legacy.keeping import difference, join
+from ...domain.legacy.shapes import own_thread, thread_parts
+from ...domain.legacy.values import JsonObject, canonical, excerpt
 from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.moment import to_micros
 from ...domain.source import Finding, Problem, SourceItem
@@ -19,8 +18,6 @@ from .survey import THREAD, Found, fork_of
 from .text import digest_of, load_document
 from .traces import Traces
 from .visit import Item, Visit, guarded
-
-_KNOWN: Final = frozenset({"thread_id", "graph_id", "status", "created_at", "updated_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +77,7 @@ class Threads:
         yield from traces.dangling()
 
     def _take_apart(self, document: JsonObject) -> _File:
-        nested = as_object(document.get("metadata"))
-        own = _KNOWN if nested is None else _KNOWN | {"metadata"}
-        metadata = dict(nested or {})
-        top: list[object] = []
-        both: list[object] = []
-        clash: JsonObject = {}
-        for name, value in document.items():
-            if name in own:
-                continue
-            if name not in metadata:
-                metadata[name] = value
-                top.append(name)
-            elif same(metadata[name], value):
-                both.append(name)
-            else:
-                clash[name] = value
-        kept: JsonObject = {SHAPE: "flat"}
-        if nested is not None:
-            marks = {TOP: top, BOTH: both, CLASH: clash}
-            kept = {SHAPE: "nested", **{name: mark for name, mark in marks.items() if mark}}
-        known = {name: value for name, value in document.items() if name in _KNOWN}
+        known, metadata, kept = thread_parts(document)
         return _File(self.visit.fields(known), metadata, kept)
 
     def _times(self, file: _File) -> tuple[datetime | None, datetime | None]:
