@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -199,6 +200,38 @@ async def test_big_states_are_written_ahead(storage: Storage) -> None:
     assert (3, True) == (report.changes, verified.is_sound)
     await storage.migrations.rollback(report.run)
     assert {"migration"} == set(await storage.kinds())
+
+
+async def test_items_are_let_go_of(storage: Storage) -> None:
+    """However many there are, no more than a few batches of them are in memory at once."""
+    alive = [0, 0]
+
+    class Counted(SourceItem):
+        __slots__ = ("__weakref__",)
+
+    def gone() -> None:
+        alive[0] -= 1
+
+    class Long(Shelf):
+        async def read(self) -> AsyncIterator[Finding]:
+            for number in range(500):
+                entity = message(number)
+                item = Counted(
+                    kind="message",
+                    source_id=entity.id,
+                    place="",
+                    digest=str(number),
+                    entity=entity,
+                )
+                weakref.finalize(item, gone)
+                alive[0] += 1
+                alive[1] = max(alive)
+                yield item
+
+    report = await storage.migrations.run(Long(), PLAN)
+
+    assert 500 == report.changes
+    assert alive[1] <= 4 * PLAN.batch
 
 
 async def test_progress_is_told_with_rate_and_time_left(storage: Storage) -> None:

@@ -12,6 +12,7 @@ from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.source import Note
 from .journal import KEPT, Known
+from .writing import TREES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -60,6 +61,8 @@ class Departures:
             async for known in rows:
                 later = kind is None and apply and known.kind in _PARENTS
                 if later or not plan.wants(known.kind) or self._is_met(known):
+                    continue
+                if known.kind in TREES:
                     continue
                 self._account.count("vanished", known.kind)
                 gone.append(known)

@@ -12,6 +12,7 @@ from ...domain.errors import Conflict, Corrupt, Denied, RopewalkError, Unavailab
 from ...domain.migration import Deletions, Progress, RunReport, RunStatus, journal_id
 from ...domain.source import Note, Problem, Skipped, SourceRecord
 from ..modules import Modules
+from ..saver import wait_after
 from .account import Account
 from .departures import Departures
 from .journal import KEPT
@@ -157,6 +158,7 @@ class Engine:
                 self._check_alone(error)
                 if attempt == _ATTEMPTS:
                     raise
+                await wait_after(attempt)
             except RopewalkError as error:
                 await self._divide(items, error)
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -87,7 +87,7 @@ class Writing:
         for (is_record, _), group in groupby(written, key=_door):
             chosen = list(group)
             if is_record:
-                await tray.apply(Batch(tuple([await self._put(choice) for choice in chosen])))
+                await tray.apply(Batch(tuple([put async for put in self._puts(chosen)])))
             else:
                 await self._adopt(tray, chosen)
         ledger.dates = tray.dates
@@ -110,12 +110,13 @@ class Writing:
         adopt = adopters(Modules(self._desk.over(tray)))[chosen[0].item.kind]
         await adopt(*(c.item.entity for c in chosen if isinstance(c.item, SourceItem)))
 
-    async def _put(self, choice: Choice) -> Put:
-        assert isinstance(choice.item, SourceRecord)  # noqa: S101 (by the group that it is in)
-        record = await self.fitted(choice.item.record)
-        previous = choice.there.version if choice.there else 0
-        version = record.version if record.version > previous else None
-        return replace(Put.of(record), expect=previous, version=version)
+    async def _puts(self, chosen: Sequence[Choice]) -> AsyncIterator[Put]:
+        for choice in chosen:
+            if isinstance(choice.item, SourceRecord):
+                record = await self.fitted(choice.item.record)
+                previous = choice.there.version if choice.there else 0
+                version = record.version if record.version > previous else None
+                yield replace(Put.of(record), expect=previous, version=version)
 
     async def fitted(self, record: Record) -> Record:
         """Return a record as it is to stand in this space, sealed anew where it is another one.
@@ -144,14 +145,13 @@ def adopters(modules: Modules) -> Mapping[str, Adopt]:
         "branch": modules.threads.adopt_branches,
         "snapshot": modules.threads.adopt_snapshots,
         "checkpoint": modules.checkpoints.adopt,
-        "write": modules.checkpoints.adopt_writes,
     }
     return doors | {kind.value: modules.history.adopt for kind in EntryKind}
 
 
 def is_wanted(plan: Plan, item: Item) -> bool:
     """Tell whether a plan wants an item; whoever wants states wants what they consist of."""
-    if isinstance(item, SourceRecord) and item.kind in _TREES:
+    if isinstance(item, SourceRecord) and item.kind in TREES:
         return plan.wants("checkpoint") or plan.wants("write")
     return plan.wants(item.kind)
 
@@ -167,9 +167,11 @@ def fault_of(item: Item) -> str | None:
 
 
 _HISTORY: Final = frozenset(kind.value for kind in EntryKind)
-_TREES: Final = frozenset({NODE, FAMILY, HEAD, DICTIONARY, SECRET})
+TREES: Final = frozenset({NODE, FAMILY, HEAD, DICTIONARY, SECRET})
+"""Of what states consist: seen by nobody for itself, and cleared away by a collection alone."""
+
 _KINDS: Final = _HISTORY | {
-    *("session", "interaction", "thread", "branch", "snapshot", "checkpoint", "write"),
+    *("session", "interaction", "thread", "branch", "snapshot", "checkpoint"),
 }
 
 
