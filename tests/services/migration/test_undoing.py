@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from ropewalk.domain.errors import Conflict, NotFound
-from ropewalk.domain.migration import JOURNAL, OnConflict, RunStatus
+from ropewalk.domain.migration import JOURNAL, OnConflict, RunStatus, UndoReport
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
-from ropewalk.services.migration import ledger, undoing
+from ropewalk.services.migration import ledger
 from ropewalk.services.storage import Storage
 from ropewalk.testing.samples import everything
 
@@ -227,4 +227,4 @@ async def test_an_unknown_run_is_not_found(storage: Storage) -> None:
         await storage.migrations.rollback(report.run[:2])
     assert other.run == (await storage.migrations.get("last")).run
     assert [other.run] == [r.run for r in await storage.migrations.runs("second")]
-    assert undoing.UndoReport(run=other.run, removed=1) == await storage.migrations.rollback("last")
+    assert UndoReport(run=other.run, removed=1) == await storage.migrations.rollback("last")

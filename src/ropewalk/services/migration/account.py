@@ -179,8 +179,10 @@ def _bytes(text: str) -> bytes | None:
 
 
 def _reject(item: Item, *, code: str, reason: str, is_loss: bool = True) -> Reject:
-    own = isinstance(item, SourceRecord)
-    raw = item.record.body if own else written_down(item.entity)
+    if isinstance(item, SourceRecord):
+        raw = item.record.body
+    else:
+        raw = written_down(item.entity)
     return Reject(
         code=code,
         place=item.place,
