@@ -179,10 +179,7 @@ def _bytes(text: str) -> bytes | None:
 
 
 def _reject(item: Item, *, code: str, reason: str, is_loss: bool = True) -> Reject:
-    if isinstance(item, SourceRecord):
-        raw = item.record.body
-    else:
-        raw = written_down(item.entity)
+    raw = item.record.body if isinstance(item, SourceRecord) else written_down(item.entity)
     return Reject(
         code=code,
         place=item.place,
