@@ -91,7 +91,7 @@ def test_what_would_stay_behind_has_to_be_allowed(damaged: Tree, folder: Path) -
     assert damaged.truth
 
 
-@pytest.mark.seed("7.4")
+@pytest.mark.seed("7.5")
 def test_changes_since_stop_a_rollback(old: Tree) -> None:
     """They are named, the code is 5, and --force takes it back all the same."""
     typed(*PLANNED)
@@ -153,7 +153,7 @@ def test_a_cutover_needs_a_frozen_source(old: Tree) -> None:
     assert old.root.exists()
 
 
-@pytest.mark.seed("7.5")
+@pytest.mark.seed("7.1")
 def test_a_store_is_copied(demo: str, folder: Path) -> None:
     """SQLite to a folder and back: equal sums; a second copy brings nothing."""
     there = typed("copy", demo, "file:///copied", "--json")

@@ -15,7 +15,7 @@ from .shelf import ODDITIES, PLAN, full_shelf, message, session
 APPLY = replace(PLAN, deletions=Deletions.APPLY, allow_loss=("*",))
 
 
-@pytest.mark.seed("7.2")
+@pytest.mark.seed("7.4")
 async def test_only_what_changed_is_brought(storage: Storage) -> None:
     """One new, one changed, one gone: told as such, and nothing else is touched."""
     shelf = full_shelf()
@@ -37,7 +37,7 @@ async def test_a_delta_needs_an_earlier_run(storage: Storage) -> None:
         await storage.migrations.run(full_shelf(), PLAN, since_last=True)
 
 
-@pytest.mark.seed("7.2")
+@pytest.mark.seed("7.4")
 async def test_what_is_gone_is_taken_away_on_request(storage: Storage) -> None:
     """Children first; a rollback brings it back."""
     shelf = full_shelf(3, 2)

@@ -52,7 +52,7 @@ async def test_everything_is_brought_with_its_own_ids_and_times(storage: Storage
     assert ("c00005", 5) == (latest.id, latest.state["step"])
 
 
-@pytest.mark.seed("7.2")
+@pytest.mark.seed("7.4")
 async def test_a_second_run_changes_nothing(storage: Storage) -> None:
     """What was brought and is as it was is left alone: no record gets another version."""
     shelf = full_shelf()
@@ -67,7 +67,7 @@ async def test_a_second_run_changes_nothing(storage: Storage) -> None:
     assert before == await storage.migrations.content_hash()
 
 
-@pytest.mark.seed("7.2")
+@pytest.mark.seed("7.4")
 @pytest.mark.parametrize("after", [0, 1, 9, 10, 11, 27, 30])
 async def test_a_run_that_was_broken_off_goes_on(storage: Storage, after: int) -> None:
     """The same call goes on under the same id, and the report is that of the whole."""

@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from ropewalk.domain.change import Batch, Put
 from ropewalk.domain.errors import Conflict
 from ropewalk.domain.migration import OnConflict, Reject
+from ropewalk.domain.ports import Backend
+from ropewalk.domain.record import Key
 from ropewalk.services.storage import Storage
 
 from .shelf import PLAN, Shelf, full_shelf, plan, session
 
 
-@pytest.mark.seed("7.2")
+@pytest.mark.seed("7.4")
 @pytest.mark.parametrize(
     ("policy", "minute", "title"),
     [
@@ -84,7 +87,7 @@ async def test_what_was_kept_is_asked_about_anew(storage: Storage) -> None:
     assert {"session": 1} == other.replaced
 
 
-@pytest.mark.seed("7.2")
+@pytest.mark.seed("7.4")
 async def test_what_is_gone_from_the_target_comes_back_unless_only_news_is_wanted(
     storage: Storage,
 ) -> None:
@@ -110,3 +113,20 @@ async def test_a_change_in_the_target_is_no_news_of_the_source(storage: Storage)
     with pytest.raises(Conflict, match="other content"):
         await storage.migrations.run(shelf, PLAN)
     assert "mine" == (await storage.sessions.get("s")).title
+
+
+async def test_a_damaged_record_is_replaced_or_left(storage: Storage, backend: Backend) -> None:
+    """What stands in the target and cannot be read stops nothing; a rollback puts it back."""
+    key = Key(storage.space_name, "session", "s")
+    await backend.apply(Batch((Put(key=key, body=b"damaged", seal="msgpack|crc32"),)))
+    shelf = Shelf(session("s", "Rome"))
+
+    left = await storage.migrations.run(shelf, plan(OnConflict.SKIP))
+    done = await storage.migrations.run(shelf, plan(OnConflict.OVERWRITE))
+
+    assert ({"session": 1}, {"session": 1}) == (left.kept, done.replaced)
+    assert "Rome" == (await storage.sessions.get("s")).title
+    await storage.migrations.rollback(done.run)
+    [record] = await backend.get([key])
+    assert record is not None
+    assert (b"damaged", 1) == (record.body, record.version)

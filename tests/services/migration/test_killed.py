@@ -64,7 +64,7 @@ async def _contents(storage: Storage) -> Counter[str]:
     return found
 
 
-@pytest.mark.seed("7.2", "5.1", "8.3")
+@pytest.mark.seed("7.4", "5.1", "8.3")
 @pytest.mark.timeout(900 if LONG else 120)
 async def test_a_run_that_is_killed_goes_on_to_the_same_end(tmp_path: Path) -> None:
     """Killed at random batches, each process goes on where the one before was; all is there."""

@@ -38,7 +38,7 @@ async def _lived_in(storage: Storage) -> None:
     await storage.history.adopt(message(3, "the text before"))
 
 
-@pytest.mark.seed("7.4")
+@pytest.mark.seed("7.5")
 async def test_everything_is_as_it_was(storage: Storage, backend: Backend) -> None:
     """Records, versions, times and sealed bodies: not a bit differs, wherever it was replaced."""
     await _lived_in(storage)
@@ -57,7 +57,7 @@ async def test_everything_is_as_it_was(storage: Storage, backend: Backend) -> No
     assert 2 == own.state["step"]
 
 
-@pytest.mark.seed("7.4")
+@pytest.mark.seed("7.5")
 async def test_an_empty_store_is_empty_again(storage: Storage, backend: Backend) -> None:
     """Nodes and the secret go as well; and whoever saves a state then can read it."""
     report = await storage.migrations.run(full_shelf(), PLAN)
@@ -75,7 +75,7 @@ async def test_an_empty_store_is_empty_again(storage: Storage, backend: Backend)
         assert list(range(1_000)) == latest.state["rows"]
 
 
-@pytest.mark.seed("7.4")
+@pytest.mark.seed("7.5")
 async def test_what_was_changed_since_stops_it(storage: Storage, backend: Backend) -> None:
     """A changed record, and one that belongs to a migrated thread, are named; nothing happens."""
     report = await storage.migrations.run(full_shelf(), PLAN)
@@ -91,7 +91,7 @@ async def test_what_was_changed_since_stops_it(storage: Storage, backend: Backen
     assert before == await _records(backend)
 
 
-@pytest.mark.seed("7.4")
+@pytest.mark.seed("7.5")
 async def test_force_takes_it_back_all_the_same(storage: Storage, backend: Backend) -> None:
     """What was changed since goes too, and what was there before is back."""
     await storage.sessions.adopt(session("s", "the title before"))
@@ -151,7 +151,7 @@ class Lost(Exception):
     """The process ends here."""
 
 
-@pytest.mark.seed("7.4", "5.1")
+@pytest.mark.seed("7.5", "5.1")
 async def test_it_may_be_broken_off_behind_every_batch(
     storage: Storage, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,9 +85,9 @@ async def target_of(
 
 
 def is_there(invocation: Invocation, plan: Plan) -> bool:
-    """Tell whether the target of a plan is there already, as far as its URL can tell."""
+    """Tell whether the target of a plan is there already: one that is no file always is."""
     path = path_of(settings(invocation, url=plan.url).url or "")
-    return path is not None and path.exists()
+    return path is None or path.exists()
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ...domain.errors import Conflict
+from ...domain.errors import Conflict, Corrupt
 from ...domain.migration import OnConflict, content_digest
 from ...domain.moment import to_micros
 from ...domain.record import Key, Record
@@ -129,7 +129,10 @@ class Judging:
             wanted = await self._writing.fitted(item.record)
             return content_digest(wanted) == content_digest(found)
         values = self._desk.sealer.values
-        entity = await self._reading.entity(found)
+        try:
+            entity = await self._reading.entity(found)
+        except Corrupt:
+            return False  # whatever it was: the plan says what becomes of it
         return fingerprint(entity, values) == fingerprint(item.entity, values)
 
     def _check_secret(self, item: Item) -> None:
