@@ -64,7 +64,7 @@ class Outcome:
     expected: int
 
 
-def measure(scale: Scale, folder: Path) -> Section:
+async def measure(scale: Scale, folder: Path) -> Section:
     """Measure every number of counters, both contestants in turns, and return the tables."""
     runs, seconds = (3, 8.0) if scale.runs > 3 else (1, 1.5)
     found: dict[tuple[int, str], list[Outcome]] = {}
@@ -73,7 +73,9 @@ def measure(scale: Scale, folder: Path) -> Section:
             names = (UNITS, PLAIN) if run % 2 else (PLAIN, UNITS)
             for name in names:
                 path = folder / f"{len(found)}-{run}-{counters}.db"
-                outcome = contest(name, path, counters=counters, seconds=seconds)
+                outcome = await asyncio.to_thread(
+                    contest, name, path, counters=counters, seconds=seconds
+                )
                 found.setdefault((counters, name), []).append(outcome)
     rows = [
         [
