@@ -135,3 +135,18 @@ async def test_whoever_wants_states_gets_what_they_consist_of(stores: list[Stora
     assert latest is not None
     assert 4 == latest.state["step"]
     assert "message" not in await target.kinds()
+
+
+async def test_stamps_go_their_own_way_in_the_copy(stores: list[Storage]) -> None:
+    """Both are written to and collected: a later copy neither turns back stamps nor minds them."""
+    source, target, *_ = stores
+    await target.migrations.run(source_of(source), COPY)
+    for _ in range(3):
+        await target.checkpoints.collect()
+    await source.checkpoints.collect()
+
+    delta = await target.migrations.run(source_of(source), COPY, since_last=True)
+
+    assert 0 == delta.changes
+    assert (await target.migrations.verify(source_of(source), COPY)).is_sound
+    assert (await target.checkpoints.verify()).is_whole

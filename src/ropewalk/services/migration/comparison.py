@@ -142,7 +142,7 @@ class Comparison:
         if known is None and item.kind not in _UNNOTED:
             code = "not_brought" if record is None else "not_ours"
             self._note(item, code, "it was never brought: run the migration")
-        elif known is not None and known.digest != item.digest:
+        elif known is not None and known.digest != item.digest and item.kind not in _UNNOTED:
             self._note(item, "changed_in_source", "it changed in the source since: run it again")
         elif record is None:
             self._note(item, "gone", "it was brought, and is not in the target any more")
