@@ -162,7 +162,7 @@ async def test_an_item_that_contradicts_itself_is_refused(storage: Storage) -> N
         async def read(self) -> AsyncIterator[Finding]:
             async for finding in super().read():
                 if isinstance(finding, SourceItem):
-                    yield replace(finding, kind="sesion")
+                    yield replace(finding, kind="visit")
                     yield replace(finding, source_id="another")
                 yield finding
 
