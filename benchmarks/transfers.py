@@ -72,7 +72,7 @@ async def measure(scale: Scale, folder: Path) -> Section:
         for counters in _COUNTERS:
             names = (UNITS, PLAIN) if run % 2 else (PLAIN, UNITS)
             for name in names:
-                path = folder / f"{len(found)}-{run}-{counters}.db"
+                path = folder / f"{run}-{counters}-{names.index(name)}.db"
                 outcome = await asyncio.to_thread(
                     contest, name, path, counters=counters, seconds=seconds
                 )
