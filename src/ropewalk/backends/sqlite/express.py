@@ -174,9 +174,7 @@ class Express:
         return done
 
     def _at_end(self) -> bool:
-        """End the turn: snapshots, collected batches, and then what waited for the next turn."""
-        for seat in self._seats:
-            seat.let_go()
+        """End the turn: commit what was collected, read what waited, and end the snapshots."""
         self._write_collected()
         self._turn.renew(time.perf_counter())
         self._read_parked()
