@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 BUILTIN: Final[Mapping[str, str]] = {
+    "langgraph": "sources.langgraph.reader:LangGraphSource",
     "legacy": "sources.legacy.reader:LegacySource",
 }
 """Names of the formats, and where their classes stand, relative to the package."""

@@ -1,0 +1,1 @@
+"""Databases that the checkpointers of LangGraph wrote, read without LangGraph."""
