@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NoReturn, TypeVar
 
+from ..domain.archive import Peeled
 from ..domain.errors import Corrupt, Invalid
 from ..domain.limits import MAX_BODY_BYTES, MAX_OPENED_BYTES
 from ..domain.ports import NO_DICTIONARIES, Dictionary, Sealed, Values
@@ -146,6 +147,40 @@ class Pipeline:
         except (Corrupt, Invalid) as error:
             _raise_with_key(error, key)
         return data
+
+    def peel(
+        self, record: Record, *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
+    ) -> Peeled:
+        """Open a body of either sort as far as what the serializer wrote.
+
+        Raises as `unpack` does, and never asks for the types of values.
+        """
+        data, key = _body(record), record.key
+        needed = ""
+        try:
+            recipe = parse(record.seal)
+            for step, before in recipe.undo:
+                codec = _known(step.name, self._openers, what="codec")
+                if recipe.serializer == RAW and isinstance(codec, Packer):
+                    needed = step.parameter
+                    dictionary = dictionaries.get(needed) if needed else None
+                    if needed and dictionary is None:
+                        raise _unknown_dictionary(needed)
+                    data = codec.unpack(data, dictionary=dictionary)
+                else:
+                    aad = key_bytes(key) + steps_bytes(before)
+                    data = codec.decode(data, aad, parameter=step.parameter)
+        except (Corrupt, Invalid) as error:
+            _raise_with_key(error, key)
+        return Peeled(recipe.serializer, data, needed)
+
+    def dress(self, peeled: Peeled, key: Key, *, dictionary: Dictionary | None = None) -> Sealed:
+        """Close what was peeled as bodies are closed here, at once and in this thread."""
+        if len(peeled.data) > MAX_OPENED_BYTES:
+            size = len(peeled.data)
+            raise _too_big(size, key, limit=MAX_OPENED_BYTES, limit_name="max_opened_bytes")
+        Step(peeled.form)
+        return self._close(peeled.data, key, serializer=peeled.form, dictionary=dictionary)
 
     def train(self, samples: Sequence[bytes], *, size: int) -> Dictionary | None:
         """Make a dictionary of at most `size` bytes for bodies like these; takes its time.

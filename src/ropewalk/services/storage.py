@@ -10,6 +10,7 @@ from ..domain.interest import ANYTHING, Interest
 from ..domain.policy import Policy, Reject, Retry
 from ..domain.query import Query
 from ..domain.record import DEFAULT_SPACE, check_name
+from .archive.archives import Archives
 from .attempts import attempted
 from .catalog import Catalog
 from .desk import Desk
@@ -50,7 +51,8 @@ class Storage(Modules):
     """One store for everything an agent application must remember.
 
     `sessions`, `threads`, `history`, `checkpoints` are the managers, `records` the plain ones;
-    `catalog` answers for lists and look-ups, `migrations` bring what other stores hold.
+    `catalog` answers for lists and look-ups, `migrations` bring what other stores hold,
+    `archives` write files that can be read without the store.
     `lease` and `run` let one at a time do something, `leases` and `runs` show who does.
     `watch` tells what is committed, `consumers` work through it, `retention` says how much is kept.
     A handle sees one space. That of `ropewalk.open()` manages all of them by `spaces`, and its
@@ -97,6 +99,7 @@ class Storage(Modules):
         self.leases: Leases[Storage] = Leases(self._desk, handle=self._held)
         self.runs: Runs[Storage] = Runs(self._desk, self.leases, check_thread=self.threads.get)
         self.migrations = Migrations(self._desk, forget=self._forget_trees)
+        self.archives = Archives(self._desk, self._ground, reach=reach)
 
     async def open(self) -> Self:
         """Open the store, creating it where there is none."""
