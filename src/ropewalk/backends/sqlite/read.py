@@ -10,6 +10,7 @@ from heapq import merge
 from itertools import islice
 from typing import Final, TypeAlias, cast
 
+from ...domain.errors import Corrupt
 from ...domain.query import Query
 from ...domain.record import Record
 from . import direct, lean, select
