@@ -23,6 +23,10 @@ class SideDoor(ReadonlyLayer):
         """Apply the batch below."""
         return await self.below.apply(batch)
 
+    async def trim(self, before: int) -> int:
+        """Forget commits below."""
+        return await self.below.trim(before)
+
 
 class TestReading(BackendContract):
     """Whatever is no write is the backend's own."""

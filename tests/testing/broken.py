@@ -252,3 +252,33 @@ class Boastful(Layer):
     def capabilities(self) -> frozenset[Capability]:
         """Claim to be durable."""
         return self.below.capabilities | {Capability.DURABLE}
+
+
+class Hasty(Layer):
+    """Wait for nothing."""
+
+    async def changed(self, after: int) -> int:
+        """Return what there is, new or not."""
+        del after
+        return await self.below.changed(-1)
+
+
+class Amnesic(Layer):
+    """Forget the newest commit as well, as far as anybody can see."""
+
+    def __init__(self, below: Backend) -> None:
+        """Begin with everything."""
+        super().__init__(below)
+        self._before = 0
+
+    async def trim(self, before: int) -> int:
+        """Hide what is older, and count it."""
+        count = len([c async for c in self.below.feed() if self._before <= c.seq < before])
+        self._before = max(self._before, before)
+        return count
+
+    async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
+        """Tell what is not hidden."""
+        async for commit in self.below.feed(after):
+            if commit.seq >= self._before:
+                yield commit

@@ -51,6 +51,10 @@ FAULTS: Final[tuple[tuple[type[Layer], str], ...]] = (
     (broken.Deaf, "test_every_verb_is_refused_after_close"),
     (broken.Secretive, "test_what_is_not_declared_is_refused"),
     (broken.Boastful, "test_a_declared_power_is_tested"),
+    (broken.Hasty, "test_who_waits_is_woken_by_the_next_commit"),
+    (broken.Amnesic, "test_the_newest_commit_stays_and_numbers_go_on"),
+    (broken.Amnesic, "test_who_is_behind_the_horizon_is_told"),
+    (broken.Amnesic, "test_answers_are_forgotten_with_their_commits"),
 )
 
 
@@ -73,6 +77,16 @@ class Powerless(Layer):
         """Refuse."""
         require(self, Capability.FEED)
         return self.below.feed(after)
+
+    async def changed(self, after: int) -> int:
+        """Refuse."""
+        require(self, Capability.FEED)
+        return await self.below.changed(after)
+
+    async def trim(self, before: int) -> int:
+        """Refuse."""
+        require(self, Capability.FEED)
+        return await self.below.trim(before)
 
 
 @pytest.mark.seed("1.3")

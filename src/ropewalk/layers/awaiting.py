@@ -35,7 +35,9 @@ async def _newest(backend: Backend, epoch: Epoch, after: int) -> int:
     if epoch.is_first:
         return await backend.changed(after)
     if after < epoch.floor:
-        return max(epoch.floor, epoch.outward(await backend.changed(-1)))
+        own = await backend.changed(-1)
+        # The first after the copy says only that the copy is finished.
+        return epoch.floor if own <= epoch.base + 1 else epoch.outward(own)
     while True:
         number = epoch.outward(await backend.changed(epoch.inward(after)))
         if await _tells(backend, epoch, after):

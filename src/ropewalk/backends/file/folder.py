@@ -164,9 +164,9 @@ class Folder:
                 with suppress(Corrupt):
                     self.record(header)
 
-    def shorten(self, mark: Mark, *, long: int = LONG_JOURNAL) -> None:
-        """Empty the journal when it is longer than `long` bytes."""
-        if mark.end <= long:
+    def shorten(self, mark: Mark, *, now: bool = False) -> None:
+        """Empty the journal when it has become long, or `now`."""
+        if mark.end <= LONG_JOURNAL and not now:
             return
         try:
             settle(self.disk)

@@ -12,7 +12,7 @@ from typing import Final
 
 from .disk import READ, REPLACE, WRITE, Disk
 from .folder import Folder
-from .journal import HEADER, Mark, append, dump_mark
+from .journal import Mark, append, dump_mark
 from .layout import COMMITS, JOURNAL, LOCAL, SHORTENED
 from .recovery import settle
 
@@ -50,7 +50,7 @@ def _cut(folder: Folder, mark: Mark, offset: int) -> None:
                 disk.remove(SHORTENED)
         raise
     folder.learn(since)
-    folder.shorten(since, long=HEADER)
+    folder.shorten(since, now=True)
 
 
 def _copy(disk: Disk, begin: int, end: int) -> None:
