@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from file_steps import die, opened, replace
-
 from ropewalk.backends.file import batches, folder, recovery, trimming
 from ropewalk.domain.change import Batch, Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.record import Key
+
+from .file_steps import die, opened, replace
 
 COMMITS = 6
 KEPT = 4

@@ -111,7 +111,8 @@ def test_death_at_every_step_of_forgetting_leaves_a_feed() -> None:
     """
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         run = subprocess.run(
-            [sys.executable, str(HERE / "file_trim_steps.py"), folder],
+            [sys.executable, "-m", "tests.crash.file_trim_steps", folder],
+            cwd=HERE.parents[1],
             capture_output=True,
             text=True,
             check=False,
