@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import apsw
 import pytest
 
 from ropewalk.backends.sqlite import SqliteBackend
 from ropewalk.domain.change import Batch, Change, Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.query import NEWEST_FIRST, OLDEST_FIRST, Query
-from ropewalk.testing.samples import SPACE, everything, found, ids, key, put, soon, write
+from ropewalk.testing.samples import SPACE, everything, found, ids, key, put, read, soon, write
 
 ENDLESS = "with recursive n(x) as (select 1 union all select x + 1 from n) select count(*) from n"
 PATIENCE = 30.0
@@ -81,6 +82,28 @@ async def test_one_snapshot_a_turn_and_none_behind_a_commit(
     await found(store, "a")
     assert "begin" == said[0][0]
     await store.close()
+
+
+@pytest.mark.seed("5.1")
+async def test_no_turn_is_too_short_for_a_commit_of_others(path: Path) -> None:
+    """What another handle or process was told is kept is seen at once, in this turn of the loop."""
+    one, other = (SqliteBackend(path, clock=FrozenClock(), loop_budget=3_600_000) for _ in "12")
+    await one.open()
+    await other.open()
+    await write(one, put("a"))
+    await write(other, put("a"))
+    turned = asyncio.Event()
+    asyncio.get_running_loop().call_soon(turned.set)
+    for version in range(2, 20):
+        assert version == (await found(one, "a")).version
+        await write(other, put("a"))
+    stranger = apsw.Connection(str(path))
+    stranger.execute("delete from record")
+    stranger.close()
+    assert await read(one, "a") is None
+    assert not turned.is_set()
+    await other.close()
+    await one.close()
 
 
 async def test_pages_end_between_records_of_one_moment(path: Path) -> None:

@@ -20,6 +20,7 @@ import pytest
 
 from ropewalk.backends.sqlite import SqliteBackend, schema
 from ropewalk.backends.sqlite.connection import Connection
+from ropewalk.backends.sqlite.glance import Glance
 from ropewalk.backends.sqlite.opening import open_reader, set_up
 from ropewalk.backends.sqlite.patience import Patience
 from ropewalk.backends.sqlite.pulse import Pulse
@@ -131,7 +132,7 @@ def test_pitfall_2_an_interrupted_connection_goes_on(path: Path) -> None:
     """A read that takes too long is broken off, and the next one on its connection is whole."""
     with closing(Connection(str(path), Patience(1, threading.Event()), create=True)) as connection:
         connection.run("create table t (x); insert into t values (7)")
-        seat = Seat(connection, Pulse())
+        seat = Seat(connection, Pulse(), None)
         for _ in range(3):
             assert seat.take()
             with pytest.raises(apsw.InterruptError):
@@ -144,23 +145,23 @@ def test_pitfall_2_an_interrupted_connection_goes_on(path: Path) -> None:
 
 
 def test_pitfall_5_a_snapshot_is_no_older_than_the_last_commit(path: Path) -> None:
-    """Beside the writer a snapshot holds until this process commits, and not a read longer."""
+    """A snapshot holds until anybody commits, and not a read longer."""
     pulse = Pulse()
     with closing(Connection(str(path), Patience(1, threading.Event()), create=True)) as writer:
         writer.pragma("journal_mode", "wal")
         writer.run("create table t (x); insert into t values (1)")
-        seat = Seat(_other(path), pulse)
+        glance = Glance(_other(path))
+        seat = Seat(_other(path), pulse, glance)
         assert seat.take()
         seen: list[int] = []
-        for commits in (0, 0, 1):
-            pulse.commits += commits
+        for step in range(6):
             seen.append(seat.read(lambda one: one.integer("select max(x) from t"), until=1e9))
-            writer.run("insert into t select max(x) + 1 from t")
-        assert [1, 1, 3] == seen
-        seat.end()
-        assert 4 == seat.read(lambda one: one.integer("select max(x) from t"), until=1e9)
+            if step % 2:
+                writer.run("insert into t select max(x) + 1 from t")
+        assert [1, 1, 2, 2, 3, 3] == seen
         seat.leave()
         seat.close()
+        glance.close()
 
 
 async def test_pitfall_1_no_snapshot_outlives_a_checkpoint(path: Path) -> None:
@@ -169,7 +170,7 @@ async def test_pitfall_1_no_snapshot_outlives_a_checkpoint(path: Path) -> None:
     connection = Connection(str(path), patience, create=True)
     set_up(connection, str(path), sync="normal", patience=patience)
     schema.migrate(connection, str(path))
-    beside = open_reader(str(path), patience)
+    beside = [open_reader(str(path), patience) for _ in range(2)]
     writer = Writer(connection, str(path), clock=FrozenClock(), pulse=Pulse(), beside=beside)
     for n in range(40):
         seat = writer.seats[1]

@@ -347,11 +347,11 @@ class SqliteBackend:
             schema.recognise(connection, self._path)
             set_up(connection, self._path, sync=self._options.sync, patience=patience)
             schema.migrate(connection, self._path)
-            beside: Connection | None = None
-            if self._options.loop_budget:
-                beside = open_reader(self._path, patience)
-                opened.callback(beside.close)
-                beside.be_impatient()
+            beside: list[Connection] = []
+            for _ in range(2 if self._options.loop_budget else 0):
+                beside.append(open_reader(self._path, patience))
+                opened.callback(beside[-1].close)
+                beside[-1].be_impatient()
             writer = Writer(connection, self._path, clock=self._clock, pulse=pulse, beside=beside)
             opened.pop_all()
         hired.append(writer)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from .connection import Connection
+    from .glance import Glance
     from .pulse import Pulse
 
 R = TypeVar("R")
@@ -25,12 +26,14 @@ class Seat:
     """Read on a loop's thread, all that comes without a commit in between in one snapshot.
 
     Whoever uses the connection has taken the seat: a thread waits for it, a loop does not. The
-    snapshot stays open for whoever is next; a commit of this process, noted in `pulse`, ends it.
+    snapshot stays open for whoever is next, until a `glance` shows that anybody has committed.
     """
 
     __slots__ = (
         "_commits",
         "_connection",
+        "_glance",
+        "_glanced",
         "_lock",
         "_pulse",
         "_ticks",
@@ -39,9 +42,11 @@ class Seat:
         "_wanted",
     )
 
-    def __init__(self, connection: Connection, pulse: Pulse) -> None:
+    def __init__(self, connection: Connection, pulse: Pulse, glance: Glance | None) -> None:
         self._connection = connection
         self._pulse = pulse
+        self._glance = glance
+        self._glanced: int | None = None
         self._lock = threading.Lock()
         self._commits = -1
         self._version = -1
@@ -71,8 +76,11 @@ class Seat:
 
         Whoever calls has taken the seat. Raises errors of apsw, `apsw.BusyError` at once.
         """
-        if self._commits != self._pulse.commits:
+        glanced = self._glance.take() if self._glance else None
+        if self._commits != self._pulse.commits or glanced is None or glanced != self._glanced:
             self.end()
+            # The glance was before: what is committed from here on will differ from it.
+            self._glanced = glanced
             self._begin()
         self._until, self._ticks = until, 0
         try:

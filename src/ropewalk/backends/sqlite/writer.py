@@ -18,6 +18,7 @@ from ...domain.record import NO_LABELS
 from . import expecting, feed
 from .connection import Connection
 from .errors import in_our_words
+from .glance import Glance
 from .lane import Errand
 from .pulse import Pulse
 from .seat import Seat
@@ -57,7 +58,8 @@ class Writer:
     """Apply batches on the one connection that writes.
 
     Its thread and those of loops take turns in its seat, the first of `seats`. On a connection
-    `beside`, which is closed with it, loops read while the thread writes.
+    `beside` loops read while the thread writes, and on a second one they look whether others have
+    committed; both are closed with it.
     """
 
     def __init__(
@@ -67,10 +69,11 @@ class Writer:
         *,
         clock: Clock,
         pulse: Pulse,
-        beside: Connection | None = None,
+        beside: Sequence[Connection] = (),
     ) -> None:
-        self._seat = Seat(connection, pulse)
-        self.seats = (self._seat, *([] if beside is None else [Seat(beside, pulse)]))
+        self._glance = Glance(beside[1]) if beside else None
+        self._seat = Seat(connection, pulse, self._glance)
+        self.seats = (self._seat, *[Seat(reader, pulse, self._glance) for reader in beside[:1]])
         self._connection = connection
         self._path = path
         self._clock = clock
@@ -166,13 +169,15 @@ class Writer:
         return wait
 
     def leave(self) -> None:
-        """Move all of the WAL into the file, if nobody else uses it, and close both connections."""
+        """Move all of the WAL into the file, if nobody else uses it, and close all connections."""
         # What stays in the WAL is as safe there, and the next one to open reads it.
         try:
             self._clear()
             with suppress(apsw.Error), self._seat.taken():
                 self._tidying.leave(self._tables.removed)
         finally:
+            if self._glance is not None:
+                self._glance.close()
             for seat in reversed(self.seats):
                 seat.close()
 
