@@ -63,7 +63,7 @@ def part(metadata: Mapping[str, Any]) -> tuple[JsonObject, JsonObject]:
         return dict(metadata), {}
     ours = _name(last)
     own = {name: value for name, value in metadata.items() if name != ours}
-    return own, as_object(metadata[ours]) or {}
+    return own, dict(as_object(metadata[ours]) or {})
 
 
 def _name(number: int) -> str:
