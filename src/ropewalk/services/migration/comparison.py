@@ -8,7 +8,7 @@ from contextlib import aclosing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, cast
 
-from ...domain.checkpoint import Checkpoint
+from ...domain.checkpoint import Checkpoint, PendingWrite
 from ...domain.errors import Corrupt, Invalid
 from ...domain.history import HistoryEntry
 from ...domain.migration import Difference, Progress, VerifyReport, content_digest, journal_id
@@ -250,5 +250,8 @@ def _named(entity: Entity) -> Iterator[tuple[str, str, str | None]]:
         case Checkpoint():
             yield "thread_id", "thread", entity.thread_id
             yield "parent_id", "checkpoint", entity.parent_id
+        case PendingWrite():
+            yield "thread_id", "thread", entity.thread_id
+            yield "checkpoint_id", "checkpoint", entity.checkpoint_id
         case _:
             return

@@ -145,6 +145,7 @@ def adopters(modules: Modules) -> Mapping[str, Adopt]:
         "branch": modules.threads.adopt_branches,
         "snapshot": modules.threads.adopt_snapshots,
         "checkpoint": modules.checkpoints.adopt,
+        "write": modules.checkpoints.adopt_writes,
     }
     return doors | {kind.value: modules.history.adopt for kind in EntryKind}
 
@@ -171,7 +172,7 @@ TREES: Final = frozenset({NODE, FAMILY, HEAD, DICTIONARY, SECRET})
 """Of what states consist: seen by nobody for itself, and cleared away by a collection alone."""
 
 _KINDS: Final = _HISTORY | {
-    *("session", "interaction", "thread", "branch", "snapshot", "checkpoint"),
+    *("session", "interaction", "thread", "branch", "snapshot", "checkpoint", "write"),
 }
 
 
