@@ -79,10 +79,10 @@ async def _round(path: Path, name: str, *, count: int, pause: float) -> tuple[li
     made: dict[int, int] = {}
     async with ropewalk.open(f"sqlite:///{path}", layers=()) as storage:
         backend = storage.migrations.backend
-        await backend.apply(Batch((Put(key=Key("bench", "tick", "first")),)))
+        first = await backend.apply(Batch((Put(key=Key("bench", "tick", "first")),)))
         command = [sys.executable, "-m", "benchmarks.watching", "--watcher", name]
         watcher = subprocess.Popen(  # noqa: ASYNC220 (it runs beside this loop)
-            [*command, "--path", str(path), "--commits", str(count)],
+            [*command, "--path", str(path), "--commits", str(count), "--after", str(first.seq)],
             cwd=_ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -103,11 +103,11 @@ async def _round(path: Path, name: str, *, count: int, pause: float) -> tuple[li
     return late, heard.idle
 
 
-async def _watch(path: Path, count: int) -> Heard:
+async def _watch(path: Path, after: int, count: int) -> Heard:
     seen: dict[int, int] = {}
     async with (
         ropewalk.open(f"sqlite:///{path}", layers=()) as storage,
-        storage.space("bench").watch(after=1) as commits,
+        storage.space("bench").watch(after=after) as commits,
     ):
         waiting = asyncio.ensure_future(anext(commits))
         await asyncio.sleep(0.5)
@@ -123,7 +123,7 @@ async def _watch(path: Path, count: int) -> Heard:
     return Heard(seen, idle)
 
 
-def _poll(path: Path, count: int) -> Heard:
+def _poll(path: Path, after: int, count: int) -> Heard:
     seen: dict[int, int] = {}
     connection = sqlite3.connect(path)
 
@@ -137,8 +137,8 @@ def _poll(path: Path, count: int) -> Heard:
         time.sleep(_POLL)
     idle = _cpu() - used
     print("ready", flush=True)
-    last = 1
-    while last < count + 1:
+    last = after
+    while last < after + count:
         newest = look()
         if newest > last:
             last = newest
@@ -159,13 +159,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few commits, nothing is written")
     parser.add_argument("--watcher", choices=(WATCH, POLL), help=argparse.SUPPRESS)
     parser.add_argument("--path", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--after", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--commits", type=int, default=500, help="commits in each round")
     given = parser.parse_args()
     if given.watcher is not None:
         heard = (
-            asyncio.run(_watch(given.path, given.commits))
+            asyncio.run(_watch(given.path, given.after, given.commits))
             if given.watcher == WATCH
-            else _poll(given.path, given.commits)
+            else _poll(given.path, given.after, given.commits)
         )
         print(json.dumps({"seen": heard.seen, "idle": heard.idle}))
         return 0
