@@ -28,15 +28,20 @@ ZONE: Final = "tz"
 SPACE: Final = "space"
 
 
-def format_of(place: str) -> str:
-    """Return which format a place is of: a URL names a store of ours, a path a legacy folder."""
-    return STORE if "://" in place else LEGACY
+def format_of(place: str, named: str | None = None) -> str:
+    """Return which format a place is of: the one named, or what a place looks like.
+
+    A URL names a store of ours then, a path a legacy folder.
+    """
+    return named or (STORE if "://" in place else LEGACY)
 
 
-def options_of(place: str, *, tz: str | None, space: str | None) -> dict[str, str]:
-    """Return the options of the source at a place; raise `Invalid` for a missing or a wrong one."""
-    if format_of(place) == STORE:
+def options_of(format: str, *, tz: str | None, space: str | None) -> dict[str, str]:
+    """Return the options of a source of a format; raise `Invalid` for a missing or a wrong one."""
+    if format == STORE:
         return {SPACE: space or DEFAULT_SPACE}
+    if format != LEGACY:
+        return {}
     if tz is None:
         message = (
             "the legacy program wrote its times without a zone: give that of its machine with "

@@ -29,11 +29,21 @@ from .output import Output
             "ropewalk migrate plan old sqlite:///agent.db --tz +08:00 --allow-loss torn",
             "torn lines may stay behind; the plan is printed",
         ),
+        Example(
+            "ropewalk migrate plan --from langgraph graphs.db sqlite:///agent.db -o move.toml",
+            "what a LangGraph saver kept",
+        ),
     ],
     exits=EXITS,
 )
 @click.argument("place", metavar="SOURCE")
 @click.argument("target", metavar="TARGET")
+@click.option(
+    "--from",
+    "format",
+    metavar="FORMAT",
+    help="What SOURCE is: legacy, ropewalk or langgraph; seen from SOURCE where it is left out.",
+)
 @click.option("--tz", metavar="ZONE", help="The zone of the machine that wrote a legacy folder.")
 @click.option("--from-space", metavar="NAME", help="The space of a source that is a store.")
 @click.option("--name", help="What to call it; runs of one name know of each other.")
@@ -63,6 +73,7 @@ def plan(  # noqa: PLR0917 (arguments come by name)
     invocation: Invocation,
     place: str,
     target: str,
+    format: str | None,
     tz: str | None,
     from_space: str | None,
     name: str | None,
@@ -74,15 +85,17 @@ def plan(  # noqa: PLR0917 (arguments come by name)
 ) -> int:
     """Write a plan, to be read and edited.
 
-    SOURCE is a folder of the legacy program, or the URL of a store; TARGET is the URL of the store
-    to bring it into, which need not be there yet. What would stay behind is named in the plan, and
-    has to be allowed there. The plan is TOML, as the configuration is.
+    SOURCE is a folder of the legacy program, the URL of a store, or the file of a LangGraph saver
+    (--from langgraph); TARGET is the URL of the store to bring it into, which need not be there
+    yet. What would stay behind is named in the plan, and has to be allowed there. The plan is
+    TOML, as the configuration is.
     """
+    format = format_of(place, format)
     made = Plan(
         name=name or name_of(place),
-        format=format_of(place),
+        format=format,
         place=place,
-        options=options_of(place, tz=tz, space=from_space),
+        options=options_of(format, tz=tz, space=from_space),
         url=target,
         space=invocation.space or DEFAULT_SPACE,
         kinds=tuple(kinds),

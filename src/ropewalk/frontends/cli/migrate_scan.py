@@ -24,24 +24,40 @@ if TYPE_CHECKING:
     examples=[
         Example("ropewalk migrate scan old --tz +08:00", "the folder of the legacy program"),
         Example("ropewalk migrate scan sqlite:///agent.db --json", "a store, for programs"),
+        Example("ropewalk migrate scan --from langgraph graphs.db", "what a LangGraph saver kept"),
     ],
     exits=EXITS,
 )
 @click.argument("place", metavar="SOURCE")
+@click.option(
+    "--from",
+    "format",
+    metavar="FORMAT",
+    help="What SOURCE is: legacy, ropewalk or langgraph; seen from SOURCE where it is left out.",
+)
 @click.option("--tz", metavar="ZONE", help="The zone of the machine that wrote a legacy folder.")
 @click.option("--from-space", metavar="NAME", help="The space of a source that is a store.")
 @click.pass_obj
-def scan(invocation: Invocation, place: str, *, tz: str | None, from_space: str | None) -> int:
+def scan(
+    invocation: Invocation,
+    place: str,
+    *,
+    format: str | None,
+    tz: str | None,
+    from_space: str | None,
+) -> int:
     """Tell what there is to bring; nothing is changed.
 
-    By kind and by format. SOURCE is a folder of the legacy program, or the URL of a store. Exit
-    code 3 says that some of it would stay behind.
+    By kind and by format. SOURCE is a folder of the legacy program, the URL of a store, or the
+    file of a LangGraph saver (--from langgraph). Exit code 3 says that some of it would stay
+    behind.
     """
+    format = format_of(place, format)
     plan = Plan(
         name=name_of(place),
-        format=format_of(place),
+        format=format,
         place=place,
-        options=options_of(place, tz=tz or "+00:00", space=from_space),
+        options=options_of(format, tz=tz or "+00:00", space=from_space),
     )
     return run(_scan(invocation, plan))
 

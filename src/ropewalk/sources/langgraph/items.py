@@ -82,7 +82,7 @@ def write_of(row: WriteRow) -> Iterator[Finding]:
     """Make a pending write; what cannot be read is told as a problem of its place."""
     try:
         entity = PendingWrite(
-            checkpoint_id=place_id(row.checkpoint, row.thread, row.namespace),
+            checkpoint_id=_id(row, row.checkpoint),
             thread_id=row.thread,
             task_id=row.task,
             index=row.index,
@@ -131,16 +131,20 @@ def _checkpoint(row: CheckpointRow) -> Checkpoint:
     created = _created(row, about)
     has_parent = row.parent is not None and row.parent != row.id
     return Checkpoint(
-        id=place_id(row.id, row.thread, row.namespace),
+        id=_id(row, row.id),
         thread_id=row.thread,
         namespace=row.namespace,
-        parent_id=place_id(row.parent or "", row.thread, row.namespace) if has_parent else None,
+        parent_id=_id(row, row.parent or "") if has_parent else None,
         metadata=parts.header,
         created_at=created,
         updated_at=created,
         state=state,
         form=LANGGRAPH,
     )
+
+
+def _id(row: CheckpointRow | WriteRow, checkpoint_id: str) -> str:
+    return place_id(moments.as_id(checkpoint_id), row.thread, row.namespace)
 
 
 def _opened(row: CheckpointRow) -> tuple[dict[str, object], dict[str, object]]:
