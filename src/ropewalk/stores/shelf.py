@@ -93,17 +93,23 @@ class Shelf:
         self, sieve: Sieve, query: Query, *, limit: int | None = None
     ) -> AsyncGenerator[tuple[Record, Letter], None]:
         """Go through the matching records with their opened letters, up to `limit` of them."""
-        if limit == 0:
-            return
-        count = 0
-        async with aclosing(self.scan(query)) as records:
-            async for record in records:
-                letter = await self.letter(record)
-                if sieve.matches(letter):
-                    yield record, letter
-                    count += 1
-                    if count == limit:
-                        return
+        left, last = limit, None
+        while left != 0:
+            # Where the engine tells nearly everything, it need not look for more than is wanted.
+            asked = left if sieve.decided else None
+            looked = 0
+            async with aclosing(self.scan(replace(query, limit=asked))) as records:
+                async for record in records:
+                    looked, last = looked + 1, record
+                    letter = await self.letter(record)
+                    if sieve.matches(letter):
+                        yield record, letter
+                        left = None if left is None else left - 1
+                        if left == 0:
+                            return
+            if asked is None or looked < asked or last is None:
+                return
+            query = replace(query, after=query.cursor(last))
 
     async def count(self, sieve: Sieve) -> int:
         """Count the matching records, in the engine wherever header and labels decide."""
