@@ -23,17 +23,12 @@ if TYPE_CHECKING:
     )
     from .domain.history import Cost, LLMRequest, LLMResponse, Message, TokenUsage, ToolCall
     from .domain.interest import Interest
-    from .domain.lease import Lease, WhenBusy
     from .domain.money import Money
     from .domain.page import Page
-    from .domain.policy import Decision, FirstWins, LastWins, Merge, Reject, Retry
-    from .domain.run import DoneStep, Run, RunStatus
+    from .domain.policy import FirstWins, LastWins, Merge, Reject, Retry
     from .domain.session import Interaction, Session, SessionStatus
     from .domain.thread import Branch, BranchStatus, Snapshot, Thread, ThreadStatus
     from .factory import available_backends, open, register_backend, register_layer, register_type
-    from .services.lease import HeldLease
-    from .services.run import ActiveRun
-    from .services.step import Step
     from .services.storage import Storage
     from .services.unit import Unit
 
@@ -60,11 +55,9 @@ _HOMES = {
     ),
     "domain.history": ("Cost", "LLMRequest", "LLMResponse", "Message", "TokenUsage", "ToolCall"),
     "domain.interest": ("Interest",),
-    "domain.lease": ("Lease", "WhenBusy"),
     "domain.money": ("Money",),
     "domain.page": ("Page",),
-    "domain.policy": ("Decision", "FirstWins", "LastWins", "Merge", "Reject", "Retry"),
-    "domain.run": ("DoneStep", "Run", "RunStatus"),
+    "domain.policy": ("FirstWins", "LastWins", "Merge", "Reject", "Retry"),
     "domain.session": ("Interaction", "Session", "SessionStatus"),
     "domain.thread": ("Branch", "BranchStatus", "Snapshot", "Thread", "ThreadStatus"),
     "factory": (
@@ -74,16 +67,12 @@ _HOMES = {
         "register_layer",
         "register_type",
     ),
-    "services.lease": ("HeldLease",),
-    "services.run": ("ActiveRun",),
-    "services.step": ("Step",),
     "services.storage": ("Storage",),
     "services.unit": ("Unit",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "ActiveRun",
     "Branch",
     "BranchStatus",
     "Checkpoint",
@@ -93,18 +82,14 @@ __all__ = [
     "Conflict",
     "Corrupt",
     "Cost",
-    "Decision",
     "Denied",
-    "DoneStep",
     "FirstWins",
-    "HeldLease",
     "Interaction",
     "Interest",
     "Invalid",
     "LLMRequest",
     "LLMResponse",
     "LastWins",
-    "Lease",
     "Merge",
     "Message",
     "Money",
@@ -113,12 +98,9 @@ __all__ = [
     "Reject",
     "Retry",
     "RopewalkError",
-    "Run",
-    "RunStatus",
     "Session",
     "SessionStatus",
     "Snapshot",
-    "Step",
     "Storage",
     "StorageConnectionError",
     "StorageError",
@@ -131,7 +113,6 @@ __all__ = [
     "ToolCall",
     "Unavailable",
     "Unit",
-    "WhenBusy",
     "available_backends",
     "open",
     "register_backend",
