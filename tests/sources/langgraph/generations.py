@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import ormsgpack
 from langchain_core.load.serializable import Serializable
@@ -53,7 +53,7 @@ def written_as_json(value: object) -> bytes:
 def _constructor(value: Any) -> object:  # noqa: ANN401 (whatever JSON does not know)
     if isinstance(value, Serializable):
         return value.to_json()
-    kind = type(value)
+    kind = cast("type[object]", type(value))
     return {
         "lc": 2,
         "type": "constructor",

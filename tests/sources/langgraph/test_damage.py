@@ -145,6 +145,15 @@ async def test_what_is_no_database_of_langgraph_is_no_source(tmp_path: Path) -> 
         open_source("langgraph", tmp_path, tz="UTC")
 
 
+async def test_a_server_is_no_file(tmp_path: Path) -> None:
+    """The message names the way there is; no password stands in it."""
+    with pytest.raises(Invalid, match="bring") as caught:
+        open_source("langgraph", "postgresql://ada:secret@db/graphs")
+    assert "secret" not in str(caught.value)
+    _file(tmp_path / "graphs.db")
+    assert (await open_source("langgraph", f"sqlite:///{tmp_path / 'graphs.db'}").scan()).kinds
+
+
 async def test_what_else_is_in_the_file_is_told(tmp_path: Path) -> None:
     """LangGraph's long-term memory may stand beside the checkpoints; it has to be allowed."""
     path = _file(tmp_path / "graphs.db")

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .bridge import opened
+    from .bringing import bring
     from .cache import RopewalkCache
     from .saver import RopewalkSaver
     from .store import RopewalkStore
 
-__all__ = ["RopewalkCache", "RopewalkSaver", "RopewalkStore", "opened"]
+__all__ = ["RopewalkCache", "RopewalkSaver", "RopewalkStore", "bring", "opened"]
 
 _PLACES: Final = {
     "RopewalkCache": "cache",
     "RopewalkSaver": "saver",
     "RopewalkStore": "store",
+    "bring": "bringing",
     "opened": "bridge",
 }
 

@@ -7,7 +7,7 @@ from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from ...domain.errors import Corrupt, Unavailable
+from ...domain.errors import Corrupt, Invalid, Unavailable
 from ...domain.source import Finding, FormatCount, Inventory, Problem, Skipped
 from ..pump import Steps, stream
 from . import items
@@ -17,6 +17,7 @@ from .sqlite import SQLiteTables, opened_tables
 
 _MEMORIES: Final = "langgraph-store"
 _BUSY: Final = "busy"
+_FILE: Final = "sqlite:///"
 
 
 class LangGraphSource:
@@ -31,8 +32,16 @@ class LangGraphSource:
     """
 
     def __init__(self, place: str | Path) -> None:
-        """Take the file; nothing is read yet."""
-        self._path: Final = Path(place)
+        """Take the file; nothing is read yet. Raises `Invalid` for the URL of a server."""
+        name = str(place)
+        if "://" in name and not name.startswith(_FILE):
+            message = (
+                "of LangGraph's databases the SQLite files are read, and no servers: what a server "
+                "has can be brought through LangGraph's own saver, by "
+                "`ropewalk.frontends.langgraph.bring`"
+            )
+            raise Invalid(message, code="unsupported", field="place")
+        self._path: Final = Path(name.removeprefix(_FILE))
 
     async def scan(self) -> Inventory:
         """Count what is there by kind; which rows are damaged, only `read` can tell."""
