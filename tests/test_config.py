@@ -47,7 +47,8 @@ def test_without_anything_there_are_defaults(project: Path) -> None:
         config.actor,
         config.codecs,
     )
-    assert (LayerConfig("logs"), LayerConfig("retry")) == config.layers
+    layers = LayerConfig("logs"), LayerConfig("metrics"), LayerConfig("retry")
+    assert layers == config.layers
     assert ["default"] * 3 == [config.origin(key) for key in ("url", "space", "layer.retry.first")]
 
 

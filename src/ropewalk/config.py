@@ -64,7 +64,11 @@ class Config:
     space: str = DEFAULT_SPACE
     actor: str = ""
     codecs: tuple[str, ...] = ("zstd", "crc32")
-    layers: tuple[LayerConfig, ...] = (LayerConfig("logs"), LayerConfig("retry"))
+    layers: tuple[LayerConfig, ...] = (
+        LayerConfig("logs"),
+        LayerConfig("metrics"),
+        LayerConfig("retry"),
+    )
     keep_feed: str = ""
     options: Options = field(default_factory=dict[str, Option])
     plugins: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])

@@ -22,6 +22,7 @@ from .domain.ports import Backend, Clock, Sealer
 from .domain.source import Source
 from .domain.span import span
 from .domain.spelling import did_you_mean
+from .layers.metrics import MetricsLayer
 from .layers.switch import SwitchLayer
 from .registry import Registry
 from .services.storage import Storage
@@ -149,7 +150,7 @@ def open(
     elif target is not None and not (isinstance(target, Config) and target.url is None):
         message = "open a URL or a back end of your own, not both"
         raise Invalid(message, code="bad_target", field="backend")
-    switch, coat = _coated(backend, config)
+    switch, counting, coat = _coated(backend, config)
 
     async def relocate(url: str) -> None:
         await switch.switch(_make_backend(Config(url=url, plugins=config.plugins), inner_clock))
@@ -166,6 +167,7 @@ def open(
             relocate=relocate,
             keep_feed=span(config.keep_feed) if config.keep_feed else None,
             policies=config.policies,
+            counters=None if counting is None else counting.snapshot,
         )
     )
 
@@ -220,16 +222,22 @@ def _make_backend(config: Config, clock: Clock) -> Backend:
     return cls.from_url(config.url, clock=clock, **config.options)
 
 
-def _coated(backend: Backend, config: Config) -> tuple[SwitchLayer, Backend]:
-    """Put the configured layers round a backend; the switch always stands right above it."""
+def _coated(backend: Backend, config: Config) -> tuple[SwitchLayer, MetricsLayer | None, Backend]:
+    """Put the configured layers round a backend; the switch always stands right above it.
+
+    Return the switch, the layer that counts if there is one, and the outermost layer.
+    """
     registry = _with_plugins(LAYERS, config, "layers")
     chosen = {layer.name: layer for layer in _in_order(config.layers)}
     inner = chosen.pop("switch", LayerConfig("switch"))
     switch = _make_layer(SwitchLayer, backend, inner)
     coat: Backend = switch
+    counting: MetricsLayer | None = None
     for layer in reversed(chosen.values()):
         coat = _make_layer(registry.load(layer.name), coat, layer)
-    return cast("SwitchLayer", switch), coat
+        if isinstance(coat, MetricsLayer):
+            counting = coat
+    return cast("SwitchLayer", switch), counting, coat
 
 
 def _make_layer(cls: type[Backend], below: Backend, config: LayerConfig) -> Backend:

@@ -1,4 +1,4 @@
-"""Layers stand on one another: the whole contract through four of them, and their order."""
+"""Layers stand on one another: the whole contract through five of them, and their order."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ropewalk.layers import BUILTIN, ORDER
 from ropewalk.layers.base import Layer
 from ropewalk.layers.breaker import BreakerLayer
 from ropewalk.layers.logs import LOGGER, LogsLayer
+from ropewalk.layers.metrics import MetricsLayer
 from ropewalk.layers.retry import RetryLayer
 from ropewalk.layers.switch import SwitchLayer
 from ropewalk.testing.backend import BackendContract, DurableContract, Reopen
@@ -32,12 +33,13 @@ def every_line() -> Iterator[None]:
 
 
 def stacked(store: Backend) -> Backend:
-    """Put four layers round a store, in the order of the house."""
-    return LogsLayer(BreakerLayer(RetryLayer(SwitchLayer(store), attempts=2, first=0.0)))
+    """Put five layers round a store, in the order of the house."""
+    inner = RetryLayer(SwitchLayer(store), attempts=2, first=0.0)
+    return LogsLayer(MetricsLayer(BreakerLayer(inner)))
 
 
 class TestOverMemory(BackendContract):
-    """Through logs, breaker, retry and switch, memory keeps every promise."""
+    """Through logs, metrics, breaker, retry and switch, memory keeps every promise."""
 
     @pytest.fixture
     async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
@@ -49,7 +51,7 @@ class TestOverMemory(BackendContract):
 
 
 class TestOverSqlite(BackendContract, DurableContract):
-    """Through the same four, an SQLite file keeps every promise, also when reopened."""
+    """Through the same five, an SQLite file keeps every promise, also when reopened."""
 
     @pytest.fixture
     async def backend(self, clock: FrozenClock, tmp_path: Path) -> AsyncIterator[Backend]:

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 import ropewalk
+from ropewalk.domain.declared import DECLARED
 from ropewalk.domain.migration import JOURNAL
 from ropewalk.stores.base import EntityStore
 from ropewalk.stores.checkpoints import CheckpointStore
@@ -44,6 +45,7 @@ MODULES: dict[str, set[str]] = {
     "runs": {*RunStore.kinds, *StepStore.kinds},
     "consumers": set(ConsumerStore.kinds),
     "policies": set(PolicyStore.kinds),
+    "indexes": {DECLARED},
     "spaces": set(SpaceStore.kinds),
     "grants": set(GrantStore.kinds),
 }
@@ -112,7 +114,7 @@ def test_every_store_is_counted() -> None:
     stores = cast("list[type[EntityStore[object]]]", EntityStore.__subclasses__())
     kinds = {kind for store in stores for kind in store.kinds}
 
-    assert kinds | TREES | JOURNAL | {FENCE} == set().union(*MODULES.values())
+    assert kinds | TREES | JOURNAL | {FENCE, DECLARED} == set().union(*MODULES.values())
 
 
 @pytest.mark.parametrize("service", sorted(ALLOWED))

@@ -8,6 +8,7 @@ from typing import Final
 BUILTIN: Final[Mapping[str, str]] = {
     "breaker": "layers.breaker:BreakerLayer",
     "logs": "layers.logs:LogsLayer",
+    "metrics": "layers.metrics:MetricsLayer",
     "readonly": "layers.readonly:ReadonlyLayer",
     "retry": "layers.retry:RetryLayer",
     "switch": "layers.switch:SwitchLayer",
@@ -17,6 +18,8 @@ BUILTIN: Final[Mapping[str, str]] = {
 ORDER: Final[tuple[str, ...]] = (
     # What a line says is what the caller saw: refusals and repetitions included.
     "logs",
+    # What is counted is what the caller saw, too, but not what writing a line takes.
+    "metrics",
     # A refused write is refused once, and nothing below sees it.
     "readonly",
     # It counts what failed for good, repetitions included; once it is open, nobody waits for them.

@@ -13,6 +13,7 @@ from ..domain.record import DEFAULT_SPACE, check_name
 from .archive.archives import Archives
 from .attempts import attempted
 from .catalog import Catalog
+from .declaring import Declarations
 from .desk import Desk
 from .fence import Fence, outside
 from .grants import Grants
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
     from typing import Any, Unpack
 
     from ..domain.change import Commit
+    from ..domain.declared import DeclaredIndex
     from ..domain.health import Health
     from ..domain.lease import WhenBusy
+    from ..domain.metrics import Metrics
     from ..domain.ports import Backend, Capability, Clock, Sealer
 
 R = TypeVar("R")
@@ -75,6 +78,7 @@ class Storage(Modules):
         keep_feed: timedelta | None = None,
         policies: Mapping[str, Policy] | None = None,
         precedence: Precedence | None = None,
+        counters: Callable[[], Metrics] | None = None,
     ) -> None:
         """Work over `backend` with `sealer` and `clock`; `actor` is written into the feed.
 
@@ -82,15 +86,18 @@ class Storage(Modules):
         whole store where `backend` shows a part of it, to a handle that reaches no further. While
         the store is open, commits older than `keep_feed` are forgotten. `policies` hold for kinds
         of records from the beginning; `precedence` is for those who lose races on any handle.
+        `counters` tells what the layer `metrics` has counted, where there is one.
         """
         desk = Desk(backend, sealer, clock, check_name(space, field="space"), actor)
         self.policies = Policies(desk, policies)
         self._desk = replace(desk, policy_of=self.policies.of)
         self._precedence = precedence or Precedence()
         self._relocate = relocate
+        self._counters = counters
         self._ground = backend if ground is None else ground
         self._reach = reach
         self.catalog = Catalog(self._desk)
+        self._declarations = Declarations(self._desk)
         self.spaces = Spaces(self._desk, self._ground, reach=reach)
         self.grants = Grants(self._desk, self._ground, reach=reach)
         self.retention = Retention(self._desk, reach=reach)
@@ -182,6 +189,7 @@ class Storage(Modules):
             reach=reach,
             policies=self.policies.own,
             precedence=self._precedence,
+            counters=self._counters,
         )
 
     async def kinds(self) -> dict[str, int]:
@@ -276,6 +284,37 @@ class Storage(Modules):
         With `thorough` everything that is stored is looked at, which takes its time.
         """
         return await self._desk.backend.ping(thorough=thorough)
+
+    async def metrics(self) -> Metrics:
+        """Return what this process has counted: how often, how long, and how it failed.
+
+        Of all spaces together; `facts` is what the back end says of itself. Raises `Denied` on a
+        confined handle, `Invalid` where the layer `metrics` is not among the layers.
+        """
+        if self._reach is not Reach.STORE:
+            raise no_manager("reading the counters of the whole store")
+        if self._counters is None:
+            message = "nothing is counted: put 'metrics' among the layers of the configuration"
+            raise Invalid(message, code="no_metrics", field="layers")
+        health = await self._desk.backend.ping()
+        return replace(self._counters(), facts=health.facts)
+
+    async def declare_index(self, kind: str, label: str) -> DeclaredIndex:
+        """Let records of a kind be found, and sorted, by a label: `"metadata.topic"`.
+
+        For this space and every program that opens the store. The index is there when this
+        returns; making it reads the headers of all records, and other writers wait meanwhile.
+        Raises `Invalid` for a kind or a label that no record could have.
+        """
+        return await self._declarations.declare(kind, label)
+
+    async def drop_index(self, kind: str, label: str) -> None:
+        """Take such an index back; raise `NotFound` where none was declared."""
+        await self._declarations.drop(kind, label)
+
+    async def indexes(self) -> tuple[DeclaredIndex, ...]:
+        """Return the indexes that were declared in this space, oldest first."""
+        return await self._declarations.list()
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits that touched this space, since a sequence number, to the present.

@@ -40,6 +40,7 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
         "step": "storage.run",
         "consumer": "storage.consumers.open",
         "policy": "storage.policies.keep",
+        "declared_index": "storage.declare_index",
         "space": "storage.spaces.create",
         "grant": "storage.grants.give",
     }
@@ -51,7 +52,7 @@ INNER: Final = frozenset(
         *("node", "family", "head", "dictionary", "secret", "write", "vector"),
         *("lease", "fence", "ticket", "step"),
         *("space", "grant", "migration_step", "migrated", "consumer"),
-        "policy",
+        *("policy", "declared_index"),
     }
 )
 """Kinds that are parts of others: seen only where named by type."""

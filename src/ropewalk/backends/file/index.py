@@ -9,9 +9,11 @@ from itertools import islice
 from typing import TypeAlias
 
 from ...domain.cursor import SortKey, rank
+from ...domain.declared import DECLARED, declared_by
 from ...domain.query import Query, cursor_of
 from ...domain.record import Key, Record
 from ...domain.tally import Tally, tally_records
+from ..lists import LabelLists
 from .format import Header
 
 Place: TypeAlias = tuple[int, str, str, str, Key]
@@ -33,6 +35,7 @@ class Index:
         self._all: _Shelf = {}
         self._sessions: dict[str, _Shelf] = {}
         self._threads: dict[str, _Shelf] = {}
+        self._labels = LabelLists()
         for header in headers:
             self._headers[header.record.key] = header
             for shelf in self._shelves(header.record):
@@ -40,6 +43,9 @@ class Index:
         for shelf in (self._all, *self._sessions.values(), *self._threads.values()):
             for places in shelf.values():
                 places.sort()
+        for (_, kind), places in self._all.items():
+            for place in places if kind == DECLARED else ():
+                self._follow(self._headers[place[4]].record)
 
     def __len__(self) -> int:
         """Count the records, expired ones included."""
@@ -57,7 +63,12 @@ class Index:
             self.remove(record.key)
             for shelf in self._shelves(record):
                 insort(_list_in(shelf, record), _place(record))
+            self._labels.add(record)
+        elif old.record.labels != record.labels:
+            self._labels.remove(old.record)
+            self._labels.add(record)
         self._headers[record.key] = header
+        self._follow(record)
 
     def remove(self, key: Key) -> None:
         """Forget a key; one that is not there is no error."""
@@ -65,6 +76,10 @@ class Index:
         if old is None:
             return
         record = old.record
+        self._labels.remove(record)
+        declared = declared_by(record)
+        if declared is not None:
+            self._labels.drop(record.key.space, declared)
         for shelf in self._shelves(record):
             places = _list_in(shelf, record)
             del places[bisect_left(places, _place(record))]
@@ -77,6 +92,8 @@ class Index:
     def candidates(self, query: Query) -> Iterator[Record]:
         """Go through the headers that `query` may mean, in no order and without its cursors."""
         named = query.named_ids()
+        if named is None:
+            named = self._labels.found(query)
         if named is not None and query.space is not None:
             yield from self._named(query.space, query.kinds, named)
             return
@@ -90,7 +107,11 @@ class Index:
         The iterator reads the lists as they are: empty it before they change.
         """
         order = query.order
-        if order.field == "created_at" and query.named_ids() is None:
+        if self._labels.has_order(query):
+            space, kind = query.space or "", query.kinds[0]
+            return (Key(space, kind, id) for id in self._labels.ordered(query))
+        known = query.named_ids() is not None or self._labels.helps(query)
+        if order.field == "created_at" and not known:
             parts = [_part(places, query) for places in self._lists(query)]
             places = parts[0] if len(parts) == 1 else merge(*parts, reverse=order.descending)
             return (place[4] for place in places)
@@ -117,6 +138,14 @@ class Index:
         records = self.candidates(query)
         meant = (r for r in records if query.matches(r, now) and query.within(r))
         return tally_records(meant, sums, group_by)
+
+    def _follow(self, record: Record) -> None:
+        """Make the list that a record declares, if it declares any."""
+        declared = declared_by(record)
+        if declared is not None:
+            places = self._all.get((record.key.space, declared.kind), [])
+            held = (self._headers[place[4]].record for place in places)
+            self._labels.declare(record.key.space, declared, held)
 
     def _named(self, space: str, kinds: Sequence[str], named: Sequence[str]) -> Iterator[Record]:
         """Look ids up under each kind, instead of going through all records for them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from heapq import nlargest, nsmallest
@@ -14,6 +14,7 @@ from typing import Final
 
 from ...domain.address import redacted
 from ...domain.change import Applied, Batch, Changed, Commit, Delete, Effect, Stamp, decide
+from ...domain.declared import declared_by
 from ...domain.errors import Invalid, Unavailable
 from ...domain.health import Health, State
 from ...domain.horizon import trimmed
@@ -23,6 +24,7 @@ from ...domain.query import Query
 from ...domain.record import NO_LABELS, Key, Record
 from ...domain.seen import Seen
 from ...domain.tally import Tally, check_tally, tally_records
+from ..lists import LabelLists
 from ..waiters import Waiters
 from .places import Index, Name, bound, lists_of, name_of, place_of
 
@@ -130,8 +132,7 @@ class MemoryBackend:
         now = self._clock.now()
         if query.limit == 0:
             return
-        walked = query.order.field == "created_at" and query.named_ids() is None
-        found = self._walk(query, now) if walked else self._sorted(query, now)
+        found = self._way(query)(query, now)
         count = 0
         async with aclosing(found):
             async for record in found:
@@ -207,6 +208,7 @@ class MemoryBackend:
     def _clear(self) -> None:
         self._records: dict[Name, Record] = {}
         self._index = Index()
+        self._lists = LabelLists()
         self._commits: list[Commit] = []
         self._forgotten = 0
         self._batches: dict[str, _Done] = {}
@@ -249,12 +251,25 @@ class MemoryBackend:
         if old is None or lists_of(old) != lists_of(record) or place_of(old) != place_of(record):
             self._remove(name)
             self._index.add(record)
+            self._lists.add(record)
+        elif old.labels != record.labels:
+            self._lists.remove(old)
+            self._lists.add(record)
         self._records[name] = record
+        declared = declared_by(record)
+        if declared is not None:
+            everything = self._index.all(Query(space=record.key.space, kinds=(declared.kind,)))
+            held = (self._records[place[1:]] for place in everything)
+            self._lists.declare(record.key.space, declared, held)
 
     def _remove(self, name: Name) -> None:
         old = self._records.pop(name, None)
         if old is not None:
             self._index.remove(old)
+            self._lists.remove(old)
+            declared = declared_by(old)
+            if declared is not None:
+                self._lists.drop(old.key.space, declared)
 
     def _record(self, batch: Batch, effects: Sequence[Effect], now: int) -> Applied:
         """Write the batch into the feed, unless it changed nothing."""
@@ -271,6 +286,25 @@ class MemoryBackend:
         self._batches[batch.id] = _Done(keys, applied)
         self._waiters.tell(seq)
         return applied
+
+    def _way(self, query: Query) -> Callable[[Query, int], AsyncGenerator[Record]]:
+        """Return how the records of a query are found in its order."""
+        if query.order.field == "created_at" and query.named_ids() is None:
+            with self._lock:
+                return self._sorted if self._lists.helps(query) else self._walk
+        with self._lock:
+            return self._listed if self._lists.has_order(query) else self._sorted
+
+    async def _listed(self, query: Query, now: int) -> AsyncGenerator[Record]:
+        """Follow a list of a declared index, as it is at the beginning."""
+        with self._lock:
+            ids = self._lists.ordered(query)
+        for begin in range(0, len(ids), _LONGEST_STEP):
+            names = [(id, query.kinds[0], query.space or "") for id in ids[begin:][:_LONGEST_STEP]]
+            for record in map(self._records.get, names):
+                if record is not None and query.matches(record, now):
+                    yield record
+            await self._turn()
 
     async def _walk(self, query: Query, now: int) -> AsyncGenerator[Record]:
         """Follow the lists in their own order, a longer step in each turn of the loop."""
@@ -299,6 +333,8 @@ class MemoryBackend:
     def _candidates(self, query: Query) -> list[Record]:
         """Return the records that `query` may mean: by their keys where it names ids."""
         named = query.named_ids()
+        if named is None:
+            named = self._lists.found(query)
         if named is None or query.space is None:
             return [self._records[place[1:]] for place in self._index.all(query)]
         kinds = dict.fromkeys(query.kinds) if query.kinds else self._index.kinds(query.space)

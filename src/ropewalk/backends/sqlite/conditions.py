@@ -50,7 +50,7 @@ def one_of_names(column: str, texts: Sequence[str]) -> Sql:
 
 def label_code(name: str) -> Sql:
     """Return what a label is coded as in the row (labels.py), null where it is absent."""
-    return Sql("json_extract(labels, ?)", (labels.path_of(name),))
+    return Sql(labels.code_of(name))
 
 
 def is_float(code: Sql) -> Sql:

@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeAlias, cast
 
 import apsw
 
+from .declared import DeclaredIndexes
 from .indexes import Indexes
 from .names import Names
 from .patience import Patience
@@ -45,7 +46,7 @@ class Connection:
     first write.
     """
 
-    __slots__ = ("_apsw", "_handler", "indexes", "names")
+    __slots__ = ("_apsw", "_handler", "declared", "indexes", "names")
 
     def __init__(self, path: str, patience: Patience, *, create: bool = False) -> None:
         flags = _FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0)
@@ -54,6 +55,7 @@ class Connection:
         self._apsw.set_busy_handler(self._handler)
         self.indexes = Indexes(self.rows)
         self.names = Names(self.rows, self.indexes)
+        self.declared = DeclaredIndexes(self.rows, self.names)
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> None:
         """Run a statement, or a script of several, to its end."""

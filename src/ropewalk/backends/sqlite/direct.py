@@ -14,6 +14,7 @@ from . import select
 from .connection import Connection
 from .fragments import bound
 from .rows import record_of
+from .ways import Along
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
 """What is read at once ends early when its bodies are bigger than this: memory stays bounded."""
@@ -22,15 +23,15 @@ DAMAGE: Final = (apsw.CorruptError, UnicodeDecodeError, Corrupt)
 
 
 def page(
-    connection: Connection, query: Query, *, now: int, count: int
+    connection: Connection, query: Query, *, now: int, count: int, along: Along | None = None
 ) -> tuple[tuple[Record, ...], bool] | None:
     """Return up to `count` records of a query that one index answers, and whether none follow.
 
-    The query is in the order of that index, by `id` or by `created_at`.
+    The query is in the order of that index, by `id` or by `created_at`; `along` is a declared one.
     Returns `None` where the page must be put together more carefully: at damage, where bodies are
     big, and where it would end among records of one moment, which the index has in any order.
     """
-    statement = select.page(query, now)
+    statement = select.page(query, now, along=along)
     values = (*bound(statement.values, connection.names), count + 1)
     records: list[Record] = []
     size = 0

@@ -120,6 +120,7 @@ class Express:
             and write.size <= _MOST_BYTES
             and len(batch.changes) <= _MOST_CHANGES
             and not batch.seen
+            and not write.declares
             and self._pace.is_quick(_WRITING, now)
             and self._turn.is_mine(now)
         )

@@ -1,4 +1,8 @@
-"""Pieces of SQL that carry their parameters with them: no value is ever written into SQL."""
+"""Pieces of SQL that carry their parameters with them: no value is ever written into SQL.
+
+What is written in are names of labels, in an alphabet without quotes (labels.py), and our own
+numbers.
+"""
 
 from __future__ import annotations
 

@@ -42,6 +42,16 @@ def path_of(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
+def code_of(name: str) -> str:
+    """Return the expression that a label's code is in SQL, null where it is absent.
+
+    Its path is written out, because an index of it is found by no other text. That is safe: of an
+    encoded name all is a letter, a digit, a blank or one of `_.-~:/@+%`, so no quote can end it.
+    """
+    return f"json_extract(labels, '{path_of(name)}')"
+
+
+@lru_cache(maxsize=1024)
 def _encode_name(name: str) -> str:
     return quote(name, safe=":/@+ ")
 

@@ -13,12 +13,13 @@ from typing import Final, TypeAlias, cast
 from ...domain.errors import Corrupt
 from ...domain.query import Query
 from ...domain.record import Record
-from . import direct, lean, select
+from . import direct, lean, select, sorting
 from .connection import Connection
 from .direct import DAMAGE, PAGE_BYTES
 from .fragments import Sql, bound
 from .paths import spreads
 from .rows import record_of
+from .ways import Along, Way, order_of, way_of
 
 _MOST_KINDS: Final = 64
 """With more kinds, sorting all records of the space costs less than merging."""
@@ -50,6 +51,9 @@ def first_page(connection: Connection, query: Query, *, now: int, count: int) ->
     """Return the first page, `None` where not all of the answer lies along the query's index."""
     if lean.may_answer(connection, query):
         return None
+    way = way_of(connection, query)
+    if way is not None and not _has_order(way, query):
+        return None
     if spreads(query) and len(_kinds_of(connection, query)) > _MOST_KINDS:
         return None
     return next_page(connection, query, now=now, count=count)
@@ -61,17 +65,25 @@ def next_page(connection: Connection, query: Query, *, now: int, count: int) -> 
     Costs a look at so many entries of an index, of each kind where the answer has several,
     however many there are behind.
     """
-    parts = [query]
-    if not spreads(query):
-        found = direct.page(connection, query, now=now, count=count)
+    parts: list[tuple[Query, Along | None]] = [(query, None)]
+    way = way_of(connection, query)
+    if way is not None and _has_order(way, query):
+        parts = [(query, along) for along in way.stretches]
+    elif spreads(query):
+        kinds = _kinds_of(connection, query)
+        parts = [(replace(query, kinds=(kind,)), None) for kind in kinds]
+    if len(parts) == 1 and parts[0][0] is query:
+        along = parts[0][1]
+        found = direct.page(connection, query, now=now, count=count, along=along)
         if found is not None:
             return Stretch(found[0], len(found[0]), found[1])
-    else:
-        parts = [replace(query, kinds=(kind,)) for kind in _kinds_of(connection, query)]
     rows: list[int] = []
     whole = True
     with ExitStack() as stack:
-        walks = [stack.enter_context(closing(_walk(connection, part, now=now))) for part in parts]
+        walks = [
+            stack.enter_context(closing(_walk(connection, part, now=now, along=along)))
+            for part, along in parts
+        ]
         places = merge(*walks, reverse=query.order.descending) if len(walks) != 1 else walks[0]
         try:
             rows += (place[-1] for place in islice(places, count))
@@ -96,9 +108,15 @@ def sorted_rows(connection: Connection, query: Query, *, now: int, at_once: int)
     gone when their turn comes, and others take their place.
     """
     among = lean.source(query) if lean.may_answer(connection, query) else None
-    statement = select.sorted_rows(query, now, lean=among)
-    limited = query.limit is not None and query.limit <= at_once
-    values = (*bound(statement.values, connection.names), query.limit if limited else -1)
+    limit = query.limit if query.limit is not None and query.limit <= at_once else -1
+    way, order = None, None
+    if among is None:
+        way, order = way_of(connection, query), order_of(connection, query)
+    if order is not None and (way is None or way.stretches[0].index_name == order.name):
+        return array("q", sorting.rows_by_label(connection, query, order, now=now, limit=limit))
+    alongs = () if way is None else way.stretches
+    statement = select.sorted_rows(query, now, lean=among, alongs=alongs)
+    values = (*bound(statement.values, connection.names), limit)
     rows = connection.walk(connection.indexes.suited(statement.text), values)
     return array("q", (cast("int", row[0]) for row in rows))
 
@@ -123,9 +141,11 @@ def next_rows(connection: Connection, query: Query, rows: Sequence[int], *, now:
     return Stretch(tuple(records), len(rows), last=False)
 
 
-def _walk(connection: Connection, query: Query, *, now: int) -> Generator[_Place]:
+def _walk(
+    connection: Connection, query: Query, *, now: int, along: Along | None
+) -> Generator[_Place]:
     """Go along an index through the answer; put in order what the index has in none."""
-    statement = select.places(query, now)
+    statement = select.places(query, now, along=along)
     texts = connection.names.texts
     text = connection.indexes.suited(statement.text)
     rows = connection.walk(text, bound(statement.values, connection.names))
@@ -143,6 +163,11 @@ def _walk(connection: Connection, query: Query, *, now: int) -> Generator[_Place
     yield from _in_order(together, query)
     if damage is not None:
         raise damage
+
+
+def _has_order(way: Way, query: Query) -> bool:
+    """Tell whether a declared index has its part of the answer in the query's order."""
+    return way.is_walked and query.order.field == "created_at"
 
 
 def _in_order(places: list[_Place], query: Query) -> list[_Place]:

@@ -18,6 +18,7 @@ from . import labels
 from .conditions import UPDATED, condition_sql, is_float, label_code, one_of_names
 from .fragments import ALWAYS, NEVER, Bound, Name, Sql, gathered, joined
 from .paths import index_for
+from .ways import Along
 
 HEADER: Final = (
     f"space, kind, id, version, created_at, {UPDATED}, expires_at, session_id, thread_id, seal, "
@@ -41,39 +42,42 @@ def point(*, bodies: bool) -> str:
     return chosen(_columns_read(bodies=bodies), table("record_key"), found).text
 
 
-def places(query: Query, now: int) -> Sql:
+def places(query: Query, now: int, *, along: Along | None = None) -> Sql:
     """Return the statement that walks an index of the query's order through the answer.
 
-    It tells what is sorted by, id, kind, space and row; those of one moment in any order.
+    It tells what is sorted by, id, kind, space and row; those of one moment in any order. `along`
+    is another index than the usual one.
     """
     field = query.order.field
     columns = Sql(f"{field}, id, kind, space, row")
     order = Sql(f"order by {field}{_direction(query)}")
-    source = table(index_for(query, ordered=True))
-    return chosen(columns, source, answering(query, now), order)
+    return chosen(columns, *_found(query, now, along), order)
 
 
-def page(query: Query, now: int) -> Sql:
+def page(query: Query, now: int, *, along: Along | None = None) -> Sql:
     """Return the statement that reads records along an index of the query's order.
 
     The limit comes last; those of one moment come in any order.
     """
     columns = _columns_read(bodies=query.bodies)
     order = Sql(f"order by {query.order.field}{_direction(query)} limit ?")
-    source = table(index_for(query, ordered=True))
-    return chosen(columns, source, answering(query, now), order)
+    return chosen(columns, *_found(query, now, along), order)
 
 
-def sorted_rows(query: Query, now: int, *, lean: Sql | None) -> Sql:
+def sorted_rows(query: Query, now: int, *, lean: Sql | None, alongs: Sequence[Along] = ()) -> Sql:
     """Return the statement that lists row numbers of the answer in order; the limit comes last.
 
-    `lean` is the table of lean rows, where some may be among the answer.
+    `lean` is the table of lean rows, where some may be among the answer. `alongs` are the stretches
+    of an index that hold it, if a declared one does.
     """
     order = [column for column in _columns(query) if column.text != "?"]
     columns = joined_columns((Sql("row"), *order))
     found = answering(query, now)
-    source = table(index_for(query, ordered=lean is None))
-    parts = [chosen(columns, source, found)]
+    usual = table(index_for(query, ordered=lean is None))
+    parts = [chosen(columns, usual, found)] if not alongs else []
+    for number, along in enumerate(alongs):
+        parts += [Sql("union all")] if number else []
+        parts.append(chosen(columns, *_found(query, now, along)))
     if lean is not None:
         parts += [Sql("union all"), chosen(columns, lean, found)]
     word = _direction(query)
@@ -82,10 +86,30 @@ def sorted_rows(query: Query, now: int, *, lean: Sql | None) -> Sql:
     return Sql(" ".join(part.text for part in parts), gathered(parts))
 
 
+def by_label(query: Query, now: int, along: Along) -> Sql:
+    """Return the statement that lists rows, codes and ids of a stretch in the index's order.
+
+    Those of one code by id; the limit comes last.
+    """
+    code = label_code(query.order.field[len(LABEL) :])
+    columns = joined_columns((Sql("row"), code, Sql("id")))
+    word = _direction(query)
+    order = Sql(f"order by {code.text}{word}, id{word} limit ?")
+    return chosen(columns, *_found(query, now, along), order)
+
+
 def by_rows(query: Query, now: int, source: Sql, *rows: Sql) -> Sql:
     """Return the statement that reads `rows` (a condition, if `source` has others) that match."""
     columns = _columns_read(bodies=query.bodies)
     return chosen(columns, source, joined((matching(query, now), *rows), "and"))
+
+
+def _found(query: Query, now: int, along: Along | None) -> tuple[Sql, Sql]:
+    """Return the table and the condition of an answer, along an index."""
+    found = answering(query, now)
+    if along is None:
+        return table(index_for(query, ordered=True)), found
+    return table(along.index_name), joined((found, along.condition), "and")
 
 
 def joined_columns(columns: Sequence[Sql]) -> Sql:

@@ -216,6 +216,7 @@ class Tables:
         """Forget what was learnt since: the batch was rolled back."""
         self._loose.clear()
         self._names.undo()
+        self._connection.declared.undo()
 
 
 @lru_cache(maxsize=256)

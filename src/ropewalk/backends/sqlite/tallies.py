@@ -13,11 +13,12 @@ from ...domain.tally import DAY, MICROSECONDS_PER_DAY, Tally
 from . import lean
 from .conditions import is_float, label_code
 from .connection import Connection
-from .fragments import Sql, bound
+from .fragments import Sql, bound, joined
 from .labels import decode_value
 from .names import Names
 from .paths import index_for
 from .select import answering, chosen, joined_columns, table
+from .ways import Along, way_of
 
 _NAMED: Final = frozenset({"space", "kind", "session_id", "thread_id"})
 
@@ -29,11 +30,13 @@ def statement(
     *,
     now: int,
     source: Sql | None = None,
+    along: Along | None = None,
 ) -> Sql:
     """Return the statement of a tally: the groups' columns, a count, three columns for each sum.
 
     Integers are added in two halves of 32 bits, so that no sum of theirs overflows; floats by a
-    function of ours. `source` is another table than that of ordinary records.
+    function of ours. `source` is another table than that of ordinary records, `along` a
+    stretch of a declared index.
     """
     groups = [_group(name) for name in group_by]
     columns = [*groups, Sql("count(*)")]
@@ -51,9 +54,12 @@ def statement(
         ]
     grouped = ", ".join(str(number + 1) for number in range(len(groups)))
     rest = (Sql(f"group by {grouped}"),) if groups else ()
-    if source is None:
+    found = answering(query, now)
+    if along is not None:
+        source, found = table(along.index_name), joined((found, along.condition), "and")
+    elif source is None:
         source = table(index_for(query, ordered=False))
-    return chosen(joined_columns(columns), source, answering(query, now), *rest)
+    return chosen(joined_columns(columns), source, found, *rest)
 
 
 def tally(
@@ -65,10 +71,14 @@ def tally(
     now: int,
 ) -> list[Tally]:
     """Return the groups of what matches between the cursors, sorted, with counts and sums."""
-    sources = [None, lean.source(query)] if lean.may_answer(connection, query) else [None]
+    way = way_of(connection, query)
+    alongs = [None] if way is None else way.stretches
+    sources: list[tuple[Sql | None, Along | None]] = [(None, along) for along in alongs]
+    if lean.may_answer(connection, query):
+        sources.append((lean.source(query), None))
     answer: dict[tuple[Ranked, ...], Tally] = {}
-    for source in sources:
-        select = statement(query, sums, group_by, now=now, source=source)
+    for source, along in sources:
+        select = statement(query, sums, group_by, now=now, source=source, along=along)
         values = bound(select.values, connection.names)
         for row in connection.rows(connection.indexes.suited(select.text), values):
             found = _tally(row, group_by, len(sums), connection.names)

@@ -11,11 +11,12 @@ from typing import Final
 import apsw
 
 from ...domain.change import Applied, Batch, Check, Ensure, Put, decide
+from ...domain.declared import DECLARED
 from ...domain.errors import RopewalkError
 from ...domain.labels import Label
 from ...domain.ports import Clock
 from ...domain.record import NO_LABELS
-from . import expecting, feed
+from . import expecting, feed, following
 from .connection import Connection
 from .errors import in_our_words
 from .glance import Glance
@@ -36,11 +37,12 @@ _REFUSED: Final = (RopewalkError, apsw.TooBigError, UnicodeError, OverflowError)
 class Write(Errand[Applied]):
     """A batch on its way to the writer, with labels that nobody else can change any more."""
 
-    __slots__ = ("batch", "labels")
+    __slots__ = ("batch", "declares", "labels")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.labels: list[Mapping[str, Label]] = []
+        self.declares = False
         size = _OVERHEAD * len(batch.changes)
         for change in batch.changes:
             held: Mapping[str, Label] = NO_LABELS
@@ -51,6 +53,8 @@ class Write(Errand[Applied]):
             elif isinstance(change, Ensure):
                 size += len(change.body)
             self.labels.append(held)
+            if change.key.kind == DECLARED:
+                self.declares = True
         super().__init__(size=size)
 
 
@@ -260,5 +264,7 @@ class Writer:
             done = list(zip(addresses, effects, strict=True))
             seq = feed.record(self._connection, batch, tables, done, at=now)
         tables.release_names()
+        if errand.declares and seq:
+            following.follow(self._connection)
         versions = tuple([effect.version for effect in effects])
         return Applied(seq, now, versions, tuple([effect.previous for effect in effects]))
