@@ -13,7 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from . import growth, paths, pruning, reading, shapes, stalls, transfers
+from . import (
+    conversations,
+    growth,
+    paths,
+    prices,
+    pruning,
+    reading,
+    shapes,
+    sizes,
+    stalls,
+    transfers,
+)
 from .page import PAGE, RESULTS, machine, refresh, write
 from .scale import FULL, QUICK, Scale
 from .tables import Section
@@ -25,6 +36,9 @@ _QUESTIONS: Final[Mapping[str, Callable[[Scale, Path], Section | Awaitable[Secti
     "pruning": pruning.measure,
     "stalls": stalls.measure,
     "paths": paths.measure,
+    "conversations": conversations.measure,
+    "sizes": sizes.measure,
+    "prices": prices.measure,
     "transfers": transfers.measure,
 }
 
@@ -35,12 +49,18 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a minute, short and few runs")
     parser.add_argument("--only", choices=_QUESTIONS, action="append", help="one question")
     parser.add_argument("--runs", type=int, help="how often everything is repeated")
+    parser.add_argument("--rounds", type=int, help="how many slices of each call are measured")
+    parser.add_argument("--million", action="store_true", help="also a store of a million records")
     parser.add_argument("--folder", type=Path, help="where the stores are made")
     parser.add_argument("--output", type=Path, help="where the tables go")
     given = parser.parse_args()
     scale = QUICK if given.quick else FULL
     if given.runs is not None:
         scale = replace(scale, runs=given.runs, big_runs=given.runs)
+    if given.rounds is not None:
+        scale = replace(scale, rounds=given.rounds)
+    if given.million:
+        scale = replace(scale, sizes=(*scale.sizes, 1_000_000))
     started = time.monotonic()
     sections: list[Section] = []
     for name, question in _QUESTIONS.items():
@@ -54,7 +74,7 @@ def main() -> int:
         print(section.markdown(), flush=True)
         sections.append(section)
     print(machine())
-    note = f"Medians of {scale.runs} interleaved runs."
+    note = f"Medians of {scale.runs} interleaved runs, or of {scale.rounds} slices."
     if given.output is not None:
         write(sections, given.output, note=note)
     elif not given.quick and not given.only:

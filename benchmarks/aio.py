@@ -4,57 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
 
 import aiosqlite
 import orjson
 
-Row: TypeAlias = dict[str, Any]
-
-_TABLES: Final = """
-create table record (
-    row integer primary key, space integer not null, kind integer not null, id text not null,
-    version integer not null, created_at integer not null, updated_at integer,
-    expires_at integer, session_id text, thread_id text, seal integer not null,
-    labels text, body blob not null
-);
-create unique index record_key on record (space, id, kind);
-create index record_kind on record (space, kind, created_at);
-create index record_session on record (session_id, space, created_at)
-    where session_id is not null;
-create table commits (
-    seq integer primary key, batch blob not null, at integer not null, actor text not null,
-    changes blob not null, ids blob
-);
-create index commits_batch on commits (substr(batch, 1, 3));
-"""
-
-_COLUMNS: Final = (
-    "id, version, created_at, coalesce(updated_at, created_at), expires_at, session_id, "
-    "thread_id, labels, body"
-)
-_LOAD: Final = (
-    f"select {_COLUMNS} from record where space = 1 and id = ? and kind = 2 "  # noqa: S608
-    "and coalesce(expires_at > ?, 1)"
-)
-_LIST: Final = (
-    f"select {_COLUMNS} from record where session_id = ? and space = 1 and kind = 2 "  # noqa: S608
-    "and coalesce(expires_at > ?, 1) order by created_at limit ?"
-)
-_REPLAYED: Final = "select seq from commits where substr(batch, 1, 3) = ? and batch = ?"
-_FIND: Final = "select row, version from record where space = 1 and id = ? and kind = 2"
-_INSERT: Final = (
-    "insert into record (space, kind, id, version, created_at, session_id, seal, labels, body) "
-    "values (1, 2, ?, ?, ?, ?, 3, ?, ?)"
-)
-_UPSERT: Final = (
-    f"{_INSERT} on conflict (space, id, kind) do update set version = version + 1, "
-    "updated_at = excluded.created_at, labels = excluded.labels, body = excluded.body"
-)
-_COMMIT: Final = "insert into commits (batch, at, actor, changes) values (?, ?, '', ?)"
+from . import statements
+from .statements import Row
 
 
 class Aio:
@@ -74,12 +31,12 @@ class Aio:
     async def open(self, documents: Sequence[Row]) -> None:
         """Make the file, and write the documents into it in one transaction."""
         self._connection = await aiosqlite.connect(self._path, isolation_level=None)
-        for pragma in ("journal_mode=wal", f"synchronous={self._sync}", "cache_size=-16384"):
-            await self._connection.execute(f"pragma {pragma}")
-        await self._connection.executescript(_TABLES)
+        for pragma in statements.pragmas(self._sync):
+            await self._connection.execute(pragma)
+        await self._connection.executescript(statements.TABLES)
         await self._connection.execute("begin")
         for document in documents:
-            await self._connection.execute(_UPSERT, _values(document))
+            await self._connection.execute(statements.UPSERT, statements.values(document))
         await self._connection.execute("commit")
 
     async def close(self) -> None:
@@ -88,59 +45,27 @@ class Aio:
 
     async def load(self, id: str) -> Row | None:
         """Read one record."""
-        rows = await self._connection.execute_fetchall(_LOAD, (id, _now()))
-        return next(map(_row, rows), None)
+        rows = await self._connection.execute_fetchall(statements.LOAD, (id, statements.now()))
+        return next(map(statements.row, rows), None)
 
     async def list(self, session: str, limit: int) -> list[Row]:
         """Read the first records of a session."""
-        rows = await self._connection.execute_fetchall(_LIST, (session, _now(), limit))
-        return [_row(row) for row in rows]
+        wanted = (session, statements.now(), limit)
+        rows = await self._connection.execute_fetchall(statements.LIST, wanted)
+        return [statements.row(row) for row in rows]
 
     async def save(self, document: Row) -> None:
         """Write one record."""
-        values = _values(document)
+        values = statements.values(document)
         if not self._log:
-            await self._connection.execute(_UPSERT, values)
+            await self._connection.execute(statements.UPSERT, values)
             return
         run, batch = self._connection.execute, uuid.uuid4().bytes
+        changes = orjson.dumps([2, document["id"]])
         async with self._alone:
             await run("begin immediate")
-            await self._connection.execute_fetchall(_REPLAYED, (batch[:3], batch))
-            await self._connection.execute_fetchall(_FIND, (values[0],))
-            await run(_UPSERT, values)
-            await run(_COMMIT, (batch, _now(), orjson.dumps([2, document["id"]])))
+            await self._connection.execute_fetchall(statements.REPLAYED, (batch[:3], batch))
+            await self._connection.execute_fetchall(statements.FIND, (values[0],))
+            await run(statements.UPSERT, values)
+            await run(statements.COMMIT, (batch, statements.now(), changes))
             await run("commit")
-
-
-def _now() -> int:
-    return int(datetime.now(UTC).timestamp() * 1_000_000)
-
-
-def _values(document: Mapping[str, Any]) -> tuple[Any, ...]:
-    created = document.get("created_at")
-    return (
-        document["id"],
-        1,
-        _now() if created is None else int(created.timestamp() * 1_000_000),
-        document["session_id"],
-        orjson.dumps(document["metadata"]).decode(),
-        orjson.dumps(document["data"]),
-    )
-
-
-def _row(row: object) -> Row:
-    id, version, created, updated, expires, session, thread, labels, body = cast(
-        "tuple[Any, ...]", row
-    )
-    return {
-        "id": id,
-        "type": "note",
-        "data": orjson.loads(body),
-        "session_id": session,
-        "thread_id": thread,
-        "metadata": orjson.loads(labels),
-        "created_at": datetime.fromtimestamp(created / 1_000_000, UTC),
-        "updated_at": datetime.fromtimestamp(updated / 1_000_000, UTC),
-        "expires_at": None if expires is None else datetime.fromtimestamp(expires / 1e6, UTC),
-        "version": version,
-    }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 ABSENT: Final = "–"
@@ -39,12 +39,16 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The tables of one question; `name` is the file that they are written to."""
+    """The tables of one question; `name` is the file that they are written to.
+
+    `plots` are drawings in SVG by name.
+    """
 
     name: str
     title: str
     blocks: tuple[str, ...]
     requirements: tuple[Requirement, ...] = ()
+    plots: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def markdown(self) -> str:
         """Return the section: the requirements first, then every table."""

@@ -1,0 +1,170 @@
+"""Question 9: whether the same calls take longer in a store with a hundred times the records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from ropewalk import Storage
+
+from . import slicing
+from .figures import median
+from .keepers import Records
+from .paths import documents
+from .scale import Scale
+from .slicing import Found
+from .tables import Requirement, Section, number, table
+from .workloads import SEED
+
+_LISTED: Final = 50
+_OF_A_SESSION: Final = 100
+_DISTINCT: Final = 1_000
+_CHUNK: Final = 1_000
+_USAGES: Final = 1_000
+_THREADS: Final = 100
+_HOW: Final = (
+    "Microseconds of one call, one after the other, in stores of sessions of a hundred records, "
+    "with a hundred threads of five checkpoints each; medians of slices in changing order. "
+    "*Times* is the slowest size to the fastest."
+)
+
+
+class _Filled:
+    """A store with so many records of 0.5 to 2 kB, and some threads with checkpoints among them."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._records = Records(f"sqlite:///{path}")
+        self.size = size
+
+    @property
+    def storage(self) -> Storage:
+        return self._records.storage
+
+    async def open(self) -> None:
+        await self._records.open([])
+        given = documents(_DISTINCT)
+        for start in range(0, self.size, _CHUNK):
+            await self.storage.records.save_many(
+                {
+                    **given[n % _DISTINCT],
+                    "id": f"note-{n:07}",
+                    "session_id": f"session-{n // _OF_A_SESSION}",
+                }
+                for n in range(start, min(start + _CHUNK, self.size))
+            )
+        for n in range(_THREADS):
+            await self.storage.threads.create(id=f"t-{n}")
+            for step in range(5):
+                state = {"messages": [given[n % _DISTINCT]["data"]], "step": step}
+                await self.storage.checkpoints.save(f"t-{n}", state)
+
+    async def close(self) -> None:
+        await self._records.close()
+
+    async def load(self, _: int, n: int) -> None:
+        id = f"note-{Random(n).randrange(self.size):07}"
+        if await self.storage.records.load(id, type="note") is None:
+            raise ValueError(id)
+
+    async def page(self, _: int, n: int) -> None:
+        session = f"session-{Random(n).randrange(self.size // _OF_A_SESSION)}"
+        wanted = {"type": "note", "session_id": session}
+        if len(await self.storage.records.list(wanted, limit=_LISTED)) != _LISTED:
+            raise ValueError(session)
+
+    async def latest(self, _: int, n: int) -> None:
+        thread = f"t-{Random(n).randrange(_THREADS)}"
+        if await self.storage.checkpoints.latest(thread) is None:
+            raise ValueError(thread)
+
+    async def save(self, _: int, n: int) -> None:
+        await self.storage.records.save(
+            {"id": f"new-{n}", "type": "note", "session_id": "new", "data": {"text": "x" * 1_000}}
+        )
+
+    def verbs(self) -> Mapping[str, Callable[[int, int], Awaitable[None]]]:
+        return {
+            "load": self.load,
+            "a page of a session": self.page,
+            "latest of a thread": self.latest,
+            "save": self.save,
+        }
+
+
+async def measure(scale: Scale, folder: Path) -> Section:
+    """Fill stores of every size, then give each the same calls in turns, and return the tables."""
+    stores = [_Filled(folder / f"{size}.db", size) for size in scale.sizes]
+    filling: list[float] = []
+    for store in stores:
+        started = time.monotonic()
+        await store.open()
+        filling.append(store.size / (time.monotonic() - started))
+    lanes = [
+        slicing.Tasks((verb, str(store.size)), call)
+        for store in stores
+        for verb, call in store.verbs().items()
+    ]
+    found = await slicing.run(lanes, rounds=scale.rounds)
+    sums = await _sums(stores[0].storage, scale.rounds)
+    for store in stores:
+        await store.close()
+    verbs = list(dict.fromkeys(place[0] for place in found))
+    rows = [
+        [
+            verb,
+            *[number(_micros(found, verb, size)) for size in scale.sizes],
+            _times_text(found, verb),
+        ]
+        for verb in verbs
+    ]
+    rows.append(["filled, records a second", *map(number, filling), ""])
+    head = ("", *[f"{size:,}" for size in scale.sizes], "times")
+    required = [
+        Requirement(f"{verb}, slowest size to fastest", _times(found, verb), most=2)
+        for verb in verbs
+    ]
+    required.append(Requirement("token totals of 1,000 records", sums, most=3, unit="ms"))
+    blocks = (
+        _HOW,
+        table(head, rows),
+        f"Token totals of 1,000 records of a session: {number(sums)} ms.",
+    )
+    return Section("sizes", "Ten thousand records, or a million", blocks, tuple(required))
+
+
+async def _sums(storage: Storage, rounds: int) -> float:
+    """Return the median of `history.token_statistics` of a session, in milliseconds."""
+    random = Random(SEED)
+    await storage.sessions.create(id="tokens")
+    total = 0
+    async with storage.unit() as unit:
+        for _ in range(_USAGES):
+            prompt, completion = random.randrange(4_000), random.randrange(1_000)
+            total += prompt + completion
+            await unit.history.add_token_usage(
+                model="m", prompt_tokens=prompt, completion_tokens=completion, session_id="tokens"
+            )
+    spent: list[float] = []
+    for _ in range(max(9, rounds)):
+        before = slicing.micros()
+        sums = await storage.history.token_statistics(session_id="tokens")
+        spent.append((slicing.micros() - before) / 1_000)
+        if sums.total_tokens != total:
+            raise ValueError(sums)
+    return median(spent)
+
+
+def _micros(found: Found, verb: str, size: int) -> float:
+    return 1e6 / found[verb, str(size)].rate()
+
+
+def _times(found: Found, verb: str) -> float:
+    rates = [figures.rate() for place, figures in found.items() if place[0] == verb]
+    return max(rates) / min(rates)
+
+
+def _times_text(found: Found, verb: str) -> str:
+    return f"{number(_times(found, verb))} ×"

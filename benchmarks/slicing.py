@@ -1,0 +1,119 @@
+"""Slices: everybody works for a quarter of a second in turns, in an order that changes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final, TypeAlias
+
+from .figures import median, percentile
+from .tables import number
+
+Place: TypeAlias = tuple[str, ...]
+"""What is measured, from the general to the special; its last part is who."""
+
+SLICE: Final = 0.25
+"""Seconds."""
+_TICK: Final = 0.001
+
+
+@dataclass(slots=True)
+class Figures:
+    """Calls a second, one figure for each slice, and how late a timer of a millisecond was, ms."""
+
+    rates: list[float] = field(default_factory=list[float])
+    late: list[float] = field(default_factory=list[float])
+
+    def rate(self) -> float:
+        """Return the median."""
+        return median(self.rates)
+
+    def spread(self) -> str:
+        """Return the median, and the quartiles behind it."""
+        low, high = percentile(self.rates, 0.25), percentile(self.rates, 0.75)
+        return f"{number(self.rate())} ({number(low)}–{number(high)})"
+
+    def lateness(self) -> float | None:
+        """Return p99 in milliseconds, `None` where no timer ran."""
+        return percentile(self.late, 0.99) if self.late else None
+
+
+Found: TypeAlias = dict[Place, Figures]
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """So many tasks that call one after the other; each is told its number and that of the call."""
+
+    place: Place
+    call: Callable[[int, int], Awaitable[None]]
+    tasks: int = 1
+
+    async def slice(self, first: int, seconds: float) -> tuple[float, list[float]]:
+        """Return calls a second, and how late a timer was meanwhile, in milliseconds."""
+        count, late, started = 0, list[float](), time.perf_counter()
+        end = started + seconds
+
+        async def work(task: int) -> None:
+            nonlocal count
+            while not count or time.perf_counter() < end:
+                count += 1
+                await self.call(task, first + count)
+
+        async def watch() -> None:
+            while (before := time.perf_counter()) < end:
+                await asyncio.sleep(_TICK)
+                late.append((time.perf_counter() - before - _TICK) * 1_000)
+
+        await asyncio.gather(watch(), *map(work, range(self.tasks)))
+        return count / (time.perf_counter() - started), late
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Calls one after the other without asyncio."""
+
+    place: Place
+    call: Callable[[int], None]
+
+    async def slice(self, first: int, seconds: float) -> tuple[float, list[float]]:
+        """Return calls a second, and no lateness: nothing else runs meanwhile."""
+        count, started = 0, time.perf_counter()
+        end = started + seconds
+        while not count or time.perf_counter() < end:
+            count += 1
+            self.call(first + count)
+        return count / (time.perf_counter() - started), []
+
+
+async def run(lanes: Sequence[Tasks | Loop], *, rounds: int, seconds: float = SLICE) -> Found:
+    """Give every lane a slice in every round, in an order of the round's own."""
+    found: Found = defaultdict(Figures)
+    for turn in range(rounds):
+        order = Random(turn)
+        todo = list(lanes)
+        order.shuffle(todo)
+        for lane in todo:
+            gc.collect()
+            rate, late = await lane.slice(order.randrange(1 << 60), seconds)
+            found[lane.place].rates.append(rate)
+            found[lane.place].late += late
+    return found
+
+
+def times(found: Found, mine: Place, theirs: Place) -> float | None:
+    """Return the median over the rounds of how many times faster one was in that round."""
+    if mine not in found or theirs not in found:
+        return None
+    pairs = zip(found[mine].rates, found[theirs].rates, strict=True)
+    return median(one / other for one, other in pairs)
+
+
+def micros() -> float:
+    """Return a reading of the clock for durations."""
+    return time.perf_counter_ns() / 1_000
