@@ -32,7 +32,7 @@ endef
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo bench test test-long fmt lint types imports pages docs check lock clean
+.PHONY: help setup demo bench profile test test-long fmt lint types imports pages docs check lock clean
 
 help: ## Show these commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
@@ -45,8 +45,11 @@ demo: $(VENV)/.ready-demo ## Set up what the program needs, and see the store at
 	@echo
 	@$(BIN)/python -m examples.langgraph_growth
 
-bench: $(VENV)/.ready-dev ## Measure checkpoints beside LangGraph's saver; BENCH=--quick takes a minute
+bench: $(VENV)/.ready-bench ## Measure beside what else there is; BENCH=--quick is short
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+profile: $(VENV)/.ready-dev ## Show where the time goes; PROFILE="load --tasks 10" on another path
+	@$(BIN)/python -m benchmarks.profiling $(PROFILE)
 
 test: $(VENV)/.ready-dev ## Run every test; TESTS=tests/backends runs some of them
 	@$(BIN)/pytest -n $(WORKERS) $(TESTS)
@@ -86,6 +89,8 @@ check: lint imports types docs test ## Everything that must hold before a change
 lock: $(VENV)/.ready-uv ## Resolve requirements/*.txt anew, with hashes
 	@echo uv | $(LOCK) -o requirements/uv.txt -
 	@$(LOCK) --extra all --group dev -o requirements/dev.txt pyproject.toml
+	@$(LOCK) --extra all --group bench -c requirements/dev.txt -o requirements/bench.txt \
+		pyproject.toml
 	@$(LOCK) --extra langgraph --group demo -c requirements/dev.txt -o requirements/demo.txt \
 		pyproject.toml
 	@$(LOCK) --group build -c requirements/dev.txt -o requirements/run.txt pyproject.toml
@@ -121,4 +126,9 @@ $(VENV)/.ready-demo: requirements/demo.txt $(VENV)/.ready-run
 
 $(VENV)/.ready-dev: requirements/dev.txt $(VENV)/.ready-run
 	$(call install,--require-hashes -r requirements/dev.txt)
+	@touch $@
+
+# Those beside whom we measure; where one cannot be installed, the tables say that it is missing.
+$(VENV)/.ready-bench: requirements/bench.txt $(VENV)/.ready-dev
+	$(call install,--require-hashes -r requirements/bench.txt)
 	@touch $@

@@ -106,11 +106,15 @@ class _OpenAi:
     async def open(self, path: Path, sync: str, tasks: int) -> None:
         kept = import_module("agents.memory.sqlite_session").SQLiteSession
 
-        def configure(connection: sqlite3.Connection) -> None:
-            kept._configure_connection(connection)  # noqa: SLF001 (there is no other place for it)
-            connection.execute(f"pragma synchronous={sync}")
+        def get_connection(session: Any) -> sqlite3.Connection:  # noqa: ANN401 (a class of theirs)
+            connection: sqlite3.Connection = kept._get_connection(session)  # noqa: SLF001
+            # A connection belongs to a session and a thread, and there is no other place for it.
+            if not hasattr(session._local, "told"):  # noqa: SLF001
+                connection.execute(f"pragma synchronous={sync}")
+                session._local.told = True  # noqa: SLF001
+            return connection
 
-        told = type("Told", (kept,), {"_configure_connection": staticmethod(configure)})
+        told = type("Told", (kept,), {"_get_connection": get_connection})
         self._sessions: list[Any] = [told(f"t-{task}", path) for task in range(tasks)]
 
     async def close(self) -> None:
