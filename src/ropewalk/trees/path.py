@@ -6,7 +6,8 @@ import dataclasses
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
-from ..domain.errors import Invalid, NotFound
+from ..domain.errors import NotFound
+from ..domain.opaque import Opaque
 from .form import DICT, LIST, SLOT, Branch, Ref, Row, Slot, read_inner, read_leaf, read_slot
 from .read import AT_ONCE, bodies_of, leaves, paired_slots
 from .root import WHOLE
@@ -15,7 +16,6 @@ from .steps import Step, index_of, parse_path, path_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..domain.ports import Values
     from .read import Reads, TreeReader
     from .root import Root
 
@@ -44,7 +44,7 @@ def read_path(reader: TreeReader, root: Root, path: str) -> Reads[object]:
         step = steps[place]
         slot = yield from opened(slot)
         if not isinstance(slot, Row) or slot.kind not in (LIST, DICT):
-            return _within(reader.values, (yield from reader.value(slot)), steps, place)
+            return _within((yield from reader.value(slot)), steps, place)
         if slot.kind == DICT:
             slot = yield from _entry(reader, slot, steps, place)
         elif isinstance(step, slice):
@@ -125,7 +125,7 @@ def _entry(reader: TreeReader, row: Row, steps: Sequence[Step], place: int) -> R
     raise _nowhere(steps, place, _keys_there(cast("list[object]", named), row.total))
 
 
-def _within(values: Values, value: object, steps: Sequence[Step], at: int) -> object:
+def _within(value: object, steps: Sequence[Step], at: int) -> object:
     """Go on inside a value that is at hand."""
     for place in range(at, len(steps)):
         step = steps[place]
@@ -138,7 +138,8 @@ def _within(values: Values, value: object, steps: Sequence[Step], at: int) -> ob
             if found is not None:
                 value = items[found]
                 continue
-        if _is_closed(values, value):
+        # It is as it was stored, since its class is not known here.
+        if isinstance(value, Opaque):
             raise _closed(steps, place)
         parts = _parts(value)
         if parts is None or isinstance(step, slice) or str(step) not in parts:
@@ -154,16 +155,6 @@ def _items(value: object) -> Sequence[object] | None:
     if isinstance(value, list | tuple | str | bytes):
         return cast("Sequence[object]", value)
     return None
-
-
-def _is_closed(values: Values, value: object) -> bool:
-    """Tell whether an object is as it was stored, since its class is not known here."""
-    if not dataclasses.is_dataclass(value):
-        return False
-    try:
-        return values.open(value) is None
-    except Invalid:  # a part of an object whose class makes and writes it
-        return False
 
 
 def _parts(value: object) -> dict[str, object] | None:

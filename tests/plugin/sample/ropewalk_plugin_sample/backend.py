@@ -13,6 +13,7 @@ from ropewalk.domain.health import Health, State
 from ropewalk.domain.ports import Capability, Clock, require
 from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
+from ropewalk.domain.seen import Counted
 from ropewalk.domain.spelling import did_you_mean
 from ropewalk.domain.tally import Tally
 
@@ -93,6 +94,7 @@ class SampleBackend:
                 raise Invalid(message, code="batch_id_reused", field="batch id")
             return replace(done.applied, replayed=True)
         effects = [decide(change, self._stamp(change.key, now), now) for change in batch.changes]
+        self._check_seen(batch, now)
         room = self._most - len(self._records)
         if sum(effect.action == "write" and not effect.previous for effect in effects) > room:
             message = f"the sample store {self.name!r} holds at most {self._most} records"
@@ -118,10 +120,7 @@ class SampleBackend:
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through what matches now, sorted."""
-        now = await self._now()
-        found = [r for r in self._records.values() if query.matches(r, now) and query.within(r)]
-        found.sort(key=lambda record: query.cursor(record).key, reverse=query.order.descending)
-        for record in found[: query.limit]:
+        for record in self._answer(query, await self._now()):
             yield record if query.bodies else replace(record, body=None)
             await self._now()
 
@@ -152,6 +151,19 @@ class SampleBackend:
         require(self, Capability.FEED)
         return before
 
+    def _check_seen(self, batch: Batch, now: int) -> None:
+        """Raise `Conflict` unless every list comes out as it was seen."""
+        for part in batch.seen:
+            if isinstance(part, Counted):
+                require(self, Capability.TALLY)
+            else:
+                part.check(self._answer(part.again, now))
+
+    def _answer(self, query: Query, now: int) -> list[Record]:
+        found = [r for r in self._records.values() if query.matches(r, now) and query.within(r)]
+        found.sort(key=lambda record: query.cursor(record).key, reverse=query.order.descending)
+        return found[: query.limit]
+
     async def _now(self) -> int:
         """Give way once; return the time, or raise `Unavailable` where the store is closed."""
         await asyncio.sleep(0)
@@ -164,7 +176,7 @@ class SampleBackend:
         record = self._records.get(key)
         if record is None or not record.is_live(now):
             return None
-        return Stamp(record.version, record.created_at)
+        return Stamp(record.version, record.created_at, record.labels)
 
 
 def _own(record: Record) -> Record:
