@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
@@ -30,6 +30,8 @@ from .workloads import SEED
 _HOME: Final = Path(ropewalk.__file__).parent
 _DOCUMENTS: Final = 1_000
 _LINES: Final = 25
+_SECOND: Final = 1 << 40
+"""Where the numbers of calls begin that are measured: none has been there before."""
 _DEPTH: Final = 2
 _WAITS: Final = (
     "'get' of '_queue.SimpleQueue'",
@@ -45,7 +47,7 @@ _Times: TypeAlias = tuple[int, int, float, float, object]
 
 
 class Profiles:
-    """A profile of this thread, and of those that begin while it is on."""
+    """A profile of this thread from `begin` on, and of those that begin while it is entered."""
 
     def __init__(self) -> None:
         """Begin off."""
@@ -53,10 +55,13 @@ class Profiles:
         self._others: list[cProfile.Profile] = []
 
     def __enter__(self) -> None:
-        """Profile from here on."""
+        """Profile the threads that begin from here on."""
         # Since 3.12 one profile at a time is allowed in a process.
         if sys.version_info < (3, 12):
-            threading.setprofile(self._begin)
+            threading.setprofile(self._join)
+
+    def begin(self) -> None:
+        """Profile this thread from here on."""
         self._own.enable()
 
     def __exit__(self, *_: object) -> None:
@@ -71,7 +76,7 @@ class Profiles:
             found.add(pstats.Stats(other))
         return cast("Mapping[_Where, _Times]", vars(found)["stats"])
 
-    def _begin(self, *_: object) -> None:
+    def _join(self, *_: object) -> None:
         profile = cProfile.Profile()
         self._others.append(profile)
         # From its first event on the thread goes on with a profile of its own.
@@ -81,21 +86,30 @@ class Profiles:
 async def run(
     path: str, *, tasks: int, seconds: float, sync: str, profiles: Profiles, file: Path
 ) -> float:
-    """Saturate one path and return calls a second; opening and filling are profiled as well.
+    """Saturate one path and return calls a second.
 
-    The threads of a store begin when it is opened, and end when it is closed.
+    In this thread nothing is profiled that happens only at first. The threads of a store begin
+    when it is opened, and end when it is closed: they are profiled all the while.
     """
+
+    async def saturated(call: Callable[[int, int], Awaitable[None]]) -> float:
+        lane = slicing.Tasks((path,), call, tasks)
+        await lane.slice(0, seconds / 10)
+        profiles.begin()
+        rate, _ = await lane.slice(_SECOND, seconds)
+        return rate
+
     if path in {conversations.MESSAGE, conversations.STATE}:
         talker = conversations.ropewalk_talker(path, Writer(SEED).messages(_DOCUMENTS))
         with profiles:
             await talker.open(file, sync, tasks)
-            rate, _ = await slicing.Tasks((path,), talker.call, tasks).slice(0, seconds)
+            rate = await saturated(talker.call)
             await talker.close()
         return rate
     work, keeper = Work(documents(_DOCUMENTS)), Records(f"sqlite:///{file}?sync={sync}")
     with profiles:
         await keeper.open(work.given)
-        rate, _ = await slicing.Tasks((path,), work.tasks(path, keeper), tasks).slice(0, seconds)
+        rate = await saturated(work.tasks(path, keeper))
         await keeper.close()
     return rate
 
