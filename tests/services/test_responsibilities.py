@@ -12,6 +12,7 @@ import pytest
 import ropewalk
 from ropewalk.domain.declared import DECLARED
 from ropewalk.domain.migration import JOURNAL
+from ropewalk.services.archive.progress import ERASURE
 from ropewalk.stores.base import EntityStore
 from ropewalk.stores.checkpoints import CheckpointStore
 from ropewalk.stores.consumers import ConsumerStore
@@ -46,6 +47,7 @@ MODULES: dict[str, set[str]] = {
     "consumers": set(ConsumerStore.kinds),
     "policies": set(PolicyStore.kinds),
     "indexes": {DECLARED},
+    "erasures": {ERASURE},
     "spaces": set(SpaceStore.kinds),
     "grants": set(GrantStore.kinds),
 }
@@ -114,7 +116,7 @@ def test_every_store_is_counted() -> None:
     stores = cast("list[type[EntityStore[object]]]", EntityStore.__subclasses__())
     kinds = {kind for store in stores for kind in store.kinds}
 
-    assert kinds | TREES | JOURNAL | {FENCE, DECLARED} == set().union(*MODULES.values())
+    assert kinds | TREES | JOURNAL | {FENCE, ERASURE, DECLARED} == set().union(*MODULES.values())
 
 
 @pytest.mark.parametrize("service", sorted(ALLOWED))

@@ -11,6 +11,7 @@ from ..domain.policy import Policy, Reject, Retry
 from ..domain.query import Query
 from ..domain.record import DEFAULT_SPACE, check_name
 from .archive.archives import Archives
+from .archive.erasures import Erasures
 from .attempts import attempted
 from .catalog import Catalog
 from .declaring import Declarations
@@ -55,7 +56,7 @@ class Storage(Modules):
 
     `sessions`, `threads`, `history`, `checkpoints` are the managers, `records` the plain ones;
     `catalog` answers for lists and look-ups, `migrations` bring what other stores hold,
-    `archives` write files that can be read without the store.
+    `archives` write files that can be read without the store, `erasures` remove a person.
     `lease` and `run` let one at a time do something, `leases` and `runs` show who does.
     `watch` tells what is committed, `consumers` work through it, `retention` says how much is kept.
     A handle sees one space. That of `ropewalk.open()` manages all of them by `spaces`, and its
@@ -107,6 +108,7 @@ class Storage(Modules):
         self.runs: Runs[Storage] = Runs(self._desk, self.leases, check_thread=self.threads.get)
         self.migrations = Migrations(self._desk, forget=self._forget_trees)
         self.archives = Archives(self._desk, self._ground, reach=reach)
+        self.erasures = Erasures(self._desk, reach=reach, forget=self._forget_trees)
 
     async def open(self) -> Self:
         """Open the store, creating it where there is none."""

@@ -41,6 +41,7 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
         "consumer": "storage.consumers.open",
         "policy": "storage.policies.keep",
         "declared_index": "storage.declare_index",
+        "erasure": "storage.erasures.erase",
         "space": "storage.spaces.create",
         "grant": "storage.grants.give",
     }
@@ -52,7 +53,7 @@ INNER: Final = frozenset(
         *("node", "family", "head", "dictionary", "secret", "write", "vector"),
         *("lease", "fence", "ticket", "step"),
         *("space", "grant", "migration_step", "migrated", "consumer"),
-        *("policy", "declared_index"),
+        *("policy", "erasure", "declared_index"),
     }
 )
 """Kinds that are parts of others: seen only where named by type."""

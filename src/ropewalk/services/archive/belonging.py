@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ...domain.memory import Name
@@ -111,6 +111,20 @@ async def _of_user(desk: Desk, lineage: Lineage, user_id: str) -> Belongings:
         strangers=tuple(sorted(strangers)),
         forks=tuple(sorted(forks)),
     )
+
+
+async def with_forks(desk: Desk, own: Belongings) -> Belongings:
+    """Return the same with the threads of other people that continue these, and theirs."""
+    lineage = Lineage(desk, ThreadStore(desk.backend, desk.sealer, space=desk.space))
+    waiting = list(own.forks)
+    forks = dict.fromkeys(own.forks)
+    while waiting:
+        async for fork in lineage.forks(waiting.pop()):
+            if fork.id not in forks and fork.id not in own.threads:
+                forks[fork.id] = None
+                waiting.append(fork.id)
+    threads = tuple(sorted({*own.threads, *forks}))
+    return replace(own, threads=threads, forks=tuple(sorted(forks)))
 
 
 def memory_belongs(record: Record, user_id: str) -> bool:
