@@ -8,5 +8,6 @@ from typing import Final
 BUILTIN: Final[Mapping[str, str]] = {
     "langgraph": "sources.langgraph.reader:LangGraphSource",
     "legacy": "sources.legacy.reader:LegacySource",
+    "openai-agents": "sources.openai_agents.reader:OpenAIAgentsSource",
 }
 """Names of the formats, and where their classes stand, relative to the package."""
