@@ -59,13 +59,13 @@ class Keeper(Protocol):
 
 
 class Records:
-    """Ropewalk's plain records, opened as everybody opens them."""
+    """Ropewalk's plain records, opened as everybody opens them where nothing else is said."""
 
     def __init__(
         self,
         url: str,
         *,
-        layers: Sequence[str | LayerConfig] = (),
+        layers: Sequence[str | LayerConfig] | None = None,
         codecs: Sequence[str] | None = None,
     ) -> None:
         """Begin closed."""

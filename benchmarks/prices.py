@@ -56,7 +56,7 @@ async def measure(scale: Scale, folder: Path) -> Section:
     """Give every layer the same calls as a store without one, in turns; return both tables."""
     del folder  # Everything is in memory.
     rounds, given = max(_LEAST_ROUNDS, scale.rounds), documents(_DOCUMENTS)
-    stores: dict[str, Keeper] = {_BARE: Records("memory://")}
+    stores: dict[str, Keeper] = {_BARE: Records("memory://", layers=())}
     stores |= {name: Records("memory://", layers=[name]) for name in _PRICED}
     stores[_ALL] = Records("memory://", layers=_PRICED)
     for store in stores.values():

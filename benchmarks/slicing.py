@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -95,6 +96,7 @@ async def run(lanes: Sequence[Tasks | Loop], *, rounds: int, seconds: float = SL
     """Give every lane a slice in every round, in an order of the round's own."""
     found: Found = defaultdict(Figures)
     for turn in range(rounds):
+        print(f"{'':10}round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
         order = Random(turn)
         todo = list(lanes)
         order.shuffle(todo)
