@@ -290,6 +290,14 @@ def without_reserved(query: Query) -> Query:
     return query.only(Condition("space", "ne", RESERVED))
 
 
+def seeing_no_reserved(batch: Batch) -> Batch:
+    """Return the batch with lists and tallies that leave the records of the house out."""
+    if not batch.seen:
+        return batch
+    seen = [replace(part, query=without_reserved(part.query)) for part in batch.seen]
+    return replace(batch, seen=tuple(seen))
+
+
 def refuse_reserved(batch: Batch) -> None:
     """Raise `Denied` where the batch touches a record of the house."""
     for change in batch.changes:

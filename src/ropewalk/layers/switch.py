@@ -22,7 +22,15 @@ from ..domain.record import Key, Record
 from ..domain.tally import Tally
 from . import awaiting
 from .base import Layer, Progress
-from .epoch import Epoch, commits, read_epoch, recall, refuse_reserved, without_reserved
+from .epoch import (
+    Epoch,
+    commits,
+    read_epoch,
+    recall,
+    refuse_reserved,
+    seeing_no_reserved,
+    without_reserved,
+)
 from .forgetting import forget
 from .moving import Mover, refuse_less
 from .options import check_seconds
@@ -128,7 +136,8 @@ class SwitchLayer(Layer):
         with place.entered(writing=True) as backend:
             is_new = self._remember(batch)
             try:
-                applied = await backend.apply(batch)
+                own = seeing_no_reserved(batch) if place.epoch.base else batch
+                applied = await backend.apply(own)
             except (Conflict, Denied, Invalid, NotFound) as error:
                 if is_new:
                     self._forget(batch.id)
