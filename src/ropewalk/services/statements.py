@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 from ..domain.session import Interaction, Session
 from ..domain.thread import Branch, Snapshot, Thread
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .desk import Desk
 
 Stated: TypeAlias = Session | Interaction | Thread | Branch | Snapshot
+E = TypeVar("E", bound=Stated)
 
 _STORES: Final[dict[type[Stated], type[EntityStore[Any]]]] = {
     Session: SessionStore,
@@ -35,10 +36,16 @@ class Statements:
     def __init__(self, desk: Desk) -> None:
         """Work at `desk`."""
         self._desk = desk
-        self._stores = {
+        self._stores: dict[type[Stated], EntityStore[Any]] = {
             entity: store(desk.backend, desk.sealer, space=desk.space)
             for entity, store in _STORES.items()
         }
+
+    async def find(self, kind: type[E], id: str) -> E | None:
+        """Return an entity by its id alone, or `None`."""
+        store = self._stores[cast("type[Stated]", kind)]
+        found: E | None = await store.find(id)
+        return found
 
     async def write(self, *entities: Stated) -> None:
         """Write entities as they are, in place of those that have the ids: all or none.

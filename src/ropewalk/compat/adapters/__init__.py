@@ -1,0 +1,1 @@
+"""The interfaces of the four modules over one unified storage."""

@@ -1,0 +1,1 @@
+"""What goes in and out of the interfaces: the legacy program's own values."""

@@ -1,0 +1,1 @@
+"""The interfaces that programs are written against: names, signatures and promises."""

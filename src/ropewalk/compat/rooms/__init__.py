@@ -1,0 +1,1 @@
+"""Where the rows of each type live: one room for each module of the house."""
