@@ -73,6 +73,8 @@ def test_every_example_runs(example: Example, demo: str, folder: Path) -> None:
     assert "ropewalk" == words[0]
     if words[1] != "demo":
         shutil.copy(demo.removeprefix("sqlite:///"), folder / "ropewalk-demo.db")
+    if "archive" in words:
+        assert 0 == typed("export", "all.jsonl.zst", "-u", "sqlite:///ropewalk-demo.db").code
     if words[1] in {"migrate", "copy"} and "-o" not in words:
         plan = ("migrate", "plan", "old", "sqlite:///agent.db", "--tz", "+08:00", "-o", "move.toml")
         assert 0 == typed(*plan).code

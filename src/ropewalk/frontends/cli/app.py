@@ -49,7 +49,12 @@ root: Final = Group(
         "doctor": ("doctor:doctor", "Check everything that a store needs."),
         "spaces": ("spaces:group", "List, make and delete the spaces of a store."),
         "grant": ("grants:group", "Let one space see or change some of another."),
-        "import": ("importing:group", "Bring the data of another program into a store."),
+        "export": ("export:export", "Write a store, or a part of it, into a file."),
+        "erase": ("erase:erase", "Remove everything of a person from a space."),
+        "import": (
+            "importing:group",
+            "Bring an archive, or the data of another program, into a store.",
+        ),
         "migrate": ("migrate:group", "Move in by a plan: rehearse, run, compare, take back."),
         "copy": ("migrate_copy:copy", "Copy a store into another one, and compare them."),
     },
