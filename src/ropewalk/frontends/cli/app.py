@@ -55,6 +55,7 @@ root: Final = Group(
             "importing:group",
             "Bring an archive, or the data of another program, into a store.",
         ),
+        "config": ("settings:group", "Take over the settings of another program."),
         "migrate": ("migrate:group", "Move in by a plan: rehearse, run, compare, take back."),
         "copy": ("migrate_copy:copy", "Copy a store into another one, and compare them."),
     },
