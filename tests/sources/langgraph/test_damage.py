@@ -130,6 +130,36 @@ async def test_a_damaged_page_costs_the_rows_on_it(tmp_path: Path) -> None:
     assert {"bad_database"} == {each.code for each in problems}
 
 
+async def test_a_damaged_index_costs_no_row(tmp_path: Path) -> None:
+    """What it would lead to is read as it lies in the table."""
+    path = _file(tmp_path / "graphs.db")
+    with closing(sqlite3.connect(path)) as db:
+        for number in range(900):
+            row = ("u", "", f"{number:040}", None, "msgpack", WHOLE, META)
+            db.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        db.commit()
+        sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_checkpoints_1'"
+        [[root]] = db.execute(sql)
+        [[size]] = db.execute("PRAGMA page_size")
+    before = {each.source_id for each in await told(path) if isinstance(each, SourceItem)}
+    raw = bytearray(path.read_bytes())
+    # The first cell of the root leads to the leaf with the smallest keys, the last to the greatest.
+    at = (root - 1) * size
+    cells = [
+        at + int.from_bytes(raw[at + 12 + 2 * n : at + 14 + 2 * n])
+        for n in range(int.from_bytes(raw[at + 3 : at + 5]))
+    ]
+    leaf = int.from_bytes(raw[cells[len(cells) // 2] :][:4])
+    raw[(leaf - 1) * size : leaf * size] = b"\xff" * size
+    path.write_bytes(raw)
+
+    found = await told(path)
+    items = [each.source_id for each in found if isinstance(each, SourceItem)]
+    assert (before, len(before)) == (set(items), len(items))
+    reasons = [each.reason for each in found if isinstance(each, Problem)]
+    assert any("read without it" in reason for reason in reasons)
+
+
 async def test_what_is_no_database_of_langgraph_is_no_source(tmp_path: Path) -> None:
     """Nothing is made, and the message says what to name."""
     (tmp_path / "text.db").write_text("hello")

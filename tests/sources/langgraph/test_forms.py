@@ -9,7 +9,7 @@ from uuid import UUID
 
 import ormsgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -46,6 +46,7 @@ def _ours(form: str | None, data: bytes) -> object:
     return SerdeValues(SERDE).loads(STORED.dumps(value_of(form, data)))
 
 
+@settings(max_examples=40)
 @given(JSON)
 def test_json_is_read_as_langgraph_reads_it(value: object) -> None:
     """Also numbers beyond 64 bits and lone surrogates, which MessagePack has not."""

@@ -17,9 +17,6 @@ from .order import Read
 from .rows import Blob, CheckpointRow, WriteRow
 from .schema import ABSENT, CHECKPOINTS, STORE, WRITES, Layout, layout_of
 
-_UP: Final = "ASC"
-_DOWN: Final = "DESC"
-
 
 @contextmanager
 def opened_tables(path: Path) -> Generator[SQLiteTables, None, None]:
@@ -75,21 +72,36 @@ class SQLiteTables:
 
     def threads(self) -> Iterator[tuple[str, str, str] | Problem]:
         """Go through the threads: each with its first checkpoint, and the place."""
-        try:
-            for row in self._db.execute(self._threads_sql()):
-                thread, first = cast("tuple[bytes | None, bytes | None]", row)
-                try:
-                    yield _text(thread), _text(first), f"{self._name}:{CHECKPOINTS}"
-                except Corrupt as error:
-                    yield self._problem(CHECKPOINTS, error.code, error.message)
-        except apsw.Error as error:
-            yield self._problem(CHECKPOINTS, "bad_database", f"SQLite cannot read on: {error}")
+        last = b""
+        for hint in ("", "NOT INDEXED"):
+            try:
+                for row in self._db.execute(self._threads_sql(hint)):
+                    thread, first = cast("tuple[bytes | None, bytes | None]", row)
+                    if hint and (thread or b"") <= last:
+                        continue
+                    last = thread or b""
+                    yield from self._thread(thread, first)
+            except apsw.Error as error:
+                reason = f"SQLite cannot go through the threads: {error}"
+                yield self._problem(CHECKPOINTS, "bad_database", reason)
+            else:
+                return
 
-    def _threads_sql(self) -> str:
+    def _thread(
+        self, thread: bytes | None, first: bytes | None
+    ) -> Iterator[tuple[str, str, str] | Problem]:
+        try:
+            yield _text(thread), _text(first), f"{self._name}:{CHECKPOINTS}"
+        except Corrupt as error:
+            yield self._problem(CHECKPOINTS, error.code, error.message)
+
+    def _threads_sql(self, hint: str = "") -> str:
         own = self._layout
-        both = f"SELECT thread_id AS t, min({own.id}) AS c FROM checkpoints GROUP BY 1"  # noqa: S608 (ours)
+        both = f"SELECT thread_id AS t, min({own.id}) AS c FROM checkpoints {hint} GROUP BY 1"  # noqa: S608 (ours)
         if own.has_writes:
-            both += f" UNION ALL SELECT thread_id, min({own.write_id}) FROM writes GROUP BY 1"  # noqa: S608 (ours)
+            both += (
+                f" UNION ALL SELECT thread_id, min({own.write_id}) FROM writes {hint} GROUP BY 1"  # noqa: S608 (ours)
+            )
         return f"SELECT CAST(t AS BLOB), CAST(min(c) AS BLOB) FROM ({both}) GROUP BY t ORDER BY t"  # noqa: S608 (ours)
 
     def checkpoints(self) -> Iterator[Read]:
@@ -103,15 +115,19 @@ class SQLiteTables:
 
     def has(self, thread: str, namespace: str, id: str) -> bool:
         """Tell whether there is such a checkpoint."""
-        return self._has(thread.encode(), namespace.encode(), id.encode())
+        return bool(self._has(thread.encode(), namespace.encode(), id.encode()))
 
-    def _has(self, *key: bytes | None) -> bool:
+    def _has(self, *key: bytes | None) -> bool | None:
+        """Tell whether there is such a checkpoint; `None` where a damaged index hides that."""
         own = self._layout
         sql = (
             "SELECT 1 FROM checkpoints WHERE thread_id = CAST(?1 AS TEXT) "  # noqa: S608 (ours)
             f"AND {own.namespace} = CAST(?2 AS TEXT) AND {own.id} = CAST(?3 AS TEXT)"
         )
-        return any(True for _ in self._db.execute(sql, key))
+        try:
+            return any(True for _ in self._db.execute(sql, key))
+        except apsw.Error:  # the rows themselves are read one by one
+            return None
 
     def fetch(self, thread: str, namespace: str, id: str) -> Iterator[Read]:
         """Read one checkpoint again."""
@@ -167,7 +183,7 @@ class SQLiteTables:
                 for row in self._db.execute(self._write_sql(), (number,)):
                     key = cast("tuple[bytes | None, ...]", row[:3])
                     if known is None or known[0] != key:
-                        known = key, not self._has(*key)
+                        known = key, self._has(*key) is False
                     yield self._write(number, row, is_orphan=known[1])
             except apsw.Error as error:
                 reason = f"SQLite cannot read this row: {error}"
@@ -204,11 +220,31 @@ class SQLiteTables:
     def _numbers(self, table: str, columns: Sequence[str]) -> Iterator[int | Problem]:
         """Go through the numbers of rows in the order of their keys.
 
-        Behind a damaged page of the index the others can still be reached from the other end.
+        Behind a damaged page of the index come the others as they lie in the table.
         """
         last: int | None = None
+        order = ", ".join(column for column in columns if column != ABSENT)
         try:
-            for [number] in self._db.execute(_numbered(table, columns, _UP)):
+            for [number] in self._db.execute(f"SELECT rowid FROM {table} ORDER BY {order}"):  # noqa: S608 (ours)
+                last = cast("int", number)
+                yield last
+        except apsw.Error as error:
+            reason = f"SQLite cannot read on by the index: {error}; the rest is read without it"
+            yield self._problem(table, "bad_database", reason)
+        else:
+            return
+        if last is None:
+            yield from self._unsorted(table, "")
+        else:
+            key = f"SELECT {order} FROM {table} NOT INDEXED WHERE rowid = {last}"  # noqa: S608 (ours)
+            yield from self._unsorted(table, f"WHERE ({order}) > ({key})")
+
+    def _unsorted(self, table: str, where: str) -> Iterator[int | Problem]:
+        """Go through rows as they lie, from both ends where a page between them is damaged."""
+        text = f"SELECT rowid FROM {table} NOT INDEXED {where} ORDER BY rowid"  # noqa: S608 (ours)
+        last: int | None = None
+        try:
+            for [number] in self._db.execute(text):
                 last = cast("int", number)
                 yield last
         except apsw.Error as error:
@@ -217,7 +253,7 @@ class SQLiteTables:
             return
         behind = array("q")
         try:
-            for [number] in self._db.execute(_numbered(table, columns, _DOWN)):
+            for [number] in self._db.execute(f"{text} DESC"):
                 if number == last:
                     break
                 behind.append(cast("int", number))
@@ -227,11 +263,6 @@ class SQLiteTables:
 
     def _problem(self, where: str, code: str, reason: str) -> Problem:
         return Problem(code=code, place=f"{self._name}:{where}", reason=reason)
-
-
-def _numbered(table: str, columns: Sequence[str], direction: str) -> str:
-    order = ", ".join(f"{column} {direction}" for column in columns if column != ABSENT)
-    return f"SELECT rowid FROM {table} ORDER BY {order}"  # noqa: S608 (ours)
 
 
 def _text(raw: bytes | None) -> str:
