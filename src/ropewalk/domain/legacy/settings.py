@@ -78,7 +78,6 @@ _KNOWN: Final[Mapping[str, tuple[str, str]]] = {
     "components.sessions.storage_path": _DATA,
     "components.sessions.auto_save": ("always", "every change is saved when its call returns"),
     "thread_features": _UNREAD,
-    "checkpointer": _SAVER,
 }
 """Keys, each with what is below it, and why they are not settings of a store."""
 
@@ -172,6 +171,8 @@ def _rest(merged: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 def _remark(key: str, value: object) -> Remark:
     code, reason = _KNOWN.get(key, ("unknown_key", "means nothing to a store"))
+    if key.rpartition(".")[2] == "checkpointer":  # of a workflow or a graph, wherever that stands
+        code, reason = _SAVER
     return Remark(key, excerpt(str(value)), code, reason)
 
 

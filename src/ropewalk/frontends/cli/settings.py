@@ -23,7 +23,7 @@ _EXITS: Final = (
     Exit.DONE,
     Exit.USAGE,
     Exit.NOT_FOUND,
-    Exit.BUSY,
+    Exit.CONFLICT,
     Exit.DENIED,
 )
 
