@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 BUILTIN: Final[Mapping[str, str]] = {
+    "jsonl": "sources.jsonl.reader:JsonlSource",
     "langgraph": "sources.langgraph.reader:LangGraphSource",
     "legacy": "sources.legacy.reader:LegacySource",
     "openai-agents": "sources.openai_agents.reader:OpenAIAgentsSource",
