@@ -10,8 +10,8 @@ from ..domain.interest import ANYTHING, Interest
 from ..domain.policy import Policy, Reject, Retry
 from ..domain.query import Query
 from ..domain.record import DEFAULT_SPACE, check_name
-from .archive.archives import Archives
 from .archive.erasures import Erasures
+from .archive.exporting import Archives
 from .attempts import attempted
 from .catalog import Catalog
 from .declaring import Declarations
