@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from dataclasses import replace
@@ -15,14 +15,16 @@ import pytest
 from ropewalk.backends.file import FileBackend
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.backends.sqlite import SqliteBackend
+from ropewalk.backends.sqlite.connection import Connection
+from ropewalk.backends.sqlite.patience import Patience
 from ropewalk.domain.change import Batch, Change, Delete, Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.cursor import Cursor
 from ropewalk.domain.declared import DeclaredIndex
 from ropewalk.domain.errors import Conflict
-from ropewalk.domain.labels import Label
+from ropewalk.domain.labels import PARTIAL, Label
 from ropewalk.domain.ports import Backend
-from ropewalk.domain.query import Condition, Order, Query
+from ropewalk.domain.query import AnyOf, Condition, Order, Query
 from ropewalk.domain.record import Key
 from ropewalk.domain.seen import Seen
 
@@ -34,6 +36,7 @@ MAKERS: Final[dict[str, Make]] = {
     "file": lambda path, clock: FileBackend(path / "store", clock=clock, sync="normal"),
 }
 TOPIC: Final = DeclaredIndex("note", "topic")
+_PARTIAL: Final = f"labels.{PARTIAL}"
 NOTES: Final = Query(space="lab", kinds=("note",))
 VALUES: Final[tuple[Label | None, ...]] = (
     *(None, True, False, 1, 2, 3, 2.0, 2.5, -1.5, -3, 0, 0.0, -0.0, 2**60),
@@ -62,6 +65,8 @@ def _put(n: int, value: Label | None, *, at: int = 0, expires: int | None = None
     labels: dict[str, Label] = {"parity": n % 2}
     if value is not None:
         labels["topic"] = value
+    if n % 5 == 0:
+        labels[PARTIAL] = True
     return Put(
         key=Key("lab", ("note", "note", "task")[n % 3], f"n{n * 7 % 97}"),
         labels=labels,
@@ -86,7 +91,11 @@ def _condition(dice: random.Random) -> Condition:
 
 
 def _question(dice: random.Random) -> Query:
-    where = [_condition(dice)] if dice.random() < 0.7 else []
+    where: list[Condition | AnyOf] = [_condition(dice)] if dice.random() < 0.5 else []
+    if not where and dice.random() < 0.6:
+        where.append(
+            AnyOf((_condition(dice), _condition(dice), Condition(_PARTIAL, "eq", value=True)))
+        )
     if dice.random() < 0.3:
         where.append(Condition("labels.parity", "eq", 1))
     fields = ("created_at", "created_at", "labels.topic", "labels.topic", "id", "labels.parity")
@@ -116,7 +125,7 @@ async def test_answers_are_the_same(backend: Backend, clock: FrozenClock) -> Non
     changes: list[Change] = [_put(n, dice.choice(VALUES), at=dice.randrange(9)) for n in range(90)]
     for store in (backend, plain):
         await store.apply(Batch(tuple(changes)))
-    await backend.apply(Batch((TOPIC.put("lab"),)))
+    await backend.apply(Batch((TOPIC.put("lab"), DeclaredIndex("note", PARTIAL).put("lab"))))
     for _ in range(6):
         for _ in range(25):
             await _agree(backend, plain, _question(dice))
@@ -179,8 +188,8 @@ async def test_what_has_expired_is_not_found(backend: Backend, clock: FrozenCloc
 
 
 def _indexes(path: Path) -> list[str]:
-    with closing(sqlite3.connect(path)) as connection:
-        found = connection.execute("select sql from sqlite_schema where name glob 'label_*'")
+    with closing(Connection(str(path), Patience(1, threading.Event()))) as connection:
+        found = connection.rows("select sql from sqlite_schema where name glob 'label_*'")
         return [str(row[0]) for row in found]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import ropewalk
 from ropewalk.domain.declared import DECLARED
+from ropewalk.domain.kept_shape import SLOW_SHAPE
 from ropewalk.domain.migration import JOURNAL
 from ropewalk.services.archive.progress import ERASURE
 from ropewalk.stores.base import EntityStore
@@ -46,7 +47,7 @@ MODULES: dict[str, set[str]] = {
     "runs": {*RunStore.kinds, *StepStore.kinds},
     "consumers": set(ConsumerStore.kinds),
     "policies": set(PolicyStore.kinds),
-    "indexes": {DECLARED},
+    "indexes": {DECLARED, SLOW_SHAPE},
     "erasures": {ERASURE},
     "spaces": set(SpaceStore.kinds),
     "grants": set(GrantStore.kinds),
@@ -116,7 +117,9 @@ def test_every_store_is_counted() -> None:
     stores = cast("list[type[EntityStore[object]]]", EntityStore.__subclasses__())
     kinds = {kind for store in stores for kind in store.kinds}
 
-    assert kinds | TREES | JOURNAL | {FENCE, ERASURE, DECLARED} == set().union(*MODULES.values())
+    assert kinds | TREES | JOURNAL | {FENCE, ERASURE, DECLARED, SLOW_SHAPE} == set().union(
+        *MODULES.values()
+    )
 
 
 @pytest.mark.parametrize("service", sorted(ALLOWED))

@@ -11,7 +11,7 @@ from ..domain.declared import DeclaredIndex
 from ..domain.labels import Label
 from ..domain.query import LABEL, Condition, Query
 from ..domain.record import Record
-from ..domain.shape import indexable, narrowing
+from ..domain.shape import indexable, label_of, leads
 
 _Entry: TypeAlias = tuple[Ranked, str]
 """What a record has under the label, absent ones included, and its id."""
@@ -54,11 +54,17 @@ class LabelLists:
 
     def found(self, query: Query) -> tuple[str, ...] | None:
         """Return the ids among which the answer is, `None` where no list helps to find them."""
-        label = self._finding(query)
-        if label is None:
+        part = self._finding(query)
+        if part is None:
             return None
-        stretches = _stretches(self._of(query)[label], narrowing(query, label))
-        return tuple([id for stretch in stretches for _, id in stretch])
+        lists = self._of(query)
+        ids = [
+            id
+            for condition in part
+            for stretch in _stretches(lists[label_of(condition)], condition)
+            for _, id in stretch
+        ]
+        return tuple(dict.fromkeys(ids))
 
     def has_order(self, query: Query) -> bool:
         """Tell whether a list has the query's order, and no other is better to find with."""
@@ -67,7 +73,7 @@ class LabelLists:
         return (
             name in self._of(query)
             and name in indexable(query, order=query.order)
-            and better in (None, name)
+            and all(label_of(condition) == name for condition in better or ())
         )
 
     def ordered(self, query: Query) -> tuple[str, ...]:
@@ -85,11 +91,11 @@ class LabelLists:
         ids = [id for _, id in entries[begin:end]]
         return tuple(reversed(ids) if query.order.descending else ids)
 
-    def _finding(self, query: Query) -> str | None:
+    def _finding(self, query: Query) -> tuple[Condition, ...] | None:
+        """Return the best part of a query of which every label has a list."""
         lists = self._of(query)
-        if not lists:
-            return None
-        return next((name for name in indexable(query, order=None) if name in lists), None)
+        parts = leads(query) if lists else ()
+        return next((part for part in parts if all(label_of(c) in lists for c in part)), None)
 
     def _of(self, query: Query) -> dict[str, list[_Entry]]:
         if query.space is None or len(set(query.kinds)) != 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from .labels import PARTIAL
 from .query import LABEL, AnyOf
 
 if TYPE_CHECKING:
@@ -94,33 +95,45 @@ def shape_of(query: Query, verb: str) -> Shape:
 def indexable(query: Query, *, order: Order | None) -> tuple[str, ...]:
     """Return the labels of which an index would answer a query, the best one first.
 
+    `PARTIAL` is not told: whoever declares an index of metadata gets one of it.
+    """
+    names = [label_of(condition) for part in leads(query) for condition in part]
+    if order is not None and order.field.startswith(LABEL) and _is_of_one_kind(query):
+        names.append(order.field[len(LABEL) :])
+    return tuple(name for name in dict.fromkeys(names) if name != PARTIAL)
+
+
+def leads(query: Query) -> tuple[tuple[Condition, ...], ...]:
+    """Return the parts of a query by which indexes of labels find what matches, the best first.
+
+    Each has the conditions of which one must hold, so that an index is needed of every label.
     There are none where the query stays in a session or a thread, asks for ids, or for more than
     one kind of one space: there is an index for those already, or there can be none.
     """
-    if query.space is None or query.thread_id or query.session_id or len(set(query.kinds)) != 1:
+    if not _is_of_one_kind(query):
         return ()
-    singles = [part for part in query.where if not isinstance(part, AnyOf)]
-    if any(part.field == "id" and part.op in _IDS for part in singles):
+    parts = [part.conditions if isinstance(part, AnyOf) else (part,) for part in query.where]
+    if any(len(part) == 1 and part[0].field == "id" and part[0].op in _IDS for part in parts):
         return ()
-    found = [part for part in singles if part.field.startswith(LABEL) and _finds(part)]
-    found.sort(key=lambda part: part.op != "eq")
-    names = [part.field[len(LABEL) :] for part in found]
-    if order is not None and order.field.startswith(LABEL):
-        names.append(order.field[len(LABEL) :])
-    return tuple(dict.fromkeys(names))
+    found = [part for part in parts if all(map(_finds, part))]
+    found.sort(key=lambda part: any(condition.op != "eq" for condition in part))
+    return tuple(found)
 
 
-def narrowing(query: Query, label: str) -> Condition:
-    """Return the condition on one of the `indexable` labels that narrows most: an equality."""
-    field = f"{LABEL}{label}"
-    parts = [part for part in query.where if not isinstance(part, AnyOf)]
-    fit = [part for part in parts if part.field == field and _finds(part)]
-    return min(fit, key=lambda part: part.op != "eq")
+def label_of(condition: Condition) -> str:
+    """Return the label that a condition is about."""
+    return condition.field[len(LABEL) :]
+
+
+def _is_of_one_kind(query: Query) -> bool:
+    parent = query.thread_id or query.session_id
+    return query.space is not None and not parent and len(set(query.kinds)) == 1
 
 
 def _finds(condition: Condition) -> bool:
-    """Tell whether a condition asks for values, of which an index has each in its place."""
-    return condition.op in FINDING and condition.value is not None
+    """Tell whether a condition asks for values of a label, which an index has in their place."""
+    is_label = condition.field.startswith(LABEL)
+    return is_label and condition.op in FINDING and condition.value is not None
 
 
 def _told(part: Condition | AnyOf) -> str:

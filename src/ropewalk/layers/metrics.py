@@ -20,7 +20,8 @@ from ..domain.record import Key, Record
 from ..domain.shape import Shape, shape_of
 from ..domain.tally import Tally
 from .base import Layer, stop
-from .options import check_seconds
+from .keeping import Keeper
+from .options import check_flag, check_seconds
 
 T = TypeVar("T")
 
@@ -82,16 +83,26 @@ class MetricsLayer(Layer):
     a snapshot adds them up. A scan or a tally of `slow` seconds or more is remembered by its
     shape, without the values that it compared with. Waiting for a commit is not counted: it says
     how long nothing happened.
+
+    With `keep`, slow shapes are written into their spaces too, once a minute at most and when the
+    store closes, for `ropewalk doctor` in another process.
     """
 
-    def __init__(self, below: Backend, *, slow: float = 0.1) -> None:
+    def __init__(self, below: Backend, *, slow: float = 0.1, keep: bool = False) -> None:
         """Stand round `below`."""
         super().__init__(below)
+        self._keeper = Keeper() if check_flag(keep, field="layer.metrics.keep") else None
         self._slow = check_seconds(slow, field="layer.metrics.slow")
         self._begin = perf_counter()
         self._threads: dict[int, _Counters] = {}
         self._lock = threading.Lock()
         self._shapes: dict[object, Shape] = {}
+
+    async def close(self) -> None:
+        """Keep what is to be kept, and close the backend below."""
+        if self._keeper is not None:
+            await self._keeper.write(self._below, at_last=True)
+        await super().close()
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Pass on, and count the keys."""
@@ -147,6 +158,8 @@ class MetricsLayer(Layer):
         counter.items += len(groups)
         if spent >= self._slow:
             self._note(query, "tally", spent)
+            if self._keeper is not None:
+                await self._keeper.write(self._below)
         return groups
 
     def scan(self, query: Query) -> AsyncIterator[Record]:
@@ -210,6 +223,8 @@ class MetricsLayer(Layer):
                 yield item
             if not number:
                 self._answered(counter, query, perf_counter() - begin)
+            if self._keeper is not None:
+                await self._keeper.write(self._below)
         except GeneratorExit:
             # Whoever leaves early has got what was wanted.
             raise
@@ -235,6 +250,8 @@ class MetricsLayer(Layer):
             while len(self._shapes) >= _MOST_SHAPES:
                 del self._shapes[next(iter(self._shapes))]
             self._shapes[shape.key] = known.once_more(spent)
+        if self._keeper is not None:
+            self._keeper.add(shape.once_more(spent))
 
 
 def _added(verb: str, counters: Sequence[_Counter]) -> VerbMetrics:

@@ -38,3 +38,11 @@ def check_share(value: object, *, field: str) -> float:
         message = f"{field} must be more than 0 and at most 1, not {value}"
         raise Invalid(message, code="bad_option", field=field)
     return float(value)
+
+
+def check_flag(value: object, *, field: str) -> bool:
+    """Return `value` if it is true or false; raise `Invalid` otherwise."""
+    if not isinstance(value, bool):
+        message = f"{field} must be true or false, not {value!r}"
+        raise Invalid(message, code="bad_type", field=field)
+    return value

@@ -22,6 +22,7 @@ from .lease import Coat, HeldLease
 from .leases import DEFAULT_TTL, Leases
 from .migration.manager import Migrations
 from .modules import Modules
+from .overview import look_over
 from .policies import Policies
 from .precedence import Precedence
 from .reach import Reach
@@ -46,7 +47,9 @@ if TYPE_CHECKING:
     from ..domain.health import Health
     from ..domain.lease import WhenBusy
     from ..domain.metrics import Metrics
+    from ..domain.overview import Overview
     from ..domain.ports import Backend, Capability, Clock, Sealer
+    from ..domain.shape import Shape
 
 R = TypeVar("R")
 
@@ -317,6 +320,26 @@ class Storage(Modules):
     async def indexes(self) -> tuple[DeclaredIndex, ...]:
         """Return the indexes that were declared in this space, oldest first."""
         return await self._declarations.list()
+
+    async def slow_shapes(self) -> tuple[Shape, ...]:
+        """Return which questions took long in this space, the most expensive first.
+
+        In any process, as far as `keep` was set for the layer `metrics`. Each says what helps.
+        """
+        return await self._declarations.slow()
+
+    async def overview(self, *, spaces: Mapping[str, int] | None = None) -> Overview:
+        """Return what is going on in the store now, whichever processes are at work.
+
+        `spaces` are the records of each space where they are known: counting looks at all. Raises
+        `Denied` on a confined handle.
+        """
+        if self._reach is not Reach.STORE:
+            raise no_manager("looking over the whole store")
+        counts = await self.spaces.counts() if spaces is None else spaces
+        return await look_over(
+            self._desk, spaces=counts, leases=self.leases, consumers=self.consumers
+        )
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits that touched this space, since a sequence number, to the present.

@@ -41,6 +41,7 @@ DOORS: Final[Mapping[str, str]] = MappingProxyType(
         "consumer": "storage.consumers.open",
         "policy": "storage.policies.keep",
         "declared_index": "storage.declare_index",
+        "slow_shape": "storage.slow_shapes",
         "erasure": "storage.erasures.erase",
         "space": "storage.spaces.create",
         "grant": "storage.grants.give",
@@ -53,7 +54,7 @@ INNER: Final = frozenset(
         *("node", "family", "head", "dictionary", "secret", "write", "vector"),
         *("lease", "fence", "ticket", "step"),
         *("space", "grant", "migration_step", "migrated", "consumer"),
-        *("policy", "erasure", "declared_index"),
+        *("policy", "erasure", "declared_index", "slow_shape"),
     }
 )
 """Kinds that are parts of others: seen only where named by type."""

@@ -12,19 +12,30 @@ import ropewalk
 
 from .typing_it import typed
 
-ALL = ["python", "sqlite", "config", "store", "health", "capabilities", "records", "clock", "disk"]
+ALL = [
+    "python",
+    "sqlite",
+    "config",
+    "store",
+    "health",
+    "capabilities",
+    "records",
+    "shapes",
+    "clock",
+    "disk",
+]
 
 
 @pytest.mark.seed("2.5")
 def test_a_sound_store_passes_every_check(store: str) -> None:
-    """Nine checks, all ok: 0; the same for people and for programs."""
+    """Ten checks, all ok: 0; the same for people and for programs."""
     told = typed("doctor", "--json", "-u", store)
     assert (0, True) == (told.code, told.json["healthy"])
     checks = told.json["checks"]
     assert ALL == [check["name"] for check in checks]
     assert {"ok"} == {check["verdict"] for check in checks}
     lines = typed("doctor", "-u", store).lines
-    assert "9 checks, 0 to look at, 0 failed" == lines[-1]
+    assert "10 checks, 0 to look at, 0 failed" == lines[-1]
 
 
 @pytest.mark.seed("9.4")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from ...domain.declared import DECLARED, DeclaredIndex
+from ...domain.labels import PARTIAL
 from . import labels
 from .declared import LISTED, index_name
 
@@ -30,6 +31,9 @@ def follow(connection: Connection) -> None:
         wanted[name] = (
             f"create index {name} on record (space, {code}, created_at) where kind = {number:d}"
         )
+        if index.label == PARTIAL:
+            # Few have it, nobody sorts by it, and every filter on metadata asks for it.
+            wanted[name] += f" and {code} is not null"
     present = {str(row[0]) for row in connection.rows(LISTED)}
     for name in present - wanted.keys():
         connection.run(f"drop index {name}")

@@ -112,7 +112,8 @@ def sorted_rows(connection: Connection, query: Query, *, now: int, at_once: int)
     way, order = None, None
     if among is None:
         way, order = way_of(connection, query), order_of(connection, query)
-    if order is not None and (way is None or way.stretches[0].index_name == order.name):
+    same = way is None or all(each.index_name == (order and order.name) for each in way.stretches)
+    if order is not None and same:
         return array("q", sorting.rows_by_label(connection, query, order, now=now, limit=limit))
     alongs = () if way is None else way.stretches
     statement = select.sorted_rows(query, now, lean=among, alongs=alongs)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...domain.labels import Label
 from ...domain.limits import MAX_INT64, MIN_INT64
-from ...domain.query import LABEL, Condition
-from ...domain.shape import indexable, narrowing
+from ...domain.query import LABEL
+from ...domain.shape import indexable, label_of, leads
 from . import labels
-from .conditions import label_code, one_of
+from .conditions import condition_sql, label_code, one_of
 from .fragments import NEVER, Sql, joined
 
 if TYPE_CHECKING:
-    from ...domain.query import Query
+    from collections.abc import Sequence
+
+    from ...domain.query import Condition, Query
     from .connection import Connection
     from .declared import Found
 
@@ -45,34 +47,48 @@ def along(index: Found, stretch: Sql) -> Along:
 
 
 def way_of(connection: Connection, query: Query) -> Way | None:
-    """Return the way to what matches, `None` where no declared index leads there."""
-    for label in indexable(query, order=None):
-        index = connection.declared.find(query.kinds[0], label)
-        if index is not None:
-            return _way(index, narrowing(query, label))
+    """Return the way to what matches, `None` where no declared indexes lead there."""
+    for part in leads(query):
+        found = [connection.declared.find(query.kinds[0], label_of(one)) for one in part]
+        indexes = [index for index in found if index is not None]
+        if len(indexes) == len(part):
+            return _way(indexes, part)
     return None
 
 
 def order_of(connection: Connection, query: Query) -> Found | None:
     """Return the index that has the query's order, `None` where there is none."""
     field = query.order.field
-    if not field.startswith(LABEL) or not indexable(query, order=query.order):
+    name = field[len(LABEL) :]
+    if not field.startswith(LABEL) or name not in indexable(query, order=query.order):
         return None
-    return connection.declared.find(query.kinds[0], field[len(LABEL) :])
+    return connection.declared.find(query.kinds[0], name)
 
 
-def _way(index: Found, condition: Condition) -> Way:
-    code = label_code(condition.field[len(LABEL) :])
-    value, is_walked = condition.value, False
+def _way(indexes: Sequence[Found], part: Sequence[Condition]) -> Way:
+    stretches: list[Along] = []
+    before: list[Sql] = []
+    for index, condition in zip(indexes, part, strict=True):
+        whole = condition_sql(condition)
+        # A stretch may hold more than is meant, and nothing may be found by two conditions.
+        own = (whole, *before) if len(part) > 1 else ()
+        stretches += [
+            along(index, joined((stretch, *own), "and")) for stretch in _stretches(condition)
+        ]
+        before.append(Sql(f"not coalesce({whole.text}, 0)", whole.values))
+    return Way(tuple(stretches), all(condition.op == "eq" for condition in part))
+
+
+def _stretches(condition: Condition) -> tuple[Sql, ...]:
+    """Return where in the index of its label a condition may hold."""
+    code = label_code(label_of(condition))
+    value = condition.value
     if isinstance(value, tuple):
         codes = [each for one in value for each in labels.equals(one)]
-        found: tuple[Sql, ...] = (one_of(code, tuple(dict.fromkeys(codes))),)
-    elif condition.op == "eq" and value is not None:
-        found = tuple([Sql(f"{code.text} = ?", (each,)) for each in labels.equals(value)])
-        is_walked = True
-    else:
-        found = _ranges(code, condition.op, value)
-    return Way(tuple([along(index, stretch) for stretch in found]), is_walked)
+        return (one_of(code, tuple(dict.fromkeys(codes))),)
+    if condition.op == "eq" and value is not None:
+        return tuple([Sql(f"{code.text} = ?", (each,)) for each in labels.equals(value)])
+    return _ranges(code, condition.op, value)
 
 
 def _ranges(code: Sql, op: str, value: Label | None) -> tuple[Sql, ...]:

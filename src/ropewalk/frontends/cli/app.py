@@ -45,6 +45,7 @@ root: Final = Group(
         "watch": ("watch:watch", "Tell each commit of a space as it is made."),
         "consumers": ("consumers:consumers", "List who works through the commits of a space."),
         "trim": ("consumers:trim", "Forget old commits of the log, after a dry run."),
+        "top": ("top:top", "Show what is going on in a store, again and again."),
         "stats": ("stats:stats", "Count records, tokens, cost and model calls."),
         "doctor": ("doctor:doctor", "Check everything that a store needs."),
         "spaces": ("spaces:group", "List, make and delete the spaces of a store."),

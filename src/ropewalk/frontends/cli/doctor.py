@@ -163,7 +163,22 @@ async def _store_checks(storage: Storage) -> AsyncIterator[Check]:
     kinds = await storage.kinds()
     message = f"{sum(kinds.values())} records in space {storage.space_name!r}"
     yield Check("records", "ok", message, facts=dict(kinds))
+    yield await _shapes(storage)
     yield await _clock(storage)
+
+
+async def _shapes(storage: Storage) -> Check:
+    """Tell which questions took long, as far as programs have kept them."""
+    slow = await storage.slow_shapes()
+    if not slow:
+        return Check("shapes", "ok", "no question is noted as slow (layer.metrics.keep notes them)")
+    worst = slow[0]
+    message = f"{len(slow)} shapes of questions were slow, the worst {worst.longest:.3f} s"
+    facts: dict[str, Json] = {
+        str(shape): f"{shape.count} times, {shape.longest:.3f} s at most; {shape.advice}"
+        for shape in slow
+    }
+    return Check("shapes", "warn", message, worst.advice, facts)
 
 
 def _capabilities(there: frozenset[Capability]) -> Check:
