@@ -50,6 +50,7 @@ def main() -> int:
     parser.add_argument("--only", choices=_QUESTIONS, action="append", help="one question")
     parser.add_argument("--runs", type=int, help="how often everything is repeated")
     parser.add_argument("--rounds", type=int, help="how many slices of each call are measured")
+    parser.add_argument("--slice", type=float, help="seconds of a slice")
     parser.add_argument("--million", action="store_true", help="also a store of a million records")
     parser.add_argument("--folder", type=Path, help="where the stores are made")
     parser.add_argument("--output", type=Path, help="where the tables go")
@@ -59,6 +60,8 @@ def main() -> int:
         scale = replace(scale, runs=given.runs, big_runs=given.runs)
     if given.rounds is not None:
         scale = replace(scale, rounds=given.rounds)
+    if given.slice is not None:
+        scale = replace(scale, slice=given.slice)
     if given.million:
         scale = replace(scale, sizes=(*scale.sizes, 1_000_000))
     started = time.monotonic()

@@ -187,7 +187,7 @@ async def measure(scale: Scale, folder: Path) -> Section:
                     slicing.Tasks((sync, what, str(tasks), name), talker.call, tasks)
                     for tasks in _TASKS
                 ]
-    found = await slicing.run(lanes, rounds=scale.rounds)
+    found = await slicing.run(lanes, rounds=scale.rounds, seconds=scale.slice)
     for talker in everybody:
         await talker.close()
     blocks = [_HOW]

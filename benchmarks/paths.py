@@ -43,8 +43,8 @@ _ALONE: Final = "0"
 
 _HOW: Final = (
     "Records of 0.5 to 2 kB, as dictionaries in and out, each store with its own codec; calls a "
-    "second at 1, 10, 100 and 1,000 tasks: the median of slices of a quarter of a second in "
-    "changing order, and the quartiles. *Late* is how much later than it should a timer of one "
+    "second at 1, 10, 100 and 1,000 tasks: the median of slices in changing order, and the "
+    "quartiles. *Late* is how much later than it should a timer of one "
     f"millisecond fires meanwhile, p99 in milliseconds. *{SAME}* does what Ropewalk does, a "
     "transaction with a log of commits, and so do *SQLAlchemy* and the plain loops, which have "
     "one figure: no task waits beside them. *aiosqlite, one statement* does the least that keeps "
@@ -173,7 +173,7 @@ async def measure(scale: Scale, folder: Path) -> Section:
             for verb in verbs
             for name, loop in alone.items()
         ]
-        found.update(await slicing.run(lanes, rounds=scale.rounds))
+        found.update(await slicing.run(lanes, rounds=scale.rounds, seconds=scale.slice))
         for keeper in everybody.values():
             await keeper.close()
         for loop in alone.values():

@@ -96,8 +96,7 @@ async def run(
         lane = slicing.Tasks((path,), call, tasks)
         await lane.slice(0, seconds / 10)
         profiles.begin()
-        rate, _ = await lane.slice(_SECOND, seconds)
-        return rate
+        return (await lane.slice(_SECOND, seconds)).rate
 
     if path in {conversations.MESSAGE, conversations.STATE}:
         talker = conversations.ropewalk_talker(path, Writer(SEED).messages(_DOCUMENTS))

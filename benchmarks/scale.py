@@ -23,6 +23,8 @@ class Scale:
     reading: int
     tails: tuple[int, ...]
     rounds: int
+    slice: float
+    """Seconds."""
     sizes: tuple[int, ...]
     big: tuple[int, ...]
     big_runs: int
@@ -42,6 +44,7 @@ FULL: Final = Scale(
     reading=1_000,
     tails=(200, 1_000, 5_000, 20_000),
     rounds=15,
+    slice=0.25,
     sizes=(10_000, 100_000),
     big=(1, 50, 500),
     big_runs=5,
@@ -61,6 +64,7 @@ QUICK: Final = Scale(
     reading=100,
     tails=(100,),
     rounds=3,
+    slice=0.1,
     sizes=(1_000, 5_000),
     big=(1,),
     big_runs=1,

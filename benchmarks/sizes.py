@@ -107,7 +107,7 @@ async def measure(scale: Scale, folder: Path) -> Section:
         for store in stores
         for verb, call in store.verbs().items()
     ]
-    found = await slicing.run(lanes, rounds=scale.rounds)
+    found = await slicing.run(lanes, rounds=scale.rounds, seconds=scale.slice)
     sums = await _sums(stores[0].storage, scale.rounds)
     for store in stores:
         await store.close()

@@ -1,4 +1,4 @@
-"""Slices: everybody works for a quarter of a second in turns, in an order that changes."""
+"""Slices: everybody works for a fraction of a second in turns, in an order that changes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from .tables import number
 Place: TypeAlias = tuple[str, ...]
 """What is measured, from the general to the special; its last part is who."""
 
-SLICE: Final = 0.25
-"""Seconds."""
 _TICK: Final = 0.001
 
 
 @dataclass(slots=True)
 class Figures:
-    """Calls a second, one figure for each slice, and how late a timer of a millisecond was, ms."""
+    """Calls a second and the processor's microseconds of one call, for each slice; lateness, ms."""
 
     rates: list[float] = field(default_factory=list[float])
+    cpu: list[float] = field(default_factory=list[float])
     late: list[float] = field(default_factory=list[float])
 
     def rate(self) -> float:
@@ -48,6 +47,27 @@ Found: TypeAlias = dict[Place, Figures]
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """Calls a second, the processor's microseconds of one call, how late the timer was, in ms."""
+
+    rate: float
+    cpu: float
+    late: list[float] = field(default_factory=list[float])
+
+
+class _Watch:
+    """Two clocks: the wall's, and that of the processor in all threads of this process."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def stop(self, count: int, late: list[float]) -> Slice:
+        """Return the slice of so many calls."""
+        wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+        return Slice(count / wall, 1e6 * cpu / count, late)
+
+
+@dataclass(frozen=True, slots=True)
 class Tasks:
     """So many tasks that call one after the other; each is told its number and that of the call."""
 
@@ -55,10 +75,10 @@ class Tasks:
     call: Callable[[int, int], Awaitable[None]]
     tasks: int = 1
 
-    async def slice(self, first: int, seconds: float) -> tuple[float, list[float]]:
-        """Return calls a second, and how late a timer was meanwhile, in milliseconds."""
-        count, late, started = 0, list[float](), time.perf_counter()
-        end = started + seconds
+    async def slice(self, first: int, seconds: float) -> Slice:
+        """Work so long, beside a timer that wants to fire every millisecond."""
+        count, late, watch = 0, list[float](), _Watch()
+        end = time.perf_counter() + seconds
 
         async def work(task: int) -> None:
             nonlocal count
@@ -66,13 +86,13 @@ class Tasks:
                 count += 1
                 await self.call(task, first + count)
 
-        async def watch() -> None:
+        async def tick() -> None:
             while (before := time.perf_counter()) < end:
                 await asyncio.sleep(_TICK)
                 late.append((time.perf_counter() - before - _TICK) * 1_000)
 
-        await asyncio.gather(watch(), *map(work, range(self.tasks)))
-        return count / (time.perf_counter() - started), late
+        await asyncio.gather(tick(), *map(work, range(self.tasks)))
+        return watch.stop(count, late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,29 +102,31 @@ class Loop:
     place: Place
     call: Callable[[int], None]
 
-    async def slice(self, first: int, seconds: float) -> tuple[float, list[float]]:
-        """Return calls a second, and no lateness: nothing else runs meanwhile."""
-        count, started = 0, time.perf_counter()
-        end = started + seconds
+    async def slice(self, first: int, seconds: float) -> Slice:
+        """Work so long; no timer runs, for nothing else does."""
+        count, watch = 0, _Watch()
+        end = time.perf_counter() + seconds
         while not count or time.perf_counter() < end:
             count += 1
             self.call(first + count)
-        return count / (time.perf_counter() - started), []
+        return watch.stop(count, [])
 
 
-async def run(lanes: Sequence[Tasks | Loop], *, rounds: int, seconds: float = SLICE) -> Found:
+async def run(lanes: Sequence[Tasks | Loop], *, rounds: int, seconds: float) -> Found:
     """Give every lane a slice in every round, in an order of the round's own."""
     found: Found = defaultdict(Figures)
     for turn in range(rounds):
-        print(f"{'':10}round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
+        print(f"          round {turn + 1} of {rounds}", end="\r", file=sys.stderr, flush=True)
         order = Random(turn)
         todo = list(lanes)
         order.shuffle(todo)
         for lane in todo:
             gc.collect()
-            rate, late = await lane.slice(order.randrange(1 << 60), seconds)
-            found[lane.place].rates.append(rate)
-            found[lane.place].late += late
+            sliced = await lane.slice(order.randrange(1 << 60), seconds)
+            figures = found[lane.place]
+            figures.rates.append(sliced.rate)
+            figures.cpu.append(sliced.cpu)
+            figures.late += sliced.late
     return found
 
 

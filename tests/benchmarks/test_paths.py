@@ -68,10 +68,15 @@ lanes = [
     slicing.Loop(("load", "loop"), calls["loop"].append),
 ]
 found = asyncio.run(slicing.run(lanes, rounds=4, seconds=0.02))
-known = {("x", "mine"): slicing.Figures([30, 8, 100]), ("x", "other"): slicing.Figures([10, 4, 1])}
+known = {
+    ("x", "mine"): slicing.Figures(rates=[30, 8, 100]),
+    ("x", "other"): slicing.Figures(rates=[10, 4, 1]),
+}
 print(json.dumps({
     "rates": [len(found[lane.place].rates) for lane in lanes],
-    "positive": all(rate > 0 for figures in found.values() for rate in figures.rates),
+    "positive": all(
+        each > 0 for figures in found.values() for each in (*figures.rates, *figures.cpu)
+    ),
     "tasks": sorted({task for task, _ in calls["a"]}),
     "again": len(calls["loop"]) - len(set(calls["loop"])),
     "timed": [bool(found[lane.place].late) for lane in lanes],
