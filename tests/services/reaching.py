@@ -19,6 +19,7 @@ from ropewalk.domain.memory import Name
 from ropewalk.domain.query import Order
 from ropewalk.services.storage import Storage
 
+from .moving_cases import MOVING
 from .working_cases import WORKING
 
 
@@ -93,6 +94,7 @@ Case: TypeAlias = Callable[[Handle, Pick], Any]
 
 CASES: Final[Mapping[str, Case]] = {
     **WORKING,
+    **MOVING,
     "capabilities": lambda h, _: h.capabilities,
     "space_name": lambda h, _: h.space_name,
     "open": lambda h, _: h.open(),
