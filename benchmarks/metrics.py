@@ -118,7 +118,8 @@ async def _spent(backend: Backend, query: Query) -> float:
     taken: list[float] = []
     for _ in range(9):
         begin = time.perf_counter()
-        assert [record async for record in backend.scan(query)]
+        async for _ in backend.scan(query):
+            pass
         taken.append(time.perf_counter() - begin)
     return statistics.median(taken)
 
