@@ -11,9 +11,11 @@ import pytest
 
 from ropewalk.backends.sqlite import SqliteBackend
 from ropewalk.backends.sqlite.vitals import BIG_WAL, LONG_QUEUE, LOW_DISK, Vitals, judge
+from ropewalk.domain.change import Batch, Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Unavailable
 from ropewalk.domain.health import State
+from ropewalk.domain.record import Key
 from ropewalk.testing.samples import put, write
 
 WELL = Vitals(path="/the/file.db")
@@ -138,3 +140,19 @@ async def test_a_thorough_look_finds_an_index_that_hides_a_record(tmp_path: Path
     assert State.DEGRADED == thorough.state
     assert any("missing from index record_key" in damage for damage in thorough.damages)
     assert set(thorough.damages) <= set(thorough.reasons)
+
+
+async def test_pages_and_caches_are_among_the_facts(tmp_path: Path) -> None:
+    """How many pages there are and are free, and how many were found in memory or read."""
+    backend = SqliteBackend(tmp_path / "store.db", clock=FrozenClock())
+    await backend.open()
+    before = (await backend.ping()).facts
+    await backend.apply(Batch(tuple(Put(key=Key("s", "k", f"{n}")) for n in range(500))))
+    for n in range(50):
+        await backend.get([Key("s", "k", f"{n}")])
+    after = (await backend.ping()).facts
+    await backend.close()
+    assert int(before["pages"]) < int(after["pages"])
+    assert 0 == after["free_pages"]
+    assert int(before["cache_hits"]) + 50 <= int(after["cache_hits"])
+    assert 0 <= int(after["cache_misses"])

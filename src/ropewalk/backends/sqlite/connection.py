@@ -88,6 +88,12 @@ class Connection:
         """The size of each page of the file, in bytes."""
         return self.integer("pragma page_size")
 
+    def cache_use(self) -> tuple[int, int]:
+        """Return how many pages were found in memory since it was opened, and how many read."""
+        hits, _ = self._apsw.status(apsw.SQLITE_DBSTATUS_CACHE_HIT)
+        misses, _ = self._apsw.status(apsw.SQLITE_DBSTATUS_CACHE_MISS)
+        return hits, misses
+
     def pragma(self, name: str, value: int | str | None = None) -> object:
         """Ask for a setting or set it; return what it then is."""
         # To apsw `None` is a value, and not the lack of one.

@@ -148,8 +148,10 @@ class SqliteBackend:
             found = await house.read(house.walks if thorough else house.points, look)
         except RopewalkError as error:
             return Health(State.DOWN, (str(error),))
-        writer = house.writer
-        return vitals.judge(replace(found, queued=writer.gate.inside, writer_alive=writer.alive()))
+        writer, cache = house.writer, house.cache_use(found.cache)
+        queued, alive = writer.gate.inside, writer.alive()
+        found = replace(found, queued=queued, writer_alive=alive, cache=cache)
+        return vitals.judge(found)
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` in the order asked, `None` where absent."""

@@ -103,6 +103,11 @@ class Express:
             self._collect(write)
         return await write.outcome()
 
+    def cache_use(self) -> tuple[int, int]:
+        """Return the pages that its connections found in memory, and those they read."""
+        hits, misses = zip(*(seat.cache_use() for seat in self._seats), strict=True)
+        return sum(hits), sum(misses)
+
     def close(self) -> None:
         """Take nothing in any more, and leave what waits to the lanes."""
         with self._lock:

@@ -68,6 +68,14 @@ class House:
         await self.writer.send(write)
         return await write.outcome()
 
+    def cache_use(self, own: tuple[int, int]) -> tuple[int, int]:
+        """Add what the connections for loops say of their caches to that of the one that asks.
+
+        Pages that they found in memory, and pages that they read.
+        """
+        hits, misses = (0, 0) if self.express is None else self.express.cache_use()
+        return own[0] + hits, own[1] + misses
+
     async def stop(self) -> None:
         """Take nothing in any more, finish what was, and close the writer's connection last."""
         if self.express is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
+
+import apsw
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -30,6 +32,7 @@ class Seat:
     """
 
     __slots__ = (
+        "_cache",
         "_commits",
         "_connection",
         "_glance",
@@ -48,6 +51,7 @@ class Seat:
         self._glance = glance
         self._glanced: int | None = None
         self._lock = threading.Lock()
+        self._cache = (0, 0)
         self._commits = -1
         self._version = -1
         self._until, self._ticks = 0.0, 0
@@ -103,6 +107,17 @@ class Seat:
                 self.end()
             finally:
                 self.leave()
+
+    def cache_use(self) -> tuple[int, int]:
+        """Return what the connection says of its cache, or said when nobody used it last."""
+        if self.take():
+            try:
+                # It may have been closed in this very moment.
+                with suppress(apsw.Error):
+                    self._cache = self._connection.cache_use()
+            finally:
+                self.leave()
+        return self._cache
 
     def close(self) -> None:
         """Close the connection; may raise errors of apsw."""

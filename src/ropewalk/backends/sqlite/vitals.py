@@ -40,8 +40,9 @@ _SAFE: Final = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 class Vitals:
     """Figures of one look at a store; sizes in bytes.
 
-    `present` says that the file is still the one that was opened; `damages` is what a check of
-    the pages found, `trouble` what the writer stumbled on between batches.
+    `cache` counts pages found in memory and pages read, `free_pages` those of the file that hold
+    nothing. `present` says that the file is still the one that was opened; `damages` is what a
+    check of the pages found, `trouble` what the writer stumbled on between batches.
     """
 
     path: str
@@ -50,6 +51,9 @@ class Vitals:
     file_bytes: int = 0
     wal_bytes: int = 0
     free_bytes: int = 1 << 62
+    pages: int = 0
+    free_pages: int = 0
+    cache: tuple[int, int] = (0, 0)
     queued: int = 0
     writer_alive: bool = True
     sqlite: str = "3.51.3"
@@ -81,6 +85,9 @@ def look(connection: Connection, path: str, pulse: Pulse, *, depth: str | None) 
             file_bytes=size(path),
             wal_bytes=size(f"{path}-wal"),
             free_bytes=_free_beside(path),
+            pages=connection.integer("pragma page_count"),
+            free_pages=connection.integer("pragma freelist_count"),
+            cache=connection.cache_use(),
             sqlite=apsw.sqlite_lib_version(),
             damages=_damages(connection, depth) if depth else (),
             trouble=pulse.trouble,
@@ -118,6 +125,10 @@ def judge(vitals: Vitals) -> Health:
         "wal_bytes": vitals.wal_bytes,
         "free_bytes": vitals.free_bytes,
         "queued": vitals.queued,
+        "pages": vitals.pages,
+        "free_pages": vitals.free_pages,
+        "cache_hits": vitals.cache[0],
+        "cache_misses": vitals.cache[1],
         "sqlite": vitals.sqlite,
         "record_bytes": RECORD_BYTES,
         "bare_bytes": BARE_BYTES,
