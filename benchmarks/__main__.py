@@ -77,7 +77,7 @@ def main() -> int:
         print(section.markdown(), flush=True)
         sections.append(section)
     print(machine())
-    note = f"Medians of {scale.runs} interleaved runs, or of {scale.rounds} slices."
+    note = f"Medians of {scale.runs} interleaved runs."
     if given.output is not None:
         write(sections, given.output, note=note)
     elif not given.quick and not given.only:

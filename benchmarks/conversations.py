@@ -199,7 +199,14 @@ async def measure(scale: Scale, folder: Path) -> Section:
             blocks += [f"### {what}, `synchronous={sync}`", _table(found, sync, what)]
             plots[f"{what}-{sync}"] = _plot(found, sync, what)
     title = "Messages and small states beside other stores of agents"
-    return Section("conversations", title, tuple(blocks), _required(found), plots)
+    return Section(
+        "conversations",
+        title,
+        tuple(blocks),
+        _required(found),
+        plots,
+        slicing.said(scale.rounds, scale.slice),
+    )
 
 
 def _names(found: Found, sync: str, what: str) -> list[str]:

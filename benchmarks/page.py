@@ -68,7 +68,7 @@ def write(sections: Sequence[Section], folder: Path, *, note: str) -> None:
     """Write one file for each section into `folder`, each with the machine and `note`."""
     folder.mkdir(parents=True, exist_ok=True)
     for section in sections:
-        text = f"{section.markdown()}\n{machine()} {note}\n"
+        text = f"{section.markdown()}\n{machine()} {section.note or note}\n"
         (folder / f"{section.name}.md").write_text(text, "utf-8")
         for name, drawn in section.plots.items():
             (folder / f"{section.name}-{name}.svg").write_text(drawn, "utf-8")

@@ -186,7 +186,14 @@ async def measure(scale: Scale, folder: Path) -> Section:
         blocks += [f"### {group[1]}, `synchronous={group[0]}`", _table(found, group)]
     blocks += ["### `checkpoints.append`", await _appending(folder)]
     plots = {f"{verb}-{sync}": _plot(found, (sync, verb)) for sync, verb in groups}
-    return Section("paths", "Records, the whole way", tuple(blocks), _required(found), plots)
+    return Section(
+        "paths",
+        "Records, the whole way",
+        tuple(blocks),
+        _required(found),
+        plots,
+        slicing.said(scale.rounds, scale.slice),
+    )
 
 
 async def _appending(folder: Path) -> str:

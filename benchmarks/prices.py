@@ -75,7 +75,7 @@ async def measure(scale: Scale, folder: Path) -> Section:
     rows.insert(0, ["the operation itself", *bare])
     steps = await _steps(given, rounds)
     blocks = (_HOW, table(("µs", *_VERBS), rows), _HOW_STEPS, steps)
-    return Section("prices", "What each layer costs", blocks)
+    return Section("prices", "What each layer costs", blocks, note=slicing.said(rounds, _SECONDS))
 
 
 def _lanes(name: str, store: Keeper, given: Sequence[Row]) -> list[slicing.Tasks]:

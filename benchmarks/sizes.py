@@ -132,7 +132,13 @@ async def measure(scale: Scale, folder: Path) -> Section:
         table(head, rows),
         f"Token totals of 1,000 records of a session: {number(sums)} ms.",
     )
-    return Section("sizes", "Ten thousand records, or a million", blocks, tuple(required))
+    return Section(
+        "sizes",
+        "Ten thousand records, or a million",
+        blocks,
+        tuple(required),
+        note=slicing.said(scale.rounds, scale.slice),
+    )
 
 
 async def _sums(storage: Storage, rounds: int) -> float:

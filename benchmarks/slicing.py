@@ -130,6 +130,11 @@ async def run(lanes: Sequence[Tasks | Loop], *, rounds: int, seconds: float) -> 
     return found
 
 
+def said(rounds: int, seconds: float) -> str:
+    """Say of what the figures are medians."""
+    return f"Medians of {rounds} slices of {seconds:g} s each."
+
+
 def times(found: Found, mine: Place, theirs: Place) -> float | None:
     """Return the median over the rounds of how many times faster one was in that round."""
     if mine not in found or theirs not in found:

@@ -41,7 +41,8 @@ class Requirement:
 class Section:
     """The tables of one question; `name` is the file that they are written to.
 
-    `plots` are drawings in SVG by name.
+    `plots` are drawings in SVG by name; `note` says of what the figures are medians, where that is
+    another thing than elsewhere.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Section:
     blocks: tuple[str, ...]
     requirements: tuple[Requirement, ...] = ()
     plots: Mapping[str, str] = field(default_factory=dict[str, str])
+    note: str = ""
 
     def markdown(self) -> str:
         """Return the section: the requirements first, then every table."""

@@ -53,7 +53,7 @@ def test_a_question_is_measured_and_written(tmp_path: Path) -> None:
     written = (results / "pruning.md").read_text("utf-8")
     rows = [line.split("|")[1].strip() for line in written.splitlines() if line.startswith("| ")]
     assert {"AsyncSqliteSaver, NORMAL", "save"} <= set(rows)
-    assert "Medians of 1 interleaved runs, or of 3 slices." in written
+    assert "Medians of 1 interleaved runs." in written
     assert str(tmp_path) not in written
     assert [] == list(stores.iterdir())
 
