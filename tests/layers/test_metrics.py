@@ -13,9 +13,11 @@ from ropewalk.backends.memory import MemoryBackend
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Conflict, Invalid, Unavailable
 from ropewalk.domain.exposition import as_plain, as_prometheus, as_text
+from ropewalk.domain.kept_shape import SLOW_SHAPE, shape_of
 from ropewalk.domain.metrics import BOUNDS, VerbMetrics
 from ropewalk.domain.query import Condition, Order, Query
 from ropewalk.layers.metrics import MetricsLayer
+from ropewalk.layers.readonly import ReadonlyLayer
 from ropewalk.testing.faults import Fault, Flaky, Slow
 from ropewalk.testing.samples import commits, drain, key, put, soon, versions, write
 
@@ -180,3 +182,33 @@ def test_the_threshold_is_checked(clock: FrozenClock, slow: float) -> None:
     """A threshold that is no time is refused, naming it."""
     with pytest.raises(Invalid, match=r"layer\.metrics\.slow"):
         MetricsLayer(MemoryBackend(clock=clock), slow=slow)
+
+
+async def test_slow_shapes_are_kept_only_where_that_is_wanted(memory: MemoryBackend) -> None:
+    """With `keep` they are records of their space that add up; without, nothing is written."""
+    kept = Query(space="lab", kinds=(SLOW_SHAPE,))
+    await drain(MetricsLayer(memory, slow=0).scan(TOPIC))
+    assert 0 == await drain(memory.scan(kept))
+    for _ in range(2):
+        layer = MetricsLayer(memory, slow=0, keep=True)
+        for _ in range(3):
+            await drain(layer.scan(TOPIC))
+        # Closing the store would empty it: what waits is written as closing does it.
+        await layer.flush()
+    (record,) = [record async for record in memory.scan(kept)]
+    shape = shape_of(record)
+    assert shape is not None
+    assert (6, ("topic",), "scan") == (shape.count, shape.labels, shape.verb)
+    assert "secret" not in str(record)
+
+
+@pytest.mark.seed("4.4")
+async def test_who_asks_does_not_hear_that_nothing_could_be_kept(
+    memory: MemoryBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A store that refuses the note still answers the question; the log tells of it."""
+    layer = MetricsLayer(ReadonlyLayer(memory), slow=0, keep=True)
+    assert 0 == await drain(layer.scan(TOPIC))
+    assert ["1 slow shapes were not kept"] == [line.split(":")[0] for line in caplog.messages]
+    with pytest.raises(Invalid, match=r"layer\.metrics\.keep"):
+        MetricsLayer(memory, keep="yes")  # type: ignore[arg-type]

@@ -100,9 +100,13 @@ class MetricsLayer(Layer):
 
     async def close(self) -> None:
         """Keep what is to be kept, and close the backend below."""
+        await self.flush()
+        await super().close()
+
+    async def flush(self) -> None:
+        """Write the slow shapes that wait to be kept, if they are to be."""
         if self._keeper is not None:
             await self._keeper.write(self._below, at_last=True)
-        await super().close()
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Pass on, and count the keys."""
