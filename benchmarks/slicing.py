@@ -6,7 +6,6 @@ import asyncio
 import gc
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -114,7 +113,7 @@ class Loop:
 
 async def run(lanes: Sequence[Tasks | Loop], *, rounds: int, seconds: float) -> Found:
     """Give every lane a slice in every round, in an order of the round's own."""
-    found: Found = defaultdict(Figures)
+    found: Found = {lane.place: Figures() for lane in lanes}
     for turn in range(rounds):
         print(f"          round {turn + 1} of {rounds}", end="\r", file=sys.stderr, flush=True)
         order = Random(turn)
