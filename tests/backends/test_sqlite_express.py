@@ -1,5 +1,8 @@
 """What is short is done on the caller's own loop, and nobody can tell but by the clock."""
 
+# The type stubs of apsw name a class that Python has from 3.12 on only.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import asyncio

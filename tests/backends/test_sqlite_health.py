@@ -1,5 +1,8 @@
 """`ping` says how a store is, and for each thing that is wrong what to do."""
 
+# The type stubs of apsw name a class that Python has from 3.12 on only.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from dataclasses import replace
