@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias, cast
 
 from .moments import as_datetime, as_text, local_now
 
@@ -21,8 +21,21 @@ class MessageType(Enum):
     SYSTEM = "system"
 
 
+class AsJson:
+    """What the six have in common: a form in JSON, and the way back."""
+
+    def to_dict(self) -> Object:
+        """Return the record as JSON."""
+        return record_dict(cast("HistoryRecord", self))
+
+    @classmethod
+    def from_dict(cls, data: Object) -> Self:
+        """Return the record of its JSON, which is left as it is."""
+        return cls(**known(cast("type[HistoryRecord]", cls), data))
+
+
 @dataclass
-class MessageRecord:
+class MessageRecord(AsJson):
     """Something that was said."""
 
     record_id: str
@@ -33,18 +46,9 @@ class MessageRecord:
     content: str = ""
     metadata: Object = field(default_factory=dict[str, Any])
 
-    def to_dict(self) -> Object:
-        """Return the record as JSON."""
-        return record_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: Object) -> MessageRecord:
-        """Return the record of its JSON, which is left as it is."""
-        return cls(**known(cls, data))
-
 
 @dataclass
-class ToolCallRecord:
+class ToolCallRecord(AsJson):
     """A tool that was called."""
 
     record_id: str
@@ -56,18 +60,9 @@ class ToolCallRecord:
     tool_output: Object | None = None
     metadata: Object = field(default_factory=dict[str, Any])
 
-    def to_dict(self) -> Object:
-        """Return the record as JSON."""
-        return record_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: Object) -> ToolCallRecord:
-        """Return the record of its JSON, which is left as it is."""
-        return cls(**known(cls, data))
-
 
 @dataclass
-class LLMRequestRecord:
+class LLMRequestRecord(AsJson):
     """What was sent to a model."""
 
     record_id: str
@@ -81,18 +76,9 @@ class LLMRequestRecord:
     estimated_tokens: int | None = None
     metadata: Object = field(default_factory=dict[str, Any])
 
-    def to_dict(self) -> Object:
-        """Return the record as JSON."""
-        return record_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: Object) -> LLMRequestRecord:
-        """Return the record of its JSON, which is left as it is."""
-        return cls(**known(cls, data))
-
 
 @dataclass
-class LLMResponseRecord:
+class LLMResponseRecord(AsJson):
     """What a model answered; `response_time` in seconds."""
 
     record_id: str
@@ -107,18 +93,9 @@ class LLMResponseRecord:
     record_type: str = "llm_response"
     metadata: Object = field(default_factory=dict[str, Any])
 
-    def to_dict(self) -> Object:
-        """Return the record as JSON."""
-        return record_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: Object) -> LLMResponseRecord:
-        """Return the record of its JSON, which is left as it is."""
-        return cls(**known(cls, data))
-
 
 @dataclass
-class TokenUsageRecord:
+class TokenUsageRecord(AsJson):
     """The tokens that a call used."""
 
     record_id: str
@@ -134,18 +111,9 @@ class TokenUsageRecord:
     confidence: float = 1.0
     metadata: Object = field(default_factory=dict[str, Any])
 
-    def to_dict(self) -> Object:
-        """Return the record as JSON."""
-        return record_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: Object) -> TokenUsageRecord:
-        """Return the record of its JSON, which is left as it is."""
-        return cls(**known(cls, data))
-
 
 @dataclass
-class CostRecord:
+class CostRecord(AsJson):
     """What a call cost, in whole units of `currency`."""
 
     record_id: str
@@ -162,15 +130,6 @@ class CostRecord:
     record_type: str = "cost"
     currency: str = "USD"
     metadata: Object = field(default_factory=dict[str, Any])
-
-    def to_dict(self) -> Object:
-        """Return the record as JSON."""
-        return record_dict(self)
-
-    @classmethod
-    def from_dict(cls, data: Object) -> CostRecord:
-        """Return the record of its JSON, which is left as it is."""
-        return cls(**known(cls, data))
 
 
 HistoryRecord: TypeAlias = (
