@@ -10,12 +10,14 @@ from pathlib import Path
 
 import click
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
 
 from ropewalk.frontends.cli.app import root
 from ropewalk.frontends.cli.command import Command, Example, Group
 from ropewalk.frontends.cli.exits import Exit
 
 from ...sources.legacy.writing import Tree, interaction
+from .old_settings import write_configs
 from .typing_it import typed
 
 
@@ -67,8 +69,12 @@ def test_every_command_answers_in_json(path: str) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.line)
 def test_every_example_runs(example: Example, demo: str, folder: Path) -> None:
-    """Beside a demonstration, a legacy folder `old` and a plan carried out, the line succeeds."""
+    """Beside a demonstration, what older programs left and a plan carried out, it succeeds."""
     Tree(folder / "old").session("session_1", interaction("interaction_1", "session_1"))
+    write_configs(folder / "configs")
+    if "graphs.db" in example.line:
+        with SqliteSaver.from_conn_string("graphs.db") as saver:
+            saver.setup()
     words = shlex.split(example.line)
     assert "ropewalk" == words[0]
     if words[1] != "demo":
