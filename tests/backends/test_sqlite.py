@@ -9,7 +9,18 @@ import pytest
 
 from ropewalk.backends.sqlite import SqliteBackend
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.testing.backend import BackendContract, DurableContract, Reopen
+from ropewalk.testing.backend import (
+    BackendContract,
+    DurableContract,
+    FeedContract,
+    Reopen,
+    TallyContract,
+)
+from ropewalk.testing.backend_batches import BatchContract
+from ropewalk.testing.backend_expectations import ExpectationContract
+from ropewalk.testing.backend_life import LifeContract
+from ropewalk.testing.backend_retries import RetryContract
+from ropewalk.testing.backend_scans import OpenScanContract
 from ropewalk.testing.backend_tasks import TaskContract
 
 
@@ -48,8 +59,19 @@ class TestSqlite(_OnAFile, BackendContract, DurableContract):
     """Every promise of a back end, kept in one file; what is short is done on the loop."""
 
 
-class TestSqliteInThreads(_OnAFile, BackendContract, DurableContract):
-    """The same promises where everything is carried by threads."""
+class TestSqliteInThreads(
+    _OnAFile,
+    BatchContract,
+    ExpectationContract,
+    RetryContract,
+    TaskContract,
+    OpenScanContract,
+    LifeContract,
+    FeedContract,
+    TallyContract,
+    DurableContract,
+):
+    """The same promises where threads carry everything; what queries mean is the same."""
 
     BUDGET = 0.0
 

@@ -123,14 +123,15 @@ class BackendMachine(RuleBasedStateMachine):
         elsewhere = Put(key=Key(key.space, "elsewhere", key.id))
         self._apply(Batch((elsewhere,), id=id))
 
-    @rule(query=QUERIES, batch=BATCHES, between=BATCHES)
-    def see(self, query: Query, batch: Batch, between: Batch) -> None:
-        """Read a list, let something happen, and write what is true only if it changed nothing."""
+    @rule(query=QUERIES, batch=BATCHES, ago=st.integers(0, 1))
+    def see(self, query: Query, batch: Batch, ago: int) -> None:
+        """Write only if a list is what it is now, or what it was before one of it was changed."""
         self._count()
-        found = self._model.scan(query, self._clock.now())
-        seen = Seen(query, tuple((record.key, record.version) for record in found))
-        self._apply(between)
-        self._apply(replace(batch, seen=(seen,)))
+        found = [(r.key, r.version) for r in self._model.scan(query, self._clock.now())]
+        if found:
+            key, version = found[-1]
+            found[-1] = key, version - ago
+        self._apply(replace(batch, seen=(Seen(query, tuple(found)),)))
 
     @rule(keys=st.lists(KEYS, max_size=8))
     def get(self, keys: list[Key]) -> None:
