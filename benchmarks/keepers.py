@@ -117,9 +117,17 @@ _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+def _is_there(module: str) -> bool:
+    """Tell whether a module can be imported; one within a package that is missing cannot."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def missing(names: Sequence[str] = tuple(_KEEPERS)) -> tuple[str, ...]:
     """Return the names of those whose packages are not installed."""
-    return tuple(name for name in names if not all(map(find_spec, _NEEDS.get(name, ()))))
+    return tuple(name for name in names if not all(map(_is_there, _NEEDS.get(name, ()))))
 
 
 def keepers(folder: Path, sync: str) -> dict[str, Keeper]:
