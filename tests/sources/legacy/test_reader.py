@@ -20,6 +20,7 @@ from ropewalk.sources import BUILTIN
 from ropewalk.sources.legacy.reader import LegacySource
 
 from .reading import read
+from .whole import write_whole
 from .writing import ZONE, Tree, line_of, message
 
 STAGES = ["session", "thread", "interaction", "history", "checkpoint"]
@@ -159,8 +160,9 @@ async def test_two_can_read_at_once(whole: Tree) -> None:
 
 
 @pytest.mark.seed("7.1")
-async def test_what_cannot_be_read_comes_whole(whole: Tree) -> None:
+async def test_what_cannot_be_read_comes_whole(tmp_path: Path) -> None:
     """Every problem with content has all of it, byte for byte where it is a line or a file."""
+    whole = write_whole(tmp_path / "legacy")
     torn = whole.path("sessions/torn.json")
     torn.write_bytes(b'{"context": {"session_id": "x\xff')
     told = await read(whole)
