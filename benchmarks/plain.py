@@ -12,7 +12,7 @@ import ormsgpack
 
 import ropewalk
 from ropewalk import CleanupPolicy
-from ropewalk.services.checkpoints import Checkpoints
+from ropewalk.services.checkpoints.manager import Checkpoints
 
 from .workloads import Put, State, renewed
 

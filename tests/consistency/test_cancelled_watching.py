@@ -8,8 +8,8 @@ from itertools import count
 import pytest
 
 from ropewalk.domain.change import Commit
+from ropewalk.services.feed.watching import Watcher
 from ropewalk.services.storage import Storage
-from ropewalk.services.watching import Watcher
 from ropewalk.testing.cancelling import Ended, Moment, cancel_everywhere, cancelled_at
 from ropewalk.testing.samples import soon
 

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 
 import ropewalk
 from ropewalk.domain.errors import RopewalkError
-from ropewalk.services.lease import HeldLease
+from ropewalk.services.leases.held import HeldLease
 from ropewalk.services.storage import Storage
 
 WAYS = ("record", "unit", "history", "checkpoint")

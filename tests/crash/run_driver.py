@@ -13,8 +13,8 @@ import sys
 import ropewalk
 from ropewalk.domain.errors import Conflict, Unavailable
 from ropewalk.domain.run import RunStatus
-from ropewalk.services.run import ActiveRun
-from ropewalk.services.step import Step
+from ropewalk.services.runs.active import ActiveRun
+from ropewalk.services.runs.step import Step
 from ropewalk.services.storage import Storage
 
 TTL = 0.4

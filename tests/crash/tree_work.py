@@ -25,7 +25,7 @@ from ropewalk.domain.change import Change, Delete
 from ropewalk.domain.checkpoint import CleanupPolicy
 from ropewalk.domain.errors import Conflict, Corrupt, NotFound, Unavailable
 from ropewalk.domain.record import Key
-from ropewalk.services import collector
+from ropewalk.services.checkpoints import collector
 from ropewalk.services.storage import Storage
 
 TASKS: Final = 4

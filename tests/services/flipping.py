@@ -12,8 +12,8 @@ from ropewalk.domain.clock import SystemClock
 from ropewalk.domain.errors import RopewalkError
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.record import DEFAULT_SPACE
+from ropewalk.services.checkpoints.forest import Forest
 from ropewalk.services.desk import Desk
-from ropewalk.services.forest import Forest
 from ropewalk.services.storage import Storage
 
 _TEXT: Final = "rope walk strand tar hemp twist yarn fibre sail mast hull anchor tide harbour pilot"

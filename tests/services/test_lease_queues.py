@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.seed("5.2"), pytest.mark.seed("5.5")]
 @pytest.fixture(autouse=True)
 def _awake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let everybody look around often: the clock is moved by hand, and tells nobody."""
-    monkeypatch.setattr("ropewalk.services.acquisition._NAP", 0.03)
-    monkeypatch.setattr("ropewalk.services.lease._LOOK", 0.02)
+    monkeypatch.setattr("ropewalk.services.leases.acquisition._NAP", 0.03)
+    monkeypatch.setattr("ropewalk.services.leases.held._LOOK", 0.02)
 
 
 async def test_the_queue_is_fair(storage: Storage) -> None:

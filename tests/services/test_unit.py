@@ -357,7 +357,7 @@ async def test_an_inner_unit_meets_what_the_outer_one_writes(storage: Storage) -
 
 async def test_a_unit_has_a_size(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit of one batch a unit is refused in a sentence that names it."""
-    monkeypatch.setattr("ropewalk.services.overlay.MAX_BATCH_CHANGES", 3)
+    monkeypatch.setattr("ropewalk.services.overlay.backend.MAX_BATCH_CHANGES", 3)
     await storage.sessions.create(id="a")
 
     with pytest.raises(Invalid, match="changed 3 records and read 1") as caught:

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ..domain.change import Change
-    from .checkpoints import Checkpoints
+    from .checkpoints.manager import Checkpoints
     from .history import History
-    from .threads import Threads
+    from .threads.manager import Threads
 
 
 class Dependants:

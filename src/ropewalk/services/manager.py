@@ -9,7 +9,7 @@ from ..domain.errors import Invalid, NotFound
 from ..domain.moment import to_micros
 from ..domain.policy import Policy, Reject, Retry
 from ..domain.query import AnyOf, Condition
-from .settling import Settling, apart, check_how, seen_of, settle
+from .policies.settling import Settling, apart, check_how, seen_of, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

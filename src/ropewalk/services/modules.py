@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from ..stores.sessions import SessionStore
 from ..stores.threads import ThreadStore
-from .branching import Branching
-from .checkpoints import Checkpoints
-from .consumers import Consumers
+from .checkpoints.grove import Grove
+from .checkpoints.manager import Checkpoints
 from .dependants import Dependants
-from .grove import Grove
+from .feed.consumers import Consumers
 from .history import History
 from .lineage import Lineage
 from .memories import Memories
-from .merging import Merging, Workshop
 from .records import Records
 from .sessions import Sessions
 from .statements import Statements
 from .states import States
-from .threads import Threads
+from .threads.branching import Branching
+from .threads.manager import Threads
+from .threads.merging import Merging, Workshop
 from .trail import Trail
 
 if TYPE_CHECKING:

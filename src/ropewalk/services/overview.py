@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from ..domain.change import Commit
-    from .consumers import Consumers
     from .desk import Desk
-    from .lease import H
-    from .leases import Leases
+    from .feed.consumers import Consumers
+    from .leases.held import H
+    from .leases.manager import Leases
 
 WINDOW: Final = 60
 """Seconds that commits are counted for."""

@@ -9,16 +9,16 @@ from ..domain.change import ABSENT
 from ..domain.errors import Conflict
 from ..domain.merge import Choice, three_way
 from ..domain.policy import Decision, FirstWins, LastWins, Merge, Policy
-from .forms import form_of
-from .settling import clash
+from .policies.forms import form_of
+from .policies.settling import clash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..domain.record import Key, Record
     from .desk import Desk
-    from .overlay import Overlay
-    from .view import Pending
+    from .overlay.backend import Overlay
+    from .overlay.view import Pending
 
 _ROUNDS = 32
 """How often one unit may be reconciled with others that go on writing."""

@@ -15,8 +15,8 @@ from ..stores.kinds import DOORS, check_writable
 from ..stores.letter import open_letter
 from ..stores.operations import check_expected
 from ..stores.records import RecordStore
-from .forms import FIELDS
-from .settling import Settling, check_how, seen_of, settle
+from .policies.forms import FIELDS
+from .policies.settling import Settling, check_how, seen_of, settle
 
 if TYPE_CHECKING:
     from .desk import Desk

@@ -16,7 +16,7 @@ from ..stores.base import Find, check_metadata
 from ..stores.sessions import TAG, InteractionStore, SessionStore
 from . import manager
 from .manager import as_status, created_between, equals, pick
-from .settling import Settling
+from .policies.settling import Settling
 
 if TYPE_CHECKING:
     from datetime import datetime

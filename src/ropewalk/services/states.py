@@ -15,10 +15,10 @@ from ..domain.errors import Conflict
 from ..domain.lease import LEASE_LOST
 from ..domain.query import AnyOf, Condition, Order
 from ..stores.base import Find, check_metadata
+from .checkpoints.pending import Pending
+from .checkpoints.planter import dressed
+from .checkpoints.saver import wait_after
 from .manager import ATTEMPTS
-from .pending import Pending
-from .planter import dressed
-from .saver import wait_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from ..domain.checkpoint import Write
     from ..domain.ports import Values
     from ..domain.thread import Thread
+    from .checkpoints.grove import Grove
+    from .checkpoints.planter import Plant
     from .desk import Desk
-    from .grove import Grove
     from .lineage import Lineage
-    from .planter import Plant
-    from .threads import Threads
+    from .threads.manager import Threads
 
 _NEWEST_ID: Final = Order("id", descending=True)
 _MOST_KNOWN: Final = 1_024

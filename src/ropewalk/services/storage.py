@@ -16,24 +16,24 @@ from .attempts import attempted
 from .catalog import Catalog
 from .declaring import Declarations
 from .desk import Desk
-from .fence import Fence, outside
-from .grants import Grants
-from .lease import Coat, HeldLease
-from .leases import DEFAULT_TTL, Leases
+from .feed.retention import Retention, RetentionTask
+from .feed.watching import Watcher
+from .leases.held import Coat, HeldLease
+from .leases.manager import DEFAULT_TTL, Leases
 from .migration.manager import Migrations
 from .modules import Modules
 from .overview import look_over
-from .policies import Policies
+from .policies.manager import Policies
 from .precedence import Precedence
-from .reach import Reach
-from .refusal import no_manager, no_owner
-from .retention import Retention, RetentionTask
-from .run import ActiveRun
-from .runs import Driving, Runs
-from .sharing import Shared
-from .spaces import Spaces
+from .runs.active import ActiveRun
+from .runs.manager import Driving, Runs
+from .sharing.fence import Fence, outside
+from .sharing.granted import Shared
+from .sharing.grants import Grants
+from .sharing.reach import Reach
+from .sharing.refusal import no_manager, no_owner
+from .sharing.spaces import Spaces
 from .unit import Unit
-from .watching import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

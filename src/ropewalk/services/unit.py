@@ -8,7 +8,7 @@ from uuid import uuid4
 from ..domain.errors import Conflict, Invalid
 from ..domain.policy import Decision, Policy, check_policy
 from .modules import Modules
-from .overlay import Overlay
+from .overlay.backend import Overlay
 from .reconciling import Reconciler
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from ..domain.ports import Backend
 from ..domain.query import Condition, Query
 from ..domain.record import Key, Record
 from ..layers.base import Layer
-from ..services.overlay import Overlay
+from ..services.overlay.backend import Overlay
 from .histories import Event, Fate, Listing, Read, Step, Transaction, Write, event_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from ropewalk.domain.errors import Conflict
 from ropewalk.factory import open
-from ropewalk.services.step import Step
+from ropewalk.services.runs.step import Step
 from ropewalk.services.storage import Storage
 
 from .typing_it import Answer, typed

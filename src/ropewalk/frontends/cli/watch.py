@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ...domain.change import Changed, Commit
     from ...domain.interest import Interest
-    from ...services.subscription import Subscription
+    from ...services.feed.subscription import Subscription
 
 _DEMO: Final = "-u sqlite:///ropewalk-demo.db"
 _SHOWN: Final = 4

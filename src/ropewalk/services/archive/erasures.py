@@ -15,11 +15,11 @@ from ...domain.migration import content_digest, journal_id
 from ...domain.moment import from_micros
 from ...domain.receipt import Receipt
 from ...domain.record import Key
-from ..collector import Collector
-from ..forest import DICTIONARY, FAMILY, HEAD, NODE, SECRET
-from ..grove import Grove
+from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET
+from ..checkpoints.collector import Collector
+from ..checkpoints.grove import Grove
 from ..migration.journal import ITEM, Journal
-from ..reach import Reach
+from ..sharing.reach import Reach
 from .belonging import MEMORY, SESSION, THREAD, belongings, with_forks
 from .progress import Done, ErasureNotes
 from .remainders import remainders

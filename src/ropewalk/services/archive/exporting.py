@@ -20,8 +20,8 @@ from ...domain.archive import (
 )
 from ...domain.errors import Invalid, NotFound
 from ...domain.migration import Progress
-from ..reach import Reach
-from ..refusal import no_manager
+from ..sharing.reach import Reach
+from ..sharing.refusal import no_manager
 from .belonging import belongings
 from .reading import ArchiveSource
 from .selection import Selection

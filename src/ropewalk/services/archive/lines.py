@@ -11,7 +11,7 @@ from ...domain.archive import Peeled, Peeler
 from ...domain.errors import Corrupt, Invalid
 from ...domain.ports import Dictionary
 from ...domain.record import Key, Record
-from ..forest import DICTIONARY, NODE
+from ...stores.trees import DICTIONARY, NODE
 from .nodes import packed_node, packed_tree, shown_node, shown_tree
 from .wire import Json, bytes_of, fields_of, in_base64, number, packed, scalar, shown, under
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...domain.query import Condition, Query
 from ...domain.receipt import Remainder
 from ...stores.kinds import DOORS
-from ..forest import DICTIONARY
+from ...stores.trees import DICTIONARY
 
 if TYPE_CHECKING:
     from ..desk import Desk

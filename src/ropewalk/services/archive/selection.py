@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final, cast
 from ...domain.migration import JOURNAL
 from ...domain.query import Condition, Query
 from ...stores.base import Find
+from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET
 from ...trees.form import Ref, children, refs_in
 from ...trees.root import read_root
-from ..forest import DICTIONARY, FAMILY, HEAD, NODE, SECRET
-from ..grove import Grove
-from ..turns import Turns
+from ..checkpoints.grove import Grove
+from ..checkpoints.turns import Turns
 from .belonging import (
     AT_ONCE,
     BRANCH,

@@ -14,7 +14,7 @@ from zstandard import ZstdCompressor
 from ...domain.archive import FORMAT, Manifest, Peeler
 from ...domain.errors import Unavailable
 from ...domain.ports import Dictionary
-from ..forest import DICTIONARY
+from ...stores.trees import DICTIONARY
 from .lines import encoded, opened_line, sealed_line
 
 if TYPE_CHECKING:

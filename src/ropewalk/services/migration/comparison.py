@@ -15,7 +15,7 @@ from ...domain.migration import Difference, Progress, VerifyReport, content_dige
 from ...domain.session import Interaction
 from ...domain.source import Note, Problem, Skipped, SourceRecord
 from ...domain.thread import Branch, Snapshot, Thread
-from ..forest import FAMILY, HEAD, NODE
+from ...stores.trees import FAMILY, HEAD, NODE
 from ..modules import Modules
 from .content import field_that_differs
 from .journal import KEPT, Known

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, cast
 from ...domain.errors import Conflict, Corrupt, Denied, RopewalkError, Unavailable
 from ...domain.migration import Deletions, Progress, RunReport, RunStatus, journal_id
 from ...domain.source import Note, Problem, Skipped, SourceRecord
+from ..checkpoints.saver import wait_after
 from ..modules import Modules
-from ..saver import wait_after
 from .account import Account
 from .departures import Departures
 from .journal import KEPT

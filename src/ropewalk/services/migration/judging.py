@@ -10,7 +10,7 @@ from ...domain.migration import OnConflict, content_digest
 from ...domain.moment import to_micros
 from ...domain.record import Key, Record
 from ...domain.source import SourceRecord
-from ..forest import FAMILY, HEAD, NODE, SECRET
+from ...stores.trees import FAMILY, HEAD, NODE, SECRET
 from .content import fingerprint
 from .journal import KEPT, NEW, REPLACED, SAME, Known
 from .writing import Choice

@@ -10,8 +10,8 @@ from ...domain.change import ABSENT, Applied, Batch, Change, Delete, Ensure, Put
 from ...domain.errors import Conflict
 from ...domain.migration import content_digest
 from ...domain.record import Key, Record
-from ..forest import FAMILY, NODE
-from ..overlay import Overlay
+from ...stores.trees import FAMILY, NODE
+from ..overlay.backend import Overlay
 from .journal import Journal, Known, RunState
 from .passing import Passing
 

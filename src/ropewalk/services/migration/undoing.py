@@ -12,9 +12,9 @@ from ...domain.errors import Conflict
 from ...domain.migration import JOURNAL, RunStatus, UndoReport
 from ...domain.query import Query
 from ...domain.record import Key
-from ..collector import Collector
-from ..forest import DICTIONARY, FAMILY, HEAD, NODE, SECRET
-from ..grove import Grove
+from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET
+from ..checkpoints.collector import Collector
+from ..checkpoints.grove import Grove
 from .journal import ITEM
 from .sightings import Sightings
 from .steps import halved, read_step

@@ -11,7 +11,8 @@ from ...domain.change import Batch, Delete, Put
 from ...domain.history import EntryKind
 from ...domain.record import Key
 from ...domain.source import SourceItem, SourceRecord
-from ..forest import DICTIONARY, FAMILY, HEAD, NODE, SECRET, Forest
+from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET
+from ..checkpoints.forest import Forest
 from ..modules import Modules
 from .journal import KEPT, SAME, Known
 from .ledger import Tray

@@ -1,0 +1,259 @@
+"""`Forest`: the nodes of a space's trees over the five verbs, with their keys and dictionaries."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections import OrderedDict
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+from ...domain.change import Put
+from ...domain.errors import Conflict, Corrupt, Invalid
+from ...domain.lease import LEASE_LOST
+from ...domain.ports import Dictionary
+from ...domain.query import NEWEST_FIRST, Query
+from ...domain.record import Key
+from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET, TREES
+from ...trees.keys import SECRET_BYTES, TreeKeys
+from .turns import SLICE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ...domain.record import Record
+    from ...trees.form import Ref
+    from ...trees.read import Reads
+    from ..desk import Desk
+
+T = TypeVar("T")
+
+CACHE_BYTES: Final = 32 * 1024 * 1024
+_OVERHEAD: Final = 200
+_AT_ONCE: Final = 1_024
+
+_LONGEST_FAMILY: Final = 200
+"""In characters; beyond, the name of a node may be longer than an id is allowed to be."""
+
+
+class Forest:
+    """Read and name nodes in one space; every state of a family of forked threads shares them.
+
+    May be used from several threads and event loops at once.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        """Work at `desk`."""
+        self._desk = desk
+        self._cache = _Cache(CACHE_BYTES)
+        self._secret: bytes | None = None
+        self._keys: OrderedDict[str, TreeKeys] = OrderedDict()
+        self._dictionaries: dict[str, Dictionary] = {}
+        self._current: Dictionary | None = None
+        self._looked = False
+        self._generations: OrderedDict[str, int] = OrderedDict()
+
+    def key(self, family: str, digest: bytes) -> Key:
+        """Name the record of a node."""
+        if len(family) > _LONGEST_FAMILY:
+            return Key(self._desk.space, NODE, f"{family}.{digest.hex()}")
+        return Key.trusted(self._desk.space, NODE, f"{family}.{digest.hex()}")
+
+    def family_key(self, family: str) -> Key:
+        """Name the record whose version is the generation of a family's nodes."""
+        return Key(self._desk.space, FAMILY, family)
+
+    def head_key(self, thread_id: str) -> Key:
+        """Name the record whose version rises with whatever may change a thread's newest."""
+        return Key(self._desk.space, HEAD, thread_id)
+
+    def keys_at_hand(self, family: str) -> TreeKeys | None:
+        """Return the keys of a family, unless the secret has to be read first."""
+        if self._secret is None:
+            return None
+        found = self._keys.get(family)
+        if found is None:
+            found = TreeKeys(self._secret, family)
+            self._keys[family] = found
+            if len(self._keys) > _AT_ONCE:
+                self._keys.popitem(last=False)
+        return found
+
+    async def keys(self, family: str) -> TreeKeys:
+        """Return the keys of a family; the first to ask makes the secret of the space."""
+        if self._secret is None:
+            await self.dictionary()
+            self._secret = await self._read_secret()
+        found = self.keys_at_hand(family)
+        if found is None:
+            message = "the secret of the trees is gone"
+            raise Corrupt(message, code="no_secret")
+        return found
+
+    async def _read_secret(self) -> bytes:
+        key = Key(self._desk.space, SECRET, TREES)
+        [record] = await self._desk.backend.get([key])
+        if record is None:
+            secret = secrets.token_bytes(SECRET_BYTES)
+            sealed = self._desk.sealer.pack(secret, key)
+            # A secret that is made anew, after a space was deleted, never has the old version.
+            version = self._desk.clock.now()
+            put = Put(key=key, body=sealed.body, seal=sealed.seal, expect=0, version=version)
+            try:
+                await self._desk.commit([put])
+            except Conflict as error:
+                if error.code == LEASE_LOST:
+                    raise
+                return await self._read_secret()
+            return secret
+        return self._desk.sealer.unpack(record)
+
+    def forget(self) -> None:
+        """Forget what was read of the space: somebody took it back to what it was before."""
+        self._cache = _Cache(CACHE_BYTES)
+        self._secret = None
+        self._current, self._looked = None, False
+        for known in (self._keys, self._dictionaries, self._generations):
+            known.clear()
+
+    async def dictionary(self) -> Dictionary | None:
+        """Return the dictionary that nodes are written with now, `None` where there is none."""
+        if not self._looked:
+            newest = Query(space=self._desk.space, kinds=(DICTIONARY,), order=NEWEST_FIRST, limit=1)
+            async for record in self._desk.backend.scan(newest):
+                self._current = self._known(record)
+            self._looked = True
+        return self._current
+
+    def dictionary_at_hand(self) -> Dictionary | None:
+        """Return the dictionary that is known to be current, without a look into the store."""
+        return self._current
+
+    async def adopt(self, dictionary: Dictionary) -> None:
+        """Keep a new dictionary, and write with it from now on."""
+        key = Key(self._desk.space, DICTIONARY, dictionary.name)
+        sealed = self._desk.sealer.pack(dictionary.content, key)
+        await self._desk.commit([Put(key=key, body=sealed.body, seal=sealed.seal)])
+        self._dictionaries[dictionary.name] = dictionary
+        self._current, self._looked = dictionary, True
+
+    def read_dictionary(self, record: Record) -> Dictionary:
+        """Take a dictionary in; raise `Corrupt` where it is not what its name says."""
+        dictionary = self._known(record)
+        # Writing with it is what compares its content with its name.
+        self._desk.sealer.pack(bytes(_OVERHEAD), record.key, dictionary=dictionary)
+        return dictionary
+
+    def _known(self, record: Record) -> Dictionary:
+        content = self._desk.sealer.unpack(record)
+        dictionary = Dictionary(record.key.id, content)
+        self._dictionaries[dictionary.name] = dictionary
+        return dictionary
+
+    async def open(self, record: Record) -> bytes:
+        """Return the body of a node's record; raise `Corrupt` where it is damaged."""
+        try:
+            return self._desk.sealer.unpack(record, dictionaries=self._dictionaries)
+        except Invalid as error:
+            if error.code != "unknown_dictionary":
+                raise
+            name = str(error.facts["dictionary"])
+        key = Key(self._desk.space, DICTIONARY, name)
+        [found] = await self._desk.backend.get([key])
+        if found is None:
+            message = f"{record.key} needs the dictionary {name}, which is gone: restore a backup"
+            raise Corrupt(message, code="missing_dictionary", key=record.key, dictionary=name)
+        self._known(found)
+        return self._desk.sealer.unpack(record, dictionaries=self._dictionaries)
+
+    async def fetch(self, family: str, refs: Sequence[Ref]) -> Mapping[bytes, bytes]:
+        """Return the bodies of nodes by name; raise `Corrupt` where one is missing or damaged."""
+        found = self._cache.take(family, refs)
+        missing = [ref.digest for ref in refs if ref.digest not in found]
+        unpack = self._desk.sealer.unpack
+        began = perf_counter()
+        for start in range(0, len(missing), _AT_ONCE):
+            digests = missing[start : start + _AT_ONCE]
+            keys = [self.key(family, digest) for digest in digests]
+            records = await self._desk.backend.get(keys)
+            for key, digest, record in zip(keys, digests, records, strict=True):
+                if record is None:
+                    message = f"{key} is missing, and a state needs it: restore it from a backup"
+                    raise Corrupt(message, code="missing_node", key=key)
+                try:
+                    found[digest] = unpack(record, dictionaries=self._dictionaries)
+                except Invalid:
+                    found[digest] = await self.open(record)
+                if perf_counter() - began > SLICE:
+                    await asyncio.sleep(0)
+                    began = perf_counter()
+        self._cache.put(family, {digest: found[digest] for digest in missing})
+        return found
+
+    async def read(self, family: str, work: Reads[T]) -> T:
+        """Do a reading work to its end, giving it what it asks for."""
+        began = perf_counter()
+        try:
+            asked = next(work)
+            while True:
+                bodies: Mapping[bytes, bytes] = {}
+                if asked:
+                    bodies = await self.fetch(family, asked)
+                if perf_counter() - began > SLICE:
+                    await asyncio.sleep(0)
+                    began = perf_counter()
+                asked = work.send(bodies)
+        except StopIteration as end:
+            return cast("T", end.value)
+
+    def generation_at_hand(self, family: str) -> int | None:
+        """Return the generation that a family's nodes had lately, if that is known."""
+        return self._generations.get(family)
+
+    def note_generation(self, family: str, generation: int | None) -> None:
+        """Remember the generation of a family's nodes, or that it has to be asked for."""
+        if generation is None:
+            self._generations.pop(family, None)
+            return
+        self._generations[family] = generation
+        if len(self._generations) > _AT_ONCE:
+            self._generations.popitem(last=False)
+
+    async def generation(self, family: str) -> int:
+        """Return the generation of a family's nodes, 0 where it has none yet."""
+        [record] = await self._desk.backend.get([self.family_key(family)], bodies=False)
+        return record.version if record else 0
+
+
+class _Cache:
+    """The bodies of nodes that were read or written lately, up to so many bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self._bodies: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, family: str, refs: Sequence[Ref]) -> dict[bytes, bytes]:
+        """Return those of the nodes that are here."""
+        bodies = self._bodies
+        with self._lock:
+            found: dict[bytes, bytes] = {}
+            for ref in refs:
+                body = bodies.get((family, ref.digest))
+                if body is not None:
+                    found[ref.digest] = body
+                    bodies.move_to_end((family, ref.digest))
+            return found
+
+    def put(self, family: str, bodies: Mapping[bytes, bytes]) -> None:
+        """Remember nodes, and forget those that nobody asked for longest."""
+        with self._lock:
+            for digest, body in bodies.items():
+                if (family, digest) not in self._bodies:
+                    self._bodies[family, digest] = body
+                    self._size += len(body) + _OVERHEAD
+            while self._size > self._most:
+                _, body = self._bodies.popitem(last=False)
+                self._size -= len(body) + _OVERHEAD

@@ -1,0 +1,1 @@
+"""What is to happen where two changes of one record meet."""

@@ -1,0 +1,1 @@
+"""Spaces, the fences around them, and what one of them grants to another."""

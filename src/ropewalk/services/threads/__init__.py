@@ -1,0 +1,1 @@
+"""Lines of work: made, forked, merged, rolled back, deleted."""
