@@ -21,7 +21,7 @@ from ropewalk.compat import (
     UnifiedStorage,
 )
 from ropewalk.domain.legacy.values import canonical
-from ropewalk.sources.legacy.text import load_document
+from ropewalk.sources.text import load_document
 
 from ..sources.legacy.whole import write_whole
 from ..sources.legacy.writing import Tree

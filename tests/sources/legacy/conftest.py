@@ -1,19 +1,11 @@
-"""A legacy folder with everything in it, and one to write into."""
+"""A legacy folder with everything in it."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from .whole import write_whole
 from .writing import Tree
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    """Return an empty folder to write into."""
-    return Tree(tmp_path / "legacy")
 
 
 @pytest.fixture(scope="session")

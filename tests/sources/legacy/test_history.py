@@ -28,9 +28,9 @@ from ropewalk.domain.legacy.shapes import history_record
 from ropewalk.domain.legacy.values import canonical
 from ropewalk.domain.money import Money
 from ropewalk.sources.legacy.history import History
-from ropewalk.sources.legacy.register import Register
 from ropewalk.sources.legacy.survey import HISTORY, Found
 from ropewalk.sources.legacy.visit import Visit
+from ropewalk.sources.register import Register
 
 from .reading import Told, read
 from .strategies import EXAMPLES, JSON, TIMES, objects

@@ -15,10 +15,10 @@ from ropewalk.domain.legacy.shapes import session_document
 from ropewalk.domain.legacy.values import canonical
 from ropewalk.domain.session import Interaction, Session, SessionStatus
 from ropewalk.domain.thread import Thread
-from ropewalk.sources.legacy.register import Register
 from ropewalk.sources.legacy.sessions import Sessions
 from ropewalk.sources.legacy.survey import SESSION, Found
 from ropewalk.sources.legacy.visit import Visit
+from ropewalk.sources.register import Register
 
 from .reading import Told, read
 from .strategies import EXAMPLES, JSON, TIMES, objects

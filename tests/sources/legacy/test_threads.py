@@ -14,10 +14,10 @@ from ropewalk.domain.legacy.shapes import thread_document
 from ropewalk.domain.legacy.values import canonical
 from ropewalk.domain.moment import to_micros
 from ropewalk.domain.thread import Fork, Position, Thread, ThreadStatus
-from ropewalk.sources.legacy.register import Register
 from ropewalk.sources.legacy.survey import THREAD, Found
 from ropewalk.sources.legacy.threads import Threads, parents_first
 from ropewalk.sources.legacy.visit import Visit
+from ropewalk.sources.register import Register
 
 from .reading import Told, read
 from .strategies import EXAMPLES, JSON, TIMES, objects

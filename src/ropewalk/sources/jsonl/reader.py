@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,19 +15,13 @@ from ...domain.legacy.values import JsonObject, as_list, as_object, canonical, e
 from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.moment import EPOCH
 from ...domain.session import Session
-from ...domain.source import (
-    MAX_PROBLEMS,
-    FormatCount,
-    Inventory,
-    Note,
-    Problem,
-    SourceItem,
-)
+from ...domain.source import Inventory, Note, Problem, SourceItem
 from ...domain.thread import Thread
-from ..legacy.lines import read_lines
-from ..legacy.register import Register
-from ..legacy.text import digest_of
+from ..lines import read_lines
 from ..pump import Steps, stream
+from ..register import Register
+from ..stock import take_stock
+from ..text import digest_of
 from .mapping import Mapped, Names
 
 if TYPE_CHECKING:
@@ -88,31 +80,8 @@ class JsonlSource:
 
     async def scan(self) -> Inventory:
         """Count what is there: everything is read, and nothing is kept of it."""
-        kinds = Counter[str]()
-        problems: list[Problem] = []
-        count = 0
-        findings: AsyncGenerator[Finding, None] = self.read()
-        async with aclosing(findings):
-            async for finding in findings:
-                if isinstance(finding, SourceItem):
-                    kinds[finding.kind] += 1
-                elif isinstance(finding, Problem):
-                    count += 1
-                    problems += [finding] if len(problems) < MAX_PROBLEMS else []
-        files = _files(self._path)
-        found = FormatCount(
-            format=FORMAT,
-            files=len(files),
-            items=kinds.total(),
-            size=sum(path.stat().st_size for path in files),
-            read=True,
-        )
-        return Inventory(
-            place=str(self._path),
-            kinds=kinds,
-            formats=(found,),
-            problems=tuple(problems),
-            problem_count=count,
+        return await take_stock(
+            self.read(), place=self._path, format=FORMAT, files=_files(self._path)
         )
 
     def read(self) -> AsyncGenerator[Finding, None]:

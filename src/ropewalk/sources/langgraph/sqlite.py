@@ -12,7 +12,7 @@ import apsw
 
 from ...domain.errors import Corrupt, NotFound
 from ...domain.source import Problem
-from ..legacy.databases import Database, columns, count, is_database, opened, pending
+from ..databases import Database, columns, count, is_database, opened, pending
 from .order import Read
 from .rows import Blob, CheckpointRow, WriteRow
 from .schema import ABSENT, CHECKPOINTS, STORE, WRITES, Layout, layout_of

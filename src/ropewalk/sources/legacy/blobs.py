@@ -15,7 +15,7 @@ import ormsgpack
 
 from ...domain.errors import Corrupt
 from ...domain.legacy.values import JsonObject, as_object
-from .text import parse
+from ..text import parse
 
 _MAX_EXTENSIONS: Final = 64
 """Deepest nesting of extension types; a state has one or two."""

@@ -20,9 +20,9 @@ from ...domain.legacy.values import JsonObject, excerpt
 from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.moment import from_micros, to_micros
 from ...domain.source import Finding, Problem, Skipped, SourceItem
+from ..databases import Database, Value, opened
+from ..register import Row
 from .blobs import STORES, Origin, channel_state, channels, load_metadata, origin_of, unpack
-from .databases import Database, Value, opened
-from .register import Row
 from .survey import CHECKPOINTS, GRAPHS, REASONS
 from .visit import Item, Visit, guarded
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from ...domain.source import MAX_PROBLEMS, FormatCount, Inventory, Problem
+from ..lines import read_lines
 from ..pump import Steps
 from .blobs import STORES, Origin
 from .checkpoints import Checkpoints
 from .history import History, kind_of, stranger
-from .lines import read_lines
 from .survey import CHECKPOINTS, GRAPHS, HISTORY, READ, Found
 from .visit import Visit
 

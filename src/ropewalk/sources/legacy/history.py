@@ -14,9 +14,9 @@ from ...domain.legacy.keeping import difference, join
 from ...domain.legacy.shapes import own_record
 from ...domain.legacy.values import canonical, excerpt
 from ...domain.source import Finding, Problem, SourceItem
-from .lines import Line, read_lines
+from ..lines import Line, read_lines
+from ..text import digest_of
 from .survey import HISTORY, Found
-from .text import digest_of
 from .visit import ENTRY, Item, Visit, guarded
 
 KINDS: Final[Mapping[object, EntryKind]] = {kind.value: kind for kind in EntryKind}

@@ -12,10 +12,10 @@ from ...domain.errors import NotFound
 from ...domain.legacy.fields import Times
 from ...domain.source import Finding, Inventory, Problem, Skipped
 from ..pump import Steps, stream
+from ..register import Register
 from .checkpoints import Checkpoints
 from .counting import Piece, Sum, count
 from .history import History
-from .register import Register
 from .sessions import Sessions
 from .survey import READ, THREAD, Found, survey
 from .threads import Threads

@@ -13,8 +13,8 @@ from ...domain.legacy.values import JsonObject, as_list, as_object, canonical, e
 from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.session import Interaction, Session, SessionStatus
 from ...domain.source import Finding, Problem, SourceItem
+from ..text import digest_of, load_document
 from .survey import SESSION, Found
-from .text import digest_of, load_document
 from .visit import Item, Visit, guarded
 
 

@@ -12,9 +12,9 @@ from typing import Final, TypeAlias
 from ...domain.errors import Corrupt
 from ...domain.legacy.values import JsonObject, as_list, as_object
 from ...domain.source import Problem
-from .databases import COMPANIONS, columns, count, is_database, opened, pending
-from .lines import read_lines
-from .text import load_document, place_of, problem_of
+from ..databases import COMPANIONS, columns, count, is_database, opened, pending
+from ..lines import read_lines
+from ..text import load_document, place_of, problem_of
 
 SESSION: Final = "session"
 THREAD: Final = "thread"

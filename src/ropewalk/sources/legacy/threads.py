@@ -14,8 +14,8 @@ from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.moment import to_micros
 from ...domain.source import Finding, Problem, SourceItem
 from ...domain.thread import Fork, Position, Thread, ThreadStatus
+from ..text import digest_of, load_document
 from .survey import THREAD, Found, fork_of
-from .text import digest_of, load_document
 from .traces import Traces
 from .visit import Item, Visit, guarded
 

@@ -11,8 +11,8 @@ from ...domain.legacy.values import JsonObject, as_list, as_object
 from ...domain.moment import to_micros
 from ...domain.source import Finding, SourceItem
 from ...domain.thread import Branch, Position, Snapshot, Thread
+from ..text import digest_of
 from .survey import everything, fork_of
-from .text import digest_of
 from .visit import Item, Visit
 
 _MARKS: Final = frozenset(

@@ -11,9 +11,9 @@ from ...domain.errors import Corrupt
 from ...domain.legacy.fields import Fields, Times, is_id
 from ...domain.legacy.values import excerpt
 from ...domain.source import Finding, Note, Problem
-from .register import Register
+from ..register import Register
+from ..text import problem_of
 from .survey import Found
-from .text import problem_of
 
 S = TypeVar("S", bound=StrEnum)
 

@@ -9,7 +9,7 @@ from ...domain.errors import Corrupt
 from ...domain.legacy.values import JsonObject, as_object, excerpt
 from ...domain.limits import MAX_BODY_BYTES
 from ...domain.source import Problem
-from ..legacy.text import parse
+from ..text import parse
 
 if TYPE_CHECKING:
     from .rows import Usage

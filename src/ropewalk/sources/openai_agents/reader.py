@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,17 +18,11 @@ from ...domain.legacy.values import JsonObject
 from ...domain.limits import MAX_BODY_BYTES
 from ...domain.moment import to_micros
 from ...domain.session import Session
-from ...domain.source import (
-    MAX_PROBLEMS,
-    FormatCount,
-    Inventory,
-    Note,
-    Problem,
-    SourceItem,
-)
+from ...domain.source import Inventory, Note, Problem, SourceItem
 from ...domain.thread import Branch, Fork, Position, Thread
-from ..legacy.databases import opened
+from ..databases import opened
 from ..pump import Steps, stream
+from ..stock import take_stock
 from .items import CALL, OUTPUT, Common, call_id_of, entry_of
 from .lines import MAIN, Line, lines_of
 from .raw import named, parsed, short, usage_metadata
@@ -73,31 +65,7 @@ class OpenAIAgentsSource:
 
     async def scan(self) -> Inventory:
         """Count what is there: everything is read, and nothing is kept of it."""
-        kinds = Counter[str]()
-        problems: list[Problem] = []
-        count = 0
-        findings: AsyncGenerator[Finding, None] = self.read()
-        async with aclosing(findings):
-            async for finding in findings:
-                if isinstance(finding, SourceItem):
-                    kinds[finding.kind] += 1
-                elif isinstance(finding, Problem):
-                    count += 1
-                    problems += [finding] if len(problems) < MAX_PROBLEMS else []
-        found = FormatCount(
-            format=FORMAT,
-            files=1,
-            items=kinds.total(),
-            size=self._path.stat().st_size,
-            read=True,
-        )
-        return Inventory(
-            place=str(self._path),
-            kinds=kinds,
-            formats=(found,),
-            problems=tuple(problems),
-            problem_count=count,
-        )
+        return await take_stock(self.read(), place=self._path, format=FORMAT, files=(self._path,))
 
     def read(self) -> AsyncGenerator[Finding, None]:
         """Go through everything once, sessions and threads before what stands on them."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from ..legacy.databases import columns
+from ..databases import columns
 
 if TYPE_CHECKING:
-    from ..legacy.databases import Database
+    from ..databases import Database
 
 STRUCTURE: Final = "message_structure"
 USAGE: Final = "turn_usage"

@@ -13,10 +13,10 @@ from typing import Final
 import pytest
 
 from ropewalk.domain.errors import Corrupt
-from ropewalk.sources.legacy.databases import opened
+from ropewalk.sources.databases import opened
 
-from .reading import read
-from .writing import MORNING, SCHEMA, Tree, stored
+from .legacy.reading import read
+from .legacy.writing import MORNING, SCHEMA, Tree, stored
 
 WRITER: Final = """
 import os, signal, sqlite3, sys

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeAlias, cast
 
 import apsw
 
-from ...domain.errors import Corrupt
+from ..domain.errors import Corrupt
 
 MAGIC: Final = b"SQLite format 3\0"
 

@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 from typing import Final
 
-from ...domain.errors import Corrupt
-from ...domain.legacy.values import JsonObject, as_object, canonical, excerpt
-from ...domain.limits import MAX_BODY_BYTES
-from ...domain.source import Problem
+from ..domain.errors import Corrupt
+from ..domain.legacy.values import JsonObject, as_object, canonical, excerpt
+from ..domain.limits import MAX_BODY_BYTES
+from ..domain.source import Problem
 
 MAX_ITEM_BYTES: Final = 2 * MAX_BODY_BYTES
 """Longest line or document that is read, in bytes: what is longer cannot become a record."""

@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ...domain.errors import Corrupt
-from ...domain.legacy.values import JsonObject, as_object, excerpt
-from ...domain.source import Problem
+from ..domain.errors import Corrupt
+from ..domain.legacy.values import JsonObject, as_object, excerpt
+from ..domain.source import Problem
 from .text import BOM, MAX_ITEM_BYTES, parse
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import apsw
 
-from ...domain.limits import MAX_ID_BYTES
+from ..domain.limits import MAX_ID_BYTES
 from .databases import connect
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from ropewalk.domain.legacy.values import canonical
 from ropewalk.domain.source import Problem
-from ropewalk.sources.legacy import lines as module
-from ropewalk.sources.legacy.lines import Line, read_lines
+from ropewalk.sources import lines as module
+from ropewalk.sources.lines import Line, read_lines
 
-from .writing import line_of, message
+from .legacy.writing import line_of, message
 
 FIRST: Final = line_of(message("first", content='{"record_id": "nested"} 长文本🐉'))
 SECOND: Final = line_of(message("second"))
