@@ -348,7 +348,7 @@ class SqliteBackend:
             opened.callback(connection.close)
             schema.recognise(connection, self._path)
             set_up(connection, self._path, sync=self._options.sync, patience=patience)
-            schema.migrate(connection, self._path)
+            schema.migrate(connection, self._path, at=self._clock.now())
             beside: list[Connection] = []
             for _ in range(2 if self._options.loop_budget else 0):
                 beside.append(open_reader(self._path, patience))

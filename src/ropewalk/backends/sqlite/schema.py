@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Final
 
 from ...domain.errors import Corrupt, Invalid, Unavailable
+from . import ledger
 from .connection import Connection
 
 APPLICATION_ID: Final = 0x526F7065
@@ -27,6 +28,11 @@ class Migration:
     number: int
     name: str
     script: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the script, in hexadecimal digits."""
+        return hashlib.sha256(self.script.encode()).hexdigest()
 
 
 def mark(steps: Sequence[Migration]) -> int:
@@ -68,8 +74,16 @@ def _recognise_now(connection: Connection, path: str) -> None:
         raise Invalid(message, code="foreign_file", path=path)
 
 
-def migrate(connection: Connection, path: str, *, steps: Sequence[Migration] | None = None) -> None:
+def migrate(
+    connection: Connection,
+    path: str,
+    *,
+    steps: Sequence[Migration] | None = None,
+    at: int | None = None,
+) -> None:
     """Bring the schema up to date in one transaction; when two processes do, one does it all.
+
+    `at` is the time that the ledger gets, in microseconds.
 
     Raises `Unavailable` (`schema_newer`) for a file of a newer program, and `Corrupt` where a
     migration was applied that is not the one of this program.
@@ -80,8 +94,10 @@ def migrate(connection: Connection, path: str, *, steps: Sequence[Migration] | N
     connection.run("begin immediate")
     try:
         _recognise_now(connection, path)
-        for step in _missing(connection, path, wanted):
+        fresh = _missing(connection, path, wanted)
+        for step in fresh:
             connection.run(step.script)
+        ledger.fill(connection, wanted, fresh=fresh, at=at, backup=None)
         connection.pragma("user_version", mark(wanted))
         connection.pragma("application_id", APPLICATION_ID)
         connection.run("commit")

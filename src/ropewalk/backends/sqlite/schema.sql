@@ -54,6 +54,15 @@ CREATE TABLE commits (
 
 CREATE INDEX commits_batch on commits (substr(batch, 1, 3));
 
+CREATE TABLE migration (
+    number integer primary key,
+    name text not null,
+    checksum text not null,       -- SHA-256 of the script, in hexadecimal digits
+    applied_at integer,           -- null where it was applied before this table was there
+    program text not null,        -- the version that applied it; empty where that is not known
+    backup text                   -- where the copy lies that was made before
+) strict;
+
 CREATE INDEX record_thread on record (thread_id, space, created_at) where thread_id is not null;
 
 CREATE INDEX record_session on record (session_id, space, created_at) where session_id is not null;

@@ -1,0 +1,79 @@
+"""The ledger of a file: which migrations were applied to it, when, and by which program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final, cast
+
+from .connection import Connection
+
+if TYPE_CHECKING:
+    from .schema import Migration
+
+_THERE: Final = "select count(*) from sqlite_schema where type = 'table' and name = 'migration'"
+_ALL: Final = "select number, name, checksum, applied_at, program, backup from migration"
+_ENTER: Final = "insert into migration values (?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One migration as it was applied; `applied_at` is in microseconds, `None` if not known."""
+
+    number: int
+    name: str
+    checksum: str
+    applied_at: int | None
+    program: str
+    backup: str | None
+
+
+def read(connection: Connection) -> Mapping[int, Entry]:
+    """Return what the file says was applied, by number; nothing for a file without a ledger."""
+    if not connection.integer(_THERE):
+        return {}
+    rows = cast("list[tuple[int, str, str, int | None, str, str | None]]", connection.rows(_ALL))
+    return {row[0]: Entry(*row) for row in rows}
+
+
+def fill(
+    connection: Connection,
+    wanted: Sequence[Migration],
+    *,
+    fresh: Sequence[Migration],
+    at: int | None,
+    backup: str | None,
+) -> None:
+    """Note the migrations that the ledger lacks, within the transaction that is under way.
+
+    Those of `fresh` were applied in it, `at` microseconds; of the others nobody knows when.
+    """
+    if not connection.integer(_THERE):
+        return
+    known = read(connection)
+    for step in wanted:
+        if step.number in known:
+            continue
+        applied = step in fresh
+        connection.run(
+            _ENTER,
+            (
+                step.number,
+                step.name,
+                step.checksum,
+                at if applied else None,
+                program() if applied else "",
+                backup if applied else None,
+            ),
+        )
+
+
+@cache
+def program() -> str:
+    """Return the version of this program, empty where it is not installed."""
+    try:
+        return version("ropewalk")
+    except PackageNotFoundError:
+        return ""
