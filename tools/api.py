@@ -148,7 +148,7 @@ CHAPTERS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "ropewalk.domain.change:Batch",
             "ropewalk.domain.change:Applied",
             "ropewalk.domain.change:Commit",
-            "ropewalk.domain.change:decide",
+            "ropewalk.domain.effect:decide",
             "ropewalk.domain.seen:Seen",
             "ropewalk.domain.seen:Counted",
             "ropewalk.domain.query:Query",

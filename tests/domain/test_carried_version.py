@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ropewalk.domain.change import Put, Stamp, decide
+from ropewalk.domain.change import Put
+from ropewalk.domain.effect import Stamp, decide
 from ropewalk.domain.errors import Conflict, Invalid
 from ropewalk.domain.record import Key
 

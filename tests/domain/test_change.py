@@ -11,18 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ropewalk.domain.change import (
-    ABSENT,
-    Batch,
-    Change,
-    Check,
-    Delete,
-    Effect,
-    Ensure,
-    Put,
-    Stamp,
-    decide,
-)
+from ropewalk.domain.change import ABSENT, Batch, Change, Check, Delete, Ensure, Put
+from ropewalk.domain.effect import Effect, Stamp, decide
 from ropewalk.domain.errors import Conflict, Invalid
 from ropewalk.domain.limits import (
     MAX_BATCH_BYTES,

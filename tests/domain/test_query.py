@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ropewalk.domain.change import Put, decide
+from ropewalk.domain.change import Put
 from ropewalk.domain.cursor import Cursor, rank
+from ropewalk.domain.effect import decide
 from ropewalk.domain.errors import Invalid
 from ropewalk.domain.labels import Label
 from ropewalk.domain.query import (

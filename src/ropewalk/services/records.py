@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
-from ..domain.change import ABSENT, Batch, mismatch
+from ..domain.change import ABSENT, Batch
+from ..domain.effect import mismatch
 from ..domain.errors import Conflict
 from ..domain.policy import Policy, Reject, Retry
 from ..domain.record import Key

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from ..domain.change import ABSENT, Change, Delete, mismatch
+from ..domain.change import ABSENT, Change, Delete
+from ..domain.effect import mismatch
 from ..domain.errors import Conflict, Invalid
 from ..domain.limits import check_int64
 from ..domain.record import Key, check_name

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..domain.change import Batch, Changed, Delete, Effect, Stamp, decide
+from ..domain.change import Batch, Changed, Delete
+from ..domain.effect import Effect, Stamp, decide
 from ..domain.errors import Invalid
 from ..domain.query import Query
 from ..domain.record import Key, Record

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ...domain.change import Applied, Batch, Change, Delete, Effect, Stamp, decide
+from ...domain.change import Applied, Batch, Change, Delete
+from ...domain.effect import Effect, Stamp, decide
 from ...domain.errors import Invalid, Unavailable
 from ...domain.ports import Clock
 from ...domain.record import Key, Record

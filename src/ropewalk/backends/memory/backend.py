@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Final
 
 from ...domain.address import redacted
-from ...domain.change import Applied, Batch, Changed, Commit, Delete, Effect, Stamp, decide
+from ...domain.change import Applied, Batch, Changed, Commit, Delete
 from ...domain.declared import declared_by
+from ...domain.effect import Effect, Stamp, decide
 from ...domain.errors import Invalid, Unavailable
 from ...domain.health import Health, State
 from ...domain.horizon import trimmed

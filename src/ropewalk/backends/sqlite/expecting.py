@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ...domain.change import Batch, Check, Stamp
+from ...domain.change import Batch, Check
+from ...domain.effect import Stamp
 from ...domain.query import Query
 from ...domain.record import Record
 from ...domain.seen import Counted, Seen

@@ -21,7 +21,8 @@ from typing import Final, TypeAlias, cast
 
 import ormsgpack
 
-from ...domain.change import Applied, Batch, Changed, Check, Commit, Effect
+from ...domain.change import Applied, Batch, Changed, Check, Commit
+from ...domain.effect import Effect
 from ...domain.errors import Corrupt, Invalid
 from ...domain.horizon import trimmed
 from ...domain.limits import MAX_INT64

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias, cast
 
-from ...domain.change import ABSENT, Change, Delete, Effect, Ensure, Stamp
+from ...domain.change import ABSENT, Change, Delete, Ensure
+from ...domain.effect import Effect, Stamp
 from ...domain.labels import Label
 from ...domain.record import Key, Record
 from . import labels, lean

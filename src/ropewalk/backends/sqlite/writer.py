@@ -10,8 +10,9 @@ from typing import Final
 
 import apsw
 
-from ...domain.change import Applied, Batch, Check, Ensure, Put, decide
+from ...domain.change import Applied, Batch, Check, Ensure, Put
 from ...domain.declared import DECLARED
+from ...domain.effect import decide
 from ...domain.errors import RopewalkError
 from ...domain.labels import Label
 from ...domain.ports import Clock

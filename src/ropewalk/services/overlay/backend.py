@@ -5,19 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeGuard
 
-from ...domain.change import (
-    ABSENT,
-    Applied,
-    Batch,
-    Change,
-    Check,
-    Delete,
-    Effect,
-    Ensure,
-    Put,
-    Stamp,
-    decide,
-)
+from ...domain.change import ABSENT, Applied, Batch, Change, Check, Delete, Ensure, Put
+from ...domain.effect import Effect, Stamp, decide
 from ...domain.errors import Conflict, Invalid
 from ...domain.limits import MAX_BATCH_CHANGES
 from ...domain.seen import Counted, Seen

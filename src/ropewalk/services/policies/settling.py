@@ -9,7 +9,8 @@ from dataclasses import fields
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypedDict, TypeVar, cast
 
-from ...domain.change import ABSENT, mismatch
+from ...domain.change import ABSENT
+from ...domain.effect import mismatch
 from ...domain.errors import Conflict, Invalid
 from ...domain.merge import Choice, three_way
 from ...domain.policy import Decision, FirstWins, Merge, Policy, Reject, Retry, check_policy

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ...domain.change import ABSENT, Batch, Check, Delete, Ensure, Put, decide
+from ...domain.change import ABSENT, Batch, Check, Delete, Ensure, Put
+from ...domain.effect import decide
 from ...domain.errors import Denied
 from ...domain.grant import Mode
 from ...domain.record import Key

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from ropewalk.domain.change import Applied, Batch, Commit, Delete, Stamp, decide
+from ropewalk.domain.change import Applied, Batch, Commit, Delete
+from ropewalk.domain.effect import Stamp, decide
 from ropewalk.domain.errors import Invalid, Unavailable
 from ropewalk.domain.health import Health, State
 from ropewalk.domain.ports import Capability, Clock, require
