@@ -125,5 +125,6 @@ def _prints(entities: Iterable[Entity], times: Times) -> Iterator[Print]:
         # As a store gives them: by time, then by id.
         own = sorted(interactions[session.id], key=lambda each: (each.created_at, each.id))
         document = session_document(session, own, times=times)
-        context: Any = document["context"]
+        # Files of older generations say in their metadata what later ones say in their context.
+        context: Any = document.get("context") or document["metadata"]
         yield "session", str(context["session_id"]), sha256(document), ""

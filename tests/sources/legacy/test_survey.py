@@ -11,7 +11,7 @@ import pytest
 from ropewalk.domain.legacy.values import JsonObject
 from ropewalk.domain.source import Inventory, Problem
 from ropewalk.sources.legacy.reader import LegacySource
-from ropewalk.sources.legacy.survey import REASONS, Found, document_format, survey
+from ropewalk.sources.legacy.survey import READ, REASONS, Found, document_format, survey
 
 from .reading import read
 from .writing import ZONE, Tree, interaction
@@ -28,24 +28,18 @@ async def test_every_format_is_recognised_and_counted(whole: Tree) -> None:
     told = await read(whole)
     skipped = {(each.format, each.place): each.items for each in told.skipped()}
     assert {
-        ("api-history", "data/history/202511/api.jsonl"): 2,
-        ("api-sessions", "data/sessions/metadata.db:sessions"): 1,
         ("graph-checkpoints", "storage/graphs.db:checkpoints"): 1,
         ("leftover", "sessions/session_torn.tmp"): 1,
         ("pickle", "data/history/old.pkl"): 1,
-        ("session-g1", "sessions/react-1.json"): 1,
-        ("session-g2", "sessions/react-2.json"): 1,
-        ("session-g3", "sessions/react-3.json"): 1,
         ("state-history", "storage/state_history:state_history"): 1,
         ("state-snapshots", "storage/state_snapshots:snapshots"): 1,
-        ("tui-events", "history/replay.json"): 2,
         ("unknown", "ground_truth.jsonl"): 1,
         ("unknown", "manifest.json"): 1,
         ("unknown", "storage/other.db"): 1,
     } == skipped
     assert all(each.reason for each in told.skipped())
     counted = {each.format: each.items for each in (await scan(whole)).formats if not each.read}
-    assert {"unknown": 3, "tui-events": 2, "api-history": 2}.items() <= counted.items()
+    assert {"unknown": 3, "state-history": 1, "pickle": 1}.items() <= counted.items()
     assert {format for format, _ in skipped} == counted.keys()
 
 
@@ -53,9 +47,9 @@ async def test_the_inventory_tells_sizes_and_what_is_read(whole: Tree) -> None:
     """Files and bytes are those on disk, by format."""
     inventory = await scan(whole)
     formats = {each.format: each for each in inventory.formats}
-    assert {"session", "thread", "history", "checkpoints"} == {
-        each.format for each in inventory.formats if each.read
-    }
+    read_ones = {each.format: each.items for each in inventory.formats if each.read}
+    assert READ == read_ones.keys()
+    assert (1, 2, 2) == tuple(read_ones[f] for f in ("api-sessions", "api-history", "tui-events"))
     files = list(whole.root.glob("history/sessions/*/*.jsonl"))
     size = sum(file.stat().st_size for file in files)
     history = formats["history"]
@@ -84,7 +78,7 @@ async def test_the_inventory_tells_sizes_and_what_is_read(whole: Tree) -> None:
 def test_documents_are_told_apart_by_their_keys(document: JsonObject, format: str) -> None:
     """The name and the folder of a document do not count."""
     assert format == document_format(document)
-    assert format in REASONS or format in {"session", "thread"}
+    assert format in REASONS or format in READ
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def write_whole(root: Path) -> Tree:
             "storage/state_history": {"rows": 1},
             "storage/state_snapshots": {"rows": 1},
             "history/tui_replay_session.json": {"events": 2},
+            "sessions": {"older": 3},
             "storage/graph_checkpoints.db": {"checkpoints_rows": 1, "writes_rows": 0},
         },
     )
@@ -114,31 +115,35 @@ def _checkpoints(tree: Tree) -> None:
 
 
 def _adjacent(tree: Tree) -> None:
-    old = {"session_id": "1f73e8b2", "workflow_id": "react", "created_at": MORNING}
-    tree.document("sessions/react-1.json", {"metadata": old, "state": {}, "workflow_config": {}})
-    tree.document("sessions/react-2.json", {"metadata": old, "state": {}})
-    tree.document("sessions/react-3.json", {"metadata": {**old, "thread_info": {}}, "state": {}})
+    old = {"workflow_id": "react", "created_at": MORNING}
+    first, second, third = ({**old, "session_id": f"1f73e8b{n}"} for n in (1, 2, 3))
+    tree.document("sessions/react-1.json", {"metadata": first, "state": {}, "workflow_config": {}})
+    tree.document("sessions/react-2.json", {"metadata": second, "state": {}})
+    tree.document("sessions/react-3.json", {"metadata": {**third, "thread_info": {}}, "state": {}})
     event: dict[str, object] = {
         "timestamp": MORNING,
         "event_type": "node_start",
         "data": {},
-        "session_id": "replay",
+        "session_id": "session_3",
     }
-    tree.document("history/replay.json", {"session_id": "replay", "events": [event, event]})
-    tree.path("data/history/202511/api.jsonl").write_bytes(
-        b'{"record_id": "m"}\n{"record_id": "n"}\n'
-    )
+    replay = {"session_id": "session_3", "events": [event, event], "created_at": MORNING}
+    tree.document("history/replay.json", replay)
+    api = [line_of(message(f"api_{n}", "session_3", extra=n)) + b"\n" for n in (1, 2)]
+    tree.path("data/history/202511/session_3.jsonl").write_bytes(b"".join(api))
     tree.path("data/history/old.pkl").write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
     tree.path("sessions/session_torn.tmp").write_bytes(b'{"context": {"sess')
     graph = pack(1763164961.52, {"state": {"a": 1}}, id="graph_1")
     row = ("thread_flat", "", "graph_1", None, "msgpack", graph, b'{"trigger_reason": "x"}')
     tree.checkpoints(row, place="storage/graphs.db")
     tables = {
-        "data/sessions/metadata.db": "sessions (session_id TEXT, workflow_config_path TEXT)",
         "storage/state_history": "state_history (history_id TEXT, state_diff TEXT)",
         "storage/state_snapshots": "snapshots (snapshot_id TEXT, domain_state TEXT)",
         "storage/other.db": "other (a TEXT, b TEXT)",
     }
+    with closing(sqlite3.connect(tree.path("data/sessions/metadata.db"))) as db, db:
+        db.execute("CREATE TABLE sessions (session_id, workflow_config_path, created_at, metadata)")
+        api_row = ("session_api", "react.yaml", MORNING, '{"owner": "rest"}')
+        db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?)", api_row)
     for place, table in tables.items():
         with closing(sqlite3.connect(tree.path(place))) as db, db:
             db.execute(f"CREATE TABLE {table}")

@@ -33,6 +33,9 @@ and with which other values."""
 
 CONTEXT: Final = "context"
 
+DOCUMENT: Final = "~document"
+"""Kept with what came from an older shape: the whole of it, as it was read."""
+
 THREAD_KEYS: Final = frozenset({"thread_id", "graph_id", "status", "created_at", "updated_at"})
 """What a thread's file says of the thread itself; everything else in it is metadata."""
 
@@ -175,10 +178,15 @@ def _tokens(entry: TokenUsage | Cost) -> JsonObject:
 def session_document(
     session: Session, interactions: Iterable[Interaction], *, times: Times
 ) -> JsonObject:
-    """Return the session file of a session and its interactions, oldest first."""
+    """Return the session file of a session and its interactions, oldest first.
+
+    One of an older generation comes back as it was. What came from other files is left out.
+    """
     metadata, kept = part(session.metadata)
+    if (whole := as_object(kept.get(DOCUMENT))) is not None:
+        return whole
     inner = as_object(kept.pop(CONTEXT, None)) or {}
-    listed = list(interactions)
+    listed = [each for each in interactions if DOCUMENT not in part(each.metadata)[1]]
     listed.sort(key=lambda each: part(each.metadata)[1].get(INDEX, 0))  # type: ignore[arg-type, return-value]
     own: JsonObject = {
         CONTEXT: restore(own_context(session, metadata, times), inner),

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TypeAlias
 
-from ...domain.source import MAX_PROBLEMS, FormatCount, Inventory, Problem
+from ...domain.source import MAX_PROBLEMS, FormatCount, Inventory, Problem, SourceItem
 from ..lines import read_lines
 from ..pump import Steps
 from .blobs import STORES, Origin
 from .checkpoints import Checkpoints
 from .history import History, kind_of, stranger
-from .survey import CHECKPOINTS, GRAPHS, HISTORY, READ, Found
+from .older import Older
+from .survey import API_HISTORY, CHECKPOINTS, GRAPHS, HISTORY, READ, SESSION, THREAD, Found
 from .visit import Visit
 
 Piece: TypeAlias = FormatCount | Problem | Mapping[str, int]
@@ -25,10 +27,11 @@ def count(visit: Visit, sights: Steps[Found | Problem]) -> Steps[Piece]:
     for sight in sights:
         if sight is None or isinstance(sight, Problem):
             yield sight
-        elif sight.format not in {HISTORY, CHECKPOINTS}:
+        elif sight.format not in {HISTORY, API_HISTORY, CHECKPOINTS}:
             yield _format(sight)
-            if sight.format in READ:
+            if sight.format in {SESSION, THREAD}:
                 yield {sight.format: 1, **sight.parts}
+    yield from _older(visit)
     for found in History(visit).months():
         yield from _lines(found)
     yield from _rows(visit)
@@ -42,6 +45,17 @@ def _format(found: Found) -> FormatCount:
         size=found.size,
         read=found.format in READ,
     )
+
+
+def _older(visit: Visit) -> Steps[Piece]:
+    older, kinds = Older(visit), Counter[str]()
+    for finding in chain(older.read(), older.read_events()):
+        if isinstance(finding, SourceItem):
+            kinds[finding.kind] += 1
+            yield None
+        else:
+            yield finding if isinstance(finding, Problem) else None
+    yield kinds
 
 
 def _lines(found: Found) -> Steps[Piece]:

@@ -16,7 +16,7 @@ from ...domain.legacy.values import canonical, excerpt
 from ...domain.source import Finding, Problem, SourceItem
 from ..lines import Line, read_lines
 from ..text import digest_of
-from .survey import HISTORY, Found
+from .survey import API_HISTORY, HISTORY, Found
 from .visit import ENTRY, Item, Visit, guarded
 
 KINDS: Final[Mapping[object, EntryKind]] = {kind.value: kind for kind in EntryKind}
@@ -49,7 +49,8 @@ class History:
 
     def months(self) -> list[Found]:
         """Return the files, oldest month first; the name of the folder above is the month."""
-        return sorted(self.visit.of(HISTORY), key=lambda each: (each.path.parent.name, each.place))
+        files = self.visit.of(HISTORY) + self.visit.of(API_HISTORY)
+        return sorted(files, key=lambda each: (each.path.parent.name, each.place))
 
     def _record(
         self, line: Line, kind: EntryKind, found: Found, before: datetime | None

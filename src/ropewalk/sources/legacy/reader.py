@@ -16,6 +16,7 @@ from ..register import Register
 from .checkpoints import Checkpoints
 from .counting import Piece, Sum, count
 from .history import History
+from .older import Older
 from .sessions import Sessions
 from .survey import READ, THREAD, Found, survey
 from .threads import Threads
@@ -24,6 +25,9 @@ from .visit import Visit
 
 class LegacySource:
     """Reads sessions, threads, history months and checkpoints below one folder.
+
+    All generations of them: sessions of older shapes, rows of the REST interface and events of the
+    text interface become sessions, entries and interactions that keep all of what stood there.
 
     `root` is the working directory of the legacy program, or any folder in it. `tz` is the zone of
     the machine that it ran on: its times are local times without an offset. Everything else that
@@ -71,11 +75,13 @@ class LegacySource:
                     )
                 else:
                     yield None
-            sessions, checkpoints = Sessions(visit), Checkpoints(visit)
+            sessions, older, checkpoints = Sessions(visit), Older(visit), Checkpoints(visit)
             yield from checkpoints.index()
             yield from sessions.read()
+            yield from older.read()
             yield from Threads(visit).read()
             yield from sessions.read_interactions()
+            yield from older.read_events()
             yield from History(visit).read()
             yield from checkpoints.read()
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from ...domain.legacy.fields import Fields, fit
 from ...domain.legacy.keeping import difference, join
 from ...domain.legacy.shapes import CONTEXT, INDEX, own_context, own_interaction
-from ...domain.legacy.values import JsonObject, as_list, as_object, canonical, excerpt
+from ...domain.legacy.values import as_list, as_object, canonical, excerpt
 from ...domain.limits import MAX_LABEL_BYTES
 from ...domain.session import Interaction, Session, SessionStatus
 from ...domain.source import Finding, Problem, SourceItem
@@ -57,7 +57,7 @@ class Sessions:
             item.note("time_guessed", f"created_at cannot be read; took {created.isoformat()}")
         session = self._build(item, fields, outer, created=created)
         item.tell_odd(fields, outer)
-        self._link(id, context, item)
+        item.take_threads(as_list(context.get("thread_ids")) or ())
         yield SourceItem(
             kind="session", source_id=id, place=found.place, digest=digest, entity=session
         )
@@ -94,16 +94,6 @@ class Sessions:
             del kept["interactions"]
         kept[CONTEXT] = difference(fields.raw, own_context(session, metadata, self.visit.times))
         return replace(session, metadata=join(metadata, kept))
-
-    def _link(self, id: str, context: JsonObject, item: Item) -> None:
-        register = self.visit.register
-        for thread in as_list(context.get("thread_ids")) or ():
-            if not isinstance(thread, str) or thread not in self.visit.threads:
-                item.note("dangling_thread", f"names the thread {thread!r}, which is not there")
-            elif (other := register.session_of(thread)) is not None:
-                item.note("shared_thread", f"names the thread {thread}, as session {other} does")
-            else:
-                register.bind(thread, id)
 
     def read_interactions(self) -> Iterator[Finding | None]:
         """Go through the interactions of every session that was read."""

@@ -13,7 +13,6 @@ from ...domain.errors import Corrupt
 from ...domain.legacy.values import JsonObject, as_list, as_object
 from ...domain.source import Problem
 from ..databases import COMPANIONS, columns, count, is_database, opened, pending
-from ..lines import read_lines
 from ..text import load_document, place_of, problem_of
 
 SESSION: Final = "session"
@@ -21,17 +20,17 @@ THREAD: Final = "thread"
 HISTORY: Final = "history"
 CHECKPOINTS: Final = "checkpoints"
 GRAPHS: Final = "graph-checkpoints"
+EVENTS: Final = "tui-events"
+API_SESSIONS: Final = "api-sessions"
+API_HISTORY: Final = "api-history"
+OLDER: Final = ("session-g1", "session-g2", "session-g3")
 
-READ: Final = frozenset({SESSION, THREAD, HISTORY, CHECKPOINTS})
+READ: Final = frozenset(
+    {SESSION, *OLDER, API_SESSIONS, EVENTS, THREAD, HISTORY, API_HISTORY, CHECKPOINTS}
+)
 """The formats that are read; every other one is recognised, counted and told."""
 
 REASONS: Final = {
-    "session-g1": "a session of the first generation (until October 2025), with a single state",
-    "session-g2": "a session of the second generation (October 2025), with a single state",
-    "session-g3": "a session of the third generation (until 3 November 2025), with a single state",
-    "tui-events": "events that the text interface recorded to replay them",
-    "api-sessions": "the session table of the REST interface",
-    "api-history": "the history of the REST interface",
     "state-history": "state changes by agent",
     "state-snapshots": "state snapshots by agent",
     GRAPHS: "checkpoints of graphs, not of the checkpoint store",
@@ -127,10 +126,9 @@ def _lines(path: Path, root: Path) -> Found:
     month = bool(_MONTH.fullmatch(folders.name))
     if month and folders.parent.name == "sessions":
         return _plain(HISTORY, path, root)
-    if not (month and folders.parent.name == "history"):
-        return _plain("unknown", path, root)
-    lines = sum(1 for _ in read_lines(path, ""))
-    return replace(_plain("api-history", path, root), items=lines)
+    if month and folders.parent.name == "history":
+        return _plain(API_HISTORY, path, root)
+    return _plain("unknown", path, root)
 
 
 def _is_companion(path: Path) -> bool:
@@ -170,10 +168,11 @@ def _document(path: Path, root: Path) -> Sight:
         return Found(format=format, path=path, place=place, size=size, parts=parts)
     if format == THREAD:
         return _thread(document, Found(format=format, path=path, place=place, size=size))
-    events = as_list(document.get("events")) if format == "tui-events" else None
-    items = 1 if events is None else len(events)
-    reason = REASONS[format]
-    return Found(format=format, path=path, place=place, size=size, items=items, reason=reason)
+    if format == EVENTS:
+        items = len(as_list(document.get("events")) or ())
+        return Found(format=format, path=path, place=place, size=size, items=items)
+    reason = REASONS.get(format, "")
+    return Found(format=format, path=path, place=place, size=size, reason=reason)
 
 
 def _thread(document: JsonObject, found: Found) -> Found:
@@ -215,7 +214,7 @@ def document_format(document: JsonObject) -> str:
     if as_object(document.get("context")) is not None and "interactions" in document:
         return SESSION
     if as_list(document.get("events")) is not None and "session_id" in document:
-        return "tui-events"
+        return EVENTS
     if "thread_id" in document:
         return THREAD
     if "session_id" not in metadata or "state" not in document:
@@ -272,7 +271,7 @@ def _table_format(table: str, columns: set[str]) -> str:
     if table == "writes" and columns >= {"thread_id", "task_id", "channel"}:
         return "graph-writes"
     if table == "sessions" and columns >= {"session_id", "workflow_config_path"}:
-        return "api-sessions"
+        return API_SESSIONS
     if table == "state_history" and "state_diff" in columns:
         return "state-history"
     if table == "snapshots" and columns >= {"snapshot_id", "domain_state"}:

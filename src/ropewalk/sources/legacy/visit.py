@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -114,6 +114,20 @@ class Item:
         except ValueError:
             self.note("unknown_status", f"status {raw!r} is unknown; it became {default}")
             return default
+
+    def take_threads(self, threads: Iterable[object]) -> None:
+        """Bind the threads that a session names to it; note those that are not there, or not its.
+
+        A thread belongs to the first session that names it.
+        """
+        register = self.visit.register
+        for thread in threads:
+            if not isinstance(thread, str) or thread not in self.visit.threads:
+                self.note("dangling_thread", f"names the thread {thread!r}, which is not there")
+            elif (other := register.session_of(thread)) is not None:
+                self.note("shared_thread", f"names the thread {thread}, as session {other} does")
+            else:
+                register.bind(thread, self.id)
 
     def tell_dangling(self, what: str, id: str) -> None:
         """Note a reference to a session or thread that is not there, once for each."""
