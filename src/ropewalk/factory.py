@@ -19,6 +19,7 @@ from .domain.address import Option, Options, redacted
 from .domain.clock import SystemClock
 from .domain.errors import Corrupt, Invalid
 from .domain.ports import Backend, Clock, Sealer
+from .domain.schema import Schema, Schemed
 from .domain.source import Source
 from .domain.span import span
 from .domain.spelling import did_you_mean
@@ -36,6 +37,7 @@ __all__ = [
     "register_backend",
     "register_layer",
     "register_type",
+    "schema_of",
     "source_of",
     "unfold",
 ]
@@ -170,6 +172,22 @@ def open(
             counters=None if counting is None else counting.snapshot,
         )
     )
+
+
+def schema_of(target: str | Config | None = None) -> Schema:
+    """Return the form of a store, to look at it or to bring it up to date; opens nothing.
+
+    `target` is what `open` takes. Raises `Invalid` where the back end tells no form of its own.
+    """
+    config = target if isinstance(target, Config) else Config.load(target)
+    backend = _make_backend(config, SystemClock())
+    if not isinstance(backend, Schemed):
+        message = (
+            f"{redacted(config.url or '')}: this back end does not tell the form of its stores; "
+            "ask whoever made it how they are brought up to date"
+        )
+        raise Invalid(message, code="unsupported", field="url")
+    return backend.schema
 
 
 def open_source(name: str, path: str | Path, **options: object) -> Source:

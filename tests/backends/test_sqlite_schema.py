@@ -16,6 +16,7 @@ import ropewalk.backends.sqlite
 from ropewalk.backends.sqlite import SqliteBackend, schema
 from ropewalk.backends.sqlite.connection import Connection
 from ropewalk.backends.sqlite.patience import Patience
+from ropewalk.backends.sqlite.steps import Migration, mark, migrations
 from ropewalk.domain.change import Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Corrupt, Invalid, RopewalkError, Unavailable
@@ -81,7 +82,7 @@ async def test_the_schema_is_the_sum_of_the_migrations(made: Path, connection: C
 
 def test_migrations_are_numbered_without_a_gap() -> None:
     """The steps of the schema are 1, 2, 3 and so on, each with a name."""
-    steps = schema.migrations()
+    steps = migrations()
     assert list(range(1, len(steps) + 1)) == [step.number for step in steps]
     assert all(step.name and step.script.strip() for step in steps)
 
@@ -91,8 +92,8 @@ async def test_a_file_says_whose_it_is(made: Path, connection: Connection) -> No
     assert made.exists()
     assert schema.APPLICATION_ID == connection.pragma("application_id")
     version = connection.integer("pragma user_version")
-    assert schema.mark(schema.migrations()) == version
-    assert len(schema.migrations()) == version % 256
+    assert mark(migrations()) == version
+    assert len(migrations()) == version % 256
     assert version > 256
 
 
@@ -104,10 +105,10 @@ async def test_an_empty_store_is_small(path: Path) -> None:
     assert path.stat().st_size == 45_056
 
 
-def _extra(script: str) -> tuple[schema.Migration, ...]:
+def _extra(script: str) -> tuple[Migration, ...]:
     """Return the migrations of a newer version of this program: one more step."""
-    known = schema.migrations()
-    return (*known, schema.Migration(len(known) + 1, "extra", script))
+    known = migrations()
+    return (*known, Migration(len(known) + 1, "extra", script))
 
 
 async def test_a_migration_is_applied_once_and_keeps_records(
@@ -117,7 +118,7 @@ async def test_a_migration_is_applied_once_and_keeps_records(
     steps = _extra("create table extra (n integer) strict")
     for _ in range(2):
         schema.migrate(connection, str(made), steps=steps)
-    assert schema.mark(steps) == connection.pragma("user_version")
+    assert mark(steps) == connection.pragma("user_version")
     assert connection.integer("select count(*) from extra") == 0
     assert connection.integer("select count(*) from record") == 1
 
@@ -148,7 +149,7 @@ async def test_a_store_with_another_migration_is_refused(
     made: Path, connection: Connection
 ) -> None:
     """Where a step was applied that is not the one of this program, nothing goes on."""
-    connection.pragma("user_version", schema.mark(schema.migrations()) ^ 256)
+    connection.pragma("user_version", mark(migrations()) ^ 256)
     error = await _refused(made, Corrupt)
     assert error.code == "schema_checksum"
 

@@ -23,6 +23,7 @@ from ..watch import Watch
 from . import batches, trimming
 from .address import Options, Sync, parse
 from .folder import Folder
+from .form import FolderSchema
 from .health import examine
 from .layout import COMMITS
 from .pages import Scan
@@ -85,6 +86,11 @@ class FileBackend:
     def capabilities(self) -> frozenset[Capability]:
         """It has every power there is."""
         return frozenset({Capability.DURABLE, Capability.SHARED, Capability.FEED, Capability.TALLY})
+
+    @property
+    def schema(self) -> FolderSchema:
+        """The format of the folder, which need not be open for it."""
+        return FolderSchema(self.root)
 
     async def open(self) -> None:
         """Read every header, making the folder where there is none; opening twice is no error.

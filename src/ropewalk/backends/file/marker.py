@@ -55,6 +55,14 @@ def claim(disk: Disk) -> None:
         marker = {"format": FORMAT, "version": VERSION, "about": _ABOUT}
         _put(disk, MARKER, dump_lines(marker) + b"\n")
         return
+    read_version(disk)
+
+
+def read_version(disk: Disk) -> int:
+    """Return the version of the format that the marker tells.
+
+    Raises `Invalid` for a format of another version, `Corrupt` where the marker is unreadable.
+    """
     try:
         fields = load(disk.read(MARKER))
         format = load_text(fields.get("format"), field="format")
@@ -71,6 +79,7 @@ def claim(disk: Disk) -> None:
             f"{FORMAT!r} in version {VERSION}: open it with a newer one"
         )
         raise Invalid(message, code="other_format", field="root", version=version)
+    return version
 
 
 def _put(disk: Disk, path: str, content: bytes) -> None:

@@ -27,6 +27,7 @@ from ...domain.seen import Seen
 from ...domain.tally import Tally, check_tally, tally_records
 from ..lists import LabelLists
 from ..waiters import Waiters
+from .form import MemorySchema
 from .places import Index, Name, bound, lists_of, name_of, place_of
 
 _FIRST_STEP: Final = 32
@@ -74,6 +75,11 @@ class MemoryBackend:
     def capabilities(self) -> frozenset[Capability]:
         """It tells its commits and counts by itself; nothing outlives the process."""
         return frozenset({Capability.FEED, Capability.TALLY})
+
+    @property
+    def schema(self) -> MemorySchema:
+        """The form of records in memory: always that of this program."""
+        return MemorySchema()
 
     async def open(self) -> None:
         """Begin, empty; opening twice is no error and empties nothing."""

@@ -27,6 +27,9 @@ _STATEMENTS: Final = 256
 """How many compiled statements a connection keeps at hand."""
 
 
+_PAGES_AT_ONCE: Final = 1_024
+
+
 class Sum(Protocol):
     """An aggregate function while it adds up."""
 
@@ -150,6 +153,22 @@ class Connection:
             yield
         finally:
             self._apsw.set_busy_handler(self._handler)
+
+    def copy_to(self, path: str) -> str:
+        """Write the file as it is now into an empty one; return what SQLite finds there, or "ok".
+
+        The copy is safe on the disk, and is one file without others beside it.
+        """
+        target = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+        try:
+            with target.backup("main", self._apsw, "main") as copying:
+                while not copying.done:
+                    copying.step(_PAGES_AT_ONCE)
+            target.pragma("journal_mode", "delete")
+            ((found,),) = target.execute("pragma integrity_check(1)").fetchall()
+            return str(found)
+        finally:
+            target.close()
 
     def after_commit(self, tell: Callable[[int], None]) -> None:
         """Tell the pages in the WAL after each commit; nothing checkpoints by itself then."""

@@ -34,6 +34,7 @@ from .pulse import Pulse
 from .reader import Reader
 from .telling import tell
 from .trimming import Trimmer, Trimming
+from .upgrading import SqliteSchema, bring_up
 from .watch import Lookout
 from .writer import Writer
 
@@ -109,11 +110,18 @@ class SqliteBackend:
         """It has every power."""
         return frozenset(Capability)
 
+    @property
+    def schema(self) -> SqliteSchema:
+        """The schema of the file, which need not be open for it."""
+        timeout = self._options.busy_timeout
+        return SqliteSchema(self._path, clock=self._clock, busy_timeout=timeout)
+
     async def open(self) -> None:
         """Open the file, creating it where there is none, and bring its schema up to date.
 
-        Opening twice is no error. Raises `Invalid` for a database of another program, `Corrupt`
-        for what is no database, `Unavailable` for one of a newer version of this program.
+        A file is copied before anything in it is rewritten for that. Opening twice is no error.
+        Raises `Invalid` for a database of another program, `Corrupt` for what is no database,
+        `Unavailable` for one of a newer version of this program.
         """
         async with self._alone():
             if self._house is not None:
@@ -348,7 +356,7 @@ class SqliteBackend:
             opened.callback(connection.close)
             schema.recognise(connection, self._path)
             set_up(connection, self._path, sync=self._options.sync, patience=patience)
-            schema.migrate(connection, self._path, at=self._clock.now())
+            bring_up(connection, self._path, patience, clock=self._clock)
             beside: list[Connection] = []
             for _ in range(2 if self._options.loop_budget else 0):
                 beside.append(open_reader(self._path, patience))

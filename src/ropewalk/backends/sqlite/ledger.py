@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from .connection import Connection
-
-if TYPE_CHECKING:
-    from .schema import Migration
+from .steps import Migration
 
 _THERE: Final = "select count(*) from sqlite_schema where type = 'table' and name = 'migration'"
 _ALL: Final = "select number, name, checksum, applied_at, program, backup from migration"
 _ENTER: Final = "insert into migration values (?, ?, ?, ?, ?, ?)"
+
+_NAME: Final = "ledger"
+"""The migration that makes the table."""
+
+_NOW: Final = "cast((julianday('now') - 2440587.5) * 86400000000 as integer)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,19 @@ def fill(
                 backup if applied else None,
             ),
         )
+
+
+def script(steps: Sequence[Migration], *, fresh: Sequence[Migration]) -> Iterator[str]:
+    """Go through the statements by which somebody who applies `fresh` by hand fills the ledger.
+
+    `steps` are all that the file has then.
+    """
+    if not any(step.name == _NAME for step in steps):
+        return
+    for step in steps:
+        at = _NOW if step in fresh else "null"
+        values = f"{step.number:d}, '{step.name}', '{step.checksum}', {at}, '', null"
+        yield f"insert or ignore into migration values ({values});"  # noqa: S608 (our own names)
 
 
 @cache

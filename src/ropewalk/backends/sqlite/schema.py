@@ -1,57 +1,31 @@
-"""Numbered migrations: what this program needs in a file, applied once, by one process."""
+"""Bringing a file up to date: all migrations that it lacks at once, by one process."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeAlias
 
 from ...domain.errors import Corrupt, Invalid, Unavailable
-from . import ledger
+from . import drift, ledger
 from .connection import Connection
+from .steps import Migration, mark, migrations, number_of
 
 APPLICATION_ID: Final = 0x526F7065
 """Marks a file as a store of ours: "Rope" in ASCII, at byte 68 of the file."""
 
-_NUMBER_BITS: Final = 8
-_DIGEST_BITS: Final = 23
-"""What `user_version`, an integer of 32 bits with a sign, has of the migrations applied."""
+Aside: TypeAlias = Callable[[int], str]
+"""Copies the file, whose schema has this number, and returns where the copy lies."""
 
 
 @dataclass(frozen=True, slots=True)
-class Migration:
-    """One step of the schema: a script that is never changed once a version with it is out."""
+class Migrated:
+    """What was applied to a file that had `before` migrations, and where its copy lies."""
 
-    number: int
-    name: str
-    script: str
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the script, in hexadecimal digits."""
-        return hashlib.sha256(self.script.encode()).hexdigest()
-
-
-def mark(steps: Sequence[Migration]) -> int:
-    """Return the `user_version` of a file with these migrations: their number and a digest."""
-    if not steps:
-        return 0
-    scripts = "\0".join(step.script for step in steps)
-    digest = int.from_bytes(hashlib.sha256(scripts.encode()).digest(), "big")
-    return (digest % (1 << _DIGEST_BITS)) << _NUMBER_BITS | steps[-1].number
-
-
-@cache
-def migrations() -> tuple[Migration, ...]:
-    """Return the migrations of this program, in order."""
-    folder = files(__name__.rpartition(".")[0]) / "migrations"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return tuple(
-        Migration(int(name[:4]), name[5:-4], (folder / name).read_text("utf-8")) for name in names
-    )
+    before: int
+    applied: tuple[Migration, ...] = ()
+    backup: str | None = None
 
 
 def recognise(connection: Connection, path: str) -> None:
@@ -80,45 +54,66 @@ def migrate(
     *,
     steps: Sequence[Migration] | None = None,
     at: int | None = None,
-) -> None:
+    aside: Aside | None = None,
+    always: bool = False,
+) -> Migrated:
     """Bring the schema up to date in one transaction; when two processes do, one does it all.
 
-    `at` is the time that the ledger gets, in microseconds.
-
-    Raises `Unavailable` (`schema_newer`) for a file of a newer program, and `Corrupt` where a
-    migration was applied that is not the one of this program.
+    `at` is the time that the ledger gets, in microseconds. A store that has records is copied by
+    `aside` before anything in it is rewritten, or `always`; nobody writes between the copy and
+    the migrations. Raises `Unavailable` (`schema_newer`) for a file of a newer program, and
+    `Corrupt` where a migration was applied that is not the one of this program, or where the
+    schema is not what its migrations make.
     """
     wanted = migrations() if steps is None else tuple(steps)
-    if not _missing(connection, path, wanted):
-        return
+    if not missing(connection, path, wanted):
+        return Migrated(len(wanted))
+    kept: str | None = None
     connection.run("begin immediate")
     try:
         _recognise_now(connection, path)
-        fresh = _missing(connection, path, wanted)
+        fresh = missing(connection, path, wanted)
+        before = len(wanted) - len(fresh)
+        if before and fresh:
+            drift.check(connection, path, wanted[:before])
+            if aside is not None and (always or any(step.rewrites for step in fresh)):
+                kept = aside(before)
         for step in fresh:
             connection.run(step.script)
-        ledger.fill(connection, wanted, fresh=fresh, at=at, backup=None)
+        if before and fresh:
+            drift.check(connection, path, wanted)
+        ledger.fill(connection, wanted, fresh=fresh, at=at, backup=kept)
         connection.pragma("user_version", mark(wanted))
         connection.pragma("application_id", APPLICATION_ID)
         connection.run("commit")
-    finally:
+    except BaseException:
         connection.roll_back()
+        if kept is not None:
+            # The store is as it was, and its copy of no use.
+            Path(kept).unlink()
+        raise
+    return Migrated(before, tuple(fresh), kept)
 
 
-def _missing(connection: Connection, path: str, wanted: Sequence[Migration]) -> list[Migration]:
+def missing(connection: Connection, path: str, wanted: Sequence[Migration]) -> list[Migration]:
     """Return the migrations that the file lacks, having checked those it has."""
-    found = connection.integer("pragma user_version")
-    number = found % (1 << _NUMBER_BITS)
-    if number > len(wanted):
-        message = (
-            f"{path} was written by a newer version of this program (schema {number}, "
-            f"this one knows {len(wanted)}): update the program"
-        )
-        raise Unavailable(message, code="schema_newer", path=path, schema=number)
-    if found != mark(wanted[:number]):
+    number = applied(connection, path, wanted)
+    if connection.integer("pragma user_version") != mark(wanted[:number]):
         message = (
             f"the migrations of {path} up to {number} are not those of this program: "
             "restore the file from a backup, or open it with the program that wrote it"
         )
         raise Corrupt(message, code="schema_checksum", path=path, schema=number)
     return list(wanted[number:])
+
+
+def applied(connection: Connection, path: str, wanted: Sequence[Migration]) -> int:
+    """Return how many migrations the file has; raise `Unavailable` for one of a newer program."""
+    number = number_of(connection.integer("pragma user_version"))
+    if number > len(wanted):
+        message = (
+            f"{path} was written by a newer version of this program (schema {number}, "
+            f"this one knows {len(wanted)}): update the program"
+        )
+        raise Unavailable(message, code="schema_newer", path=path, schema=number, known=len(wanted))
+    return number

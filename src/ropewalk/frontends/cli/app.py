@@ -48,6 +48,7 @@ root: Final = Group(
         "top": ("top:top", "Show what is going on in a store, again and again."),
         "stats": ("stats:stats", "Count records, tokens, cost and model calls."),
         "doctor": ("doctor:doctor", "Check everything that a store needs."),
+        "schema": ("schema:group", "Tell which form a store has, and bring it up to date."),
         "spaces": ("spaces:group", "List, make and delete the spaces of a store."),
         "grant": ("grants:group", "Let one space see or change some of another."),
         "export": ("export:export", "Write a store, or a part of it, into a file."),
