@@ -26,7 +26,7 @@ from ropewalk.domain.labels import PARTIAL, Label
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import AnyOf, Condition, Order, Query
 from ropewalk.domain.record import Key
-from ropewalk.domain.seen import Seen
+from ropewalk.domain.seen import Seen, sight
 
 Make = Callable[[Path, FrozenClock], Backend]
 
@@ -170,7 +170,7 @@ async def test_an_index_is_of_its_batch(backend: Backend) -> None:
         await backend.apply(batch)
     found = [record async for record in backend.scan(query)]
     assert 2 == len(found)
-    seen = Seen(query, tuple((record.key, record.version) for record in found))
+    seen = Seen(query, tuple(map(sight, found)))
     await backend.apply(Batch((_put(6, "b"),), seen=(seen,)))
     with pytest.raises(Conflict):
         await backend.apply(Batch((_put(9, "a"), _put(12, "a")), seen=(replace(seen, found=()),)))

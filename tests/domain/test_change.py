@@ -75,6 +75,20 @@ def test_put_may_say_its_times_and_everything_else() -> None:
 
 @pytest.mark.seed("5.2", "8.3")
 @pytest.mark.parametrize("make", [Put, Delete, Check])
+def test_a_record_of_another_life_is_a_conflict(make: Callable[..., Change]) -> None:
+    """The version alone does not tell a record from the one that stood there before it."""
+    assert 3 == decide(make(key=KEY, expect=3, made=500), THERE, NOW).previous
+    for made in (499, 501, -500):
+        with pytest.raises(Conflict) as error:
+            decide(make(key=KEY, expect=3, made=made), THERE, NOW)
+        assert ("made_anew", KEY) == (error.value.code, error.value.facts["key"])
+    with pytest.raises(Conflict) as error:
+        decide(make(key=KEY, expect=2, made=500), THERE, NOW)
+    assert "version" == error.value.code
+
+
+@pytest.mark.seed("5.2", "8.3")
+@pytest.mark.parametrize("make", [Put, Delete, Check])
 @pytest.mark.parametrize(
     ("expect", "current", "code"),
     [(0, THERE, "exists"), (2, THERE, "version"), (4, THERE, "version"), (3, None, "gone")],

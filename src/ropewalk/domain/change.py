@@ -60,11 +60,20 @@ def _check_version(value: int | None, *, field: str) -> None:
         raise Invalid(message, code="bad_version", field=field)
 
 
+def _check_made(key: Key, made: int, *, expect: int | None) -> None:
+    check_int64(made, field="made")
+    if not expect:
+        message = f"{key} can be expected as made at {made} only together with its version"
+        raise Invalid(message, code="bad_change", field="made", key=str(key))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
     """Write a whole record.
 
-    `expect` is the version it must have now: 0 for "must not exist", `None` for "whatever".
+    `expect` is the version it must have now: 0 for "must not exist", `None` for "whatever"; with
+    `made`, it must have been created then, for a record that was deleted and made anew counts its
+    versions from 1 again.
     Where `created_at` is `None`, an existing record keeps its own and a new one gets the store's
     clock; where `updated_at` is `None`, the store's clock. Times are microseconds UTC.
     `version` sets the version instead of counting on: a copy of a record keeps the one it had
@@ -82,12 +91,15 @@ class Put:
     updated_at: int | None = None
     expect: int | None = None
     version: int | None = None
+    made: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no back end could keep, before anything is written."""
         _check_letter(self.key, self.body, self.labels, self.session_id, self.thread_id)
         check_note(self.seal, field="seal")
         _check_version(self.expect, field="expect")
+        if self.made is not None:
+            _check_made(self.key, self.made, expect=self.expect)
         if self.version is not None and check_int64(self.version, field="version") < 1:
             message = f"the version of {self.key} must be 1 or more, not {self.version}"
             raise Invalid(message, code="bad_version", field="version", key=str(self.key))
@@ -115,17 +127,21 @@ class Put:
 class Delete:
     """Remove a record; removing what is absent is no error.
 
-    `expect` is the version it must have now. `at_most` is a guard instead of an expectation: a
-    record whose version is greater stays, without a conflict (a collector of garbage says it).
+    `expect` is the version it must have now, and `made` when it was created, as for a `Put`.
+    `at_most` is a guard instead of an expectation: a record whose version is greater stays, without
+    a conflict (a collector of garbage says it).
     """
 
     key: Key
     expect: int | None = None
     at_most: int | None = None
+    made: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse a delete that says two things at once."""
         _check_version(self.expect, field="expect")
+        if self.made is not None:
+            _check_made(self.key, self.made, expect=self.expect)
         _check_version(self.at_most, field="at_most")
         if self.expect is not None and self.at_most is not None:
             message = f"delete {self.key} with expect or with at_most, not with both"
@@ -158,17 +174,21 @@ class Ensure:
 class Check:
     """Let the batch go through only if the record is as expected now; change nothing of it.
 
-    `expect` is the version it must have (0: it is absent), `labels` what it must be labelled
-    with, whatever other labels it has: a fencing token is checked so. An absent record has none.
+    `expect` is the version it must have (0: it is absent), `made` when it was created, as for a
+    `Put`; `labels` what it must be labelled with, whatever other labels it has: a fencing token is
+    checked so. An absent record has none.
     """
 
     key: Key
     expect: int | None = None
     labels: Labels = field(default_factory=no_labels)
+    made: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse an impossible version, and a check of nothing."""
         _check_version(self.expect, field="expect")
+        if self.made is not None:
+            _check_made(self.key, self.made, expect=self.expect)
         check_labels(self.labels)
         if self.expect is None and not self.labels:
             message = f"check {self.key} for a version or for labels: this checks nothing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from .change import ABSENT, Change, Delete, Ensure, Put
+from .change import ABSENT, Change, Check, Delete, Ensure, Put
 from .errors import Conflict, Invalid
 from .labels import Label, Labels
 from .limits import MAX_INT64
@@ -42,23 +42,26 @@ def decide(change: Change, current: Stamp | None, now: int) -> Effect:
     This function is the meaning of a change: every back end calls it inside its own lock or
     transaction. Raises `Conflict`, with the key and both versions, where an expectation fails.
     """
-    previous = current.version if current else ABSENT
-    if not isinstance(change, Ensure) and change.expect not in (None, previous):
-        raise mismatch(change.key, expected=change.expect, actual=previous)
+    if isinstance(change, Ensure):
+        return _decide_ensure(change, current.version if current else ABSENT, now)
+    if change.expect is not None:
+        _check_expected(change, current)
     if isinstance(change, Put):
         return _decide_put(change, current, now)
-    if isinstance(change, Ensure):
-        return _decide_ensure(change, previous, now)
     if isinstance(change, Delete):
-        if previous == ABSENT:
-            return Effect("none", ABSENT, ABSENT)
-        if change.at_most is not None and previous > change.at_most:
-            return Effect("none", previous, previous)
-        return Effect("delete", ABSENT, previous)
+        return _decide_delete(change, current.version if current else ABSENT)
     for name, value in change.labels.items():
         if current is None or not _same_label(current.labels.get(name), value):
             raise _mislabelled(change.key, name, current, value)
     return Effect("none", change.told, change.told)
+
+
+def _check_expected(change: Put | Delete | Check, current: Stamp | None) -> None:
+    previous = current.version if current else ABSENT
+    if change.expect != previous:
+        raise mismatch(change.key, expected=change.expect, actual=previous)
+    if current is not None and change.made not in (None, current.created_at):
+        raise made_anew(change.key, version=previous)
 
 
 def _same_label(present: Label | None, expected: Label) -> bool:
@@ -92,6 +95,15 @@ def mismatch(key: Key, *, expected: int | None, actual: int) -> Conflict:
     return Conflict(message, code=code, key=key, expected=expected, actual=actual)
 
 
+def made_anew(key: Key, *, version: int) -> Conflict:
+    """Make the error for a record that has the expected version, and is another one by now."""
+    message = (
+        f"{key} has version {version} as expected, but was deleted and made anew since it was "
+        "read; read it again and decide"
+    )
+    return Conflict(message, code="made_anew", key=key, expected=version, actual=version)
+
+
 def _decide_put(change: Put, current: Stamp | None, now: int) -> Effect:
     previous = current.version if current else ABSENT
     if previous == MAX_INT64:
@@ -121,6 +133,14 @@ def _decide_put(change: Put, current: Stamp | None, now: int) -> Effect:
         expires_at=change.expires_at,
     )
     return Effect("write", record.version, previous, record)
+
+
+def _decide_delete(change: Delete, previous: int) -> Effect:
+    if previous == ABSENT:
+        return Effect("none", ABSENT, ABSENT)
+    if change.at_most is not None and previous > change.at_most:
+        return Effect("none", previous, previous)
+    return Effect("delete", ABSENT, previous)
 
 
 def _decide_ensure(change: Ensure, previous: int, now: int) -> Effect:

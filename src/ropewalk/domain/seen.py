@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .errors import Conflict, Invalid
 
@@ -17,9 +17,18 @@ MAX_SEEN_RECORDS: Final = 100_000
 """How many records the lists of one batch may name."""
 
 
+Sight: TypeAlias = "tuple[Key, int, int]"
+"""One record of a list: its key, its version, and when it was created (microseconds)."""
+
+
+def sight(record: Record) -> Sight:
+    """Return what is remembered of a record on a list."""
+    return record.key, record.version, record.created_at
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A list as it was read: the query, and each record with its version, in order.
+    """A list as it was read: the query, and what is remembered of each record, in order.
 
     Where the reading stopped before the end, `query.limit` is the number that was read: what
     comes behind was not seen and may change. Otherwise it is the whole answer, which may not
@@ -27,7 +36,7 @@ class Seen:
     """
 
     query: Query
-    found: tuple[tuple[Key, int], ...]
+    found: tuple[Sight, ...]
 
     def check(self, records: Iterable[Record]) -> None:
         """Raise `Conflict` unless `records`, the present answer, are the ones that were seen.
@@ -35,11 +44,11 @@ class Seen:
         The error names the first record that differs. `records` need not have bodies.
         """
         present = iter(records)
-        for key, version in self.found:
+        for key, version, made in self.found:
             record = next(present, None)
             if record is None or record.key != key:
                 raise self._changed(key if record is None else record.key)
-            if record.version != version:
+            if record.version != version or record.created_at != made:
                 raise self._changed(key)
         if self.query.limit is None or len(self.found) < self.query.limit:
             more = next(present, None)

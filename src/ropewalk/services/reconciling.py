@@ -62,7 +62,7 @@ class Reconciler:
         late = {
             key: present
             for (key, known), present in zip(pending.items(), records, strict=True)
-            if (present.version if present else ABSENT) != known.base
+            if not known.is_over(present)
         }
         policies = {kind: await self._of(kind) for kind in {key.kind for key in late}}
         decided = {
@@ -74,7 +74,7 @@ class Reconciler:
         for key, outcome in decided.items():
             if outcome is not None:
                 met, record = outcome
-                overlay.rebase(key, met.version, record=record, is_kept=not met.written)
+                overlay.rebase(key, late[key], record=record, is_kept=not met.written)
                 self._met[key] = met
         return True
 

@@ -12,7 +12,8 @@ from ..domain.errors import Conflict, Invalid
 from ..domain.labels import Label
 from ..domain.ports import Backend, Capability
 from ..domain.query import Condition, Order, Query
-from ..domain.seen import MAX_SEEN_RECORDS, Counted, Seen
+from ..domain.record import Record
+from ..domain.seen import MAX_SEEN_RECORDS, Counted, Seen, sight
 from .samples import KIND, SPACE, everything, key, put, read, versions, write
 
 NOTES = Query(space=SPACE, kinds=(KIND,))
@@ -21,7 +22,7 @@ NOTES = Query(space=SPACE, kinds=(KIND,))
 async def seen(backend: Backend, query: Query) -> Seen:
     """Read a list and return what a unit of work remembers of it."""
     found = await everything(backend, query)
-    return Seen(query, tuple((record.key, record.version) for record in found))
+    return Seen(query, tuple(map(sight, found)))
 
 
 class ExpectationContract:
@@ -88,6 +89,74 @@ class ExpectationContract:
         with pytest.raises(Conflict):
             await write(backend, put("b"), Check(key=key("a"), expect=2, labels={"n": 7}))
 
+    @pytest.mark.seed("5.1", "5.2", "8.3")
+    @pytest.mark.parametrize("what", ["put", "delete", "check"])
+    async def test_a_record_made_anew_is_another(self, backend: Backend, what: str) -> None:
+        """Whoever has seen the deleted record of a key may not take the next one for it."""
+        await write(backend, put("a", b"first", created_at=5))
+        first = await read(backend, "a")
+        assert first is not None
+
+        def expecting(record: Record) -> Change:
+            expected = put("a", b"over", expect=record.version)
+            changes: dict[str, Change] = {
+                "put": replace(expected, made=record.created_at),
+                "delete": Delete(key=key("a"), expect=record.version, made=record.created_at),
+                "check": Check(key=key("a"), expect=record.version, made=record.created_at),
+            }
+            return changes[what]
+
+        await write(backend, Delete(key=key("a")))
+        await write(backend, put("a", b"second"))
+        second = await read(backend, "a")
+        assert second is not None
+        assert first.version == second.version
+        with pytest.raises(Conflict) as late:
+            await write(backend, expecting(first), put("beside"))
+        facts = late.value.facts
+        assert ("made_anew", key("a"), 1, 1) == (
+            late.value.code,
+            facts["key"],
+            facts["expected"],
+            facts["actual"],
+        )
+        assert [second, None] == [await read(backend, "a"), await read(backend, "beside")]
+        done = {"put": 2, "delete": 0, "check": 1}
+        assert (done[what], 1) == await write(backend, expecting(second), put("beside"))
+
+    @pytest.mark.seed("5.2", "8.3")
+    async def test_what_has_expired_and_came_again_is_another(self, backend: Backend) -> None:
+        """A record in the place of one that has expired is not the one that was seen."""
+        born = put("a", b"first", created_at=5)
+        await write(backend, born)
+        await write(backend, replace(born, expires_at=1))
+        assert await read(backend, "a") is None
+        await write(backend, put("a", b"second"), put("b"))
+        await write(backend, put("a", b"second"))
+        with pytest.raises(Conflict):
+            await write(backend, put("b", b"late"), replace(born, expect=2, made=5))
+        assert b"second" == getattr(await read(backend, "a"), "body", None)
+
+    async def test_when_a_record_was_made_is_exact(self, backend: Backend) -> None:
+        """To the microsecond, before 1970 too, and after the record was written again."""
+        for n, at in enumerate((-1, 0, 1_700_000_000_000_001)):
+            await write(backend, put(f"n{n}", created_at=at))
+            await write(backend, put(f"n{n}", b"again"))
+            for wrong in (at - 1, at + 1):
+                with pytest.raises(Conflict):
+                    await write(backend, Check(key=key(f"n{n}"), expect=2, made=wrong))
+            await write(backend, Check(key=key(f"n{n}"), expect=2, made=at))
+
+    async def test_when_it_was_made_is_asked_with_a_version(self) -> None:
+        """A time alone, or of what is to be absent, is an expectation that says too little."""
+        for expect in (None, 0):
+            with pytest.raises(Invalid):
+                replace(put("a", expect=expect), made=1)
+            with pytest.raises(Invalid):
+                Delete(key=key("a"), expect=expect, made=1)
+            with pytest.raises(Invalid):
+                Check(key=key("a"), expect=expect, labels={"n": 1}, made=1)
+
     async def test_a_check_of_nothing_is_refused(self) -> None:
         """A check says what it checks, and something that can hold."""
         with pytest.raises(Invalid):
@@ -109,11 +178,14 @@ class ExpectationContract:
         ],
         ids=["all", "newest", "sorted", "filtered", "session", "kinds", "limit"],
     )
-    @pytest.mark.parametrize("what", ["added", "changed", "deleted"])
+    @pytest.mark.parametrize("what", ["added", "changed", "deleted", "made anew"])
     async def test_no_phantom_passes(self, backend: Backend, query: Query, what: str) -> None:
-        """A record that came, changed or went since a list was read breaks the batch."""
+        """A record that came, changed, went or came again since a list was read breaks the batch.
+
+        What came again looks as before: it has the labels, the place and the version.
+        """
         for n in range(3):
-            await write(backend, put(f"n{n}", labels={"n": n}, session_id="s"))
+            await write(backend, put(f"n{n}", labels={"n": n}, session_id="s", created_at=10 * n))
         then = await seen(backend, query)
         assert 3 == len(then.found)
         await backend.apply(Batch((put("elsewhere", session_id="other"),), seen=(then,)))
@@ -123,7 +195,12 @@ class ExpectationContract:
             "changed": put("n1", labels={"n": 1}, session_id="s"),
             "deleted": Delete(key=key("n2")),
         }
-        await write(backend, changes[what])
+        if what == "made anew":
+            await write(backend, Delete(key=key("n1")))
+            again = put("n1", labels={"n": 1}, session_id="s", created_at=11)
+            assert (1,) == await write(backend, again)
+        else:
+            await write(backend, changes[what])
         with pytest.raises(Conflict) as error:
             await backend.apply(Batch((put("late"),), seen=(then,)))
         assert "phantom" == error.value.code
@@ -174,7 +251,7 @@ class ExpectationContract:
 
     async def test_what_was_seen_has_a_limit(self) -> None:
         """Lists of more records than can be checked in one go are refused by name."""
-        found = tuple((key(f"n{n}"), 1) for n in range(MAX_SEEN_RECORDS + 1))
+        found = tuple((key(f"n{n}"), 1, 0) for n in range(MAX_SEEN_RECORDS + 1))
         with pytest.raises(Invalid) as error:
             Batch((put("a"),), seen=(Seen(NOTES, found),))
         assert "max_seen_records" == error.value.facts["limit"]

@@ -24,7 +24,7 @@ from ..domain.errors import Conflict, Invalid
 from ..domain.ports import Backend, Capability
 from ..domain.query import Query
 from ..domain.record import Key, Record
-from ..domain.seen import Seen
+from ..domain.seen import Seen, sight
 from .model import Model, Outcome, Row
 from .samples import assert_tallies, commits, everything
 from .strategies import BATCHES, KEYS, PUTS, QUERIES, TALLIES, changes_of
@@ -101,7 +101,7 @@ class BackendMachine(RuleBasedStateMachine):
         """Change a record that is there or has expired, with or just beside its version."""
         self._count()
         key = data.draw(st.sampled_from(sorted(self._model.records)))
-        change = data.draw(changes_of(key, self._model.records[key].version))
+        change = data.draw(changes_of(self._model.records[key]))
         others = tuple(other for other in more.changes if other.key != key)
         batch = Batch((*others[:2], change), id=more.id, actor=more.actor)
         self._batches.append(batch)
@@ -123,14 +123,14 @@ class BackendMachine(RuleBasedStateMachine):
         elsewhere = Put(key=Key(key.space, "elsewhere", key.id))
         self._apply(Batch((elsewhere,), id=id))
 
-    @rule(query=QUERIES, batch=BATCHES, ago=st.integers(0, 1))
-    def see(self, query: Query, batch: Batch, ago: int) -> None:
-        """Write only if a list is what it is now, or what it was before one of it was changed."""
+    @rule(query=QUERIES, batch=BATCHES, ago=st.sampled_from([(0, 0), (1, 0), (0, 1)]))
+    def see(self, query: Query, batch: Batch, ago: tuple[int, int]) -> None:
+        """Write only if a list is what it is now, or was before one of it was changed or made."""
         self._count()
-        found = [(r.key, r.version) for r in self._model.scan(query, self._clock.now())]
+        found = [sight(record) for record in self._model.scan(query, self._clock.now())]
         if found:
-            key, version = found[-1]
-            found[-1] = key, version - ago
+            key, version, made = found[-1]
+            found[-1] = key, version - ago[0], made - ago[1]
         self._apply(replace(batch, seen=(Seen(query, tuple(found)),)))
 
     @rule(keys=st.lists(KEYS, max_size=8))

@@ -22,7 +22,7 @@ from ..domain.query import (
     Order,
     Query,
 )
-from ..domain.record import Key
+from ..domain.record import Key, Record
 from ..domain.tally import GROUP_FIELDS
 
 T = TypeVar("T")
@@ -122,19 +122,24 @@ CHANGES: Final[st.SearchStrategy[Change]] = st.one_of(
 """Any change, with expectations that are sometimes met."""
 
 
-def _renamed(change: Put, key: Key, expect: int) -> Put:
-    return replace(change, key=key, expect=expect)
+def _renamed(change: Put, key: Key, expect: int, made: int | None) -> Put:
+    return replace(change, key=key, expect=expect, made=made if expect else None)
 
 
-def changes_of(key: Key, version: int) -> st.SearchStrategy[Change]:
-    """Return changes of a record that has, or had, this version: most near misses, some hits."""
+def _expecting(kind: type[Delete | Check], key: Key, expect: int, made: int | None) -> Change:
+    return kind(key=key, expect=expect, made=made if expect else None)
+
+
+def changes_of(record: Record) -> st.SearchStrategy[Change]:
+    """Return changes of a record that is, or was, there: most near misses, some hits."""
+    key, version, at = record.key, record.version, record.created_at
     near = st.integers(max(version - 1, 0), version + 1)
+    made = st.sampled_from([None, at, at, at + 1])
     return st.one_of(
-        st.builds(_renamed, PUTS, st.just(key), near),
-        st.builds(Delete, key=st.just(key), expect=near),
+        st.builds(_renamed, PUTS, st.just(key), near, made),
+        st.builds(_expecting, st.sampled_from([Delete, Check]), st.just(key), near, made),
         st.builds(Delete, key=st.just(key), at_most=near),
         st.builds(Ensure, key=st.just(key), stamp=st.integers(max(version - 1, 1), version + 2)),
-        st.builds(Check, key=st.just(key), expect=near),
     )
 
 

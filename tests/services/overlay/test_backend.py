@@ -244,3 +244,51 @@ async def test_the_log_is_not_trimmed_within_a_unit() -> None:
 
     with pytest.raises(Invalid, match="within a unit of work"):
         await overlay.trim(1)
+
+
+async def _made_anew(below: MemoryBackend) -> None:
+    """Delete the record and make another one in its place, which has the same version."""
+    await below.apply(Batch((Delete(key=KEY),)))
+    await below.apply(Batch((Put(key=KEY, body=b"second", created_at=BEGIN - 1),)))
+
+
+@pytest.mark.seed("5.1", "5.2")
+@pytest.mark.parametrize("through", ["get", "scan", "put", "delete", "inner"])
+async def test_a_record_made_anew_is_not_the_one_that_was_seen(through: str) -> None:
+    """However a unit came to know a record, another one in its place breaks the unit."""
+    below, overlay = await _fresh()
+    await below.apply(Batch((Put(key=KEY, body=b"first"),)))
+    if through == "scan":
+        assert 1 == len([record async for record in overlay.scan(Query(space="lab"))])
+    elif through == "put":
+        await overlay.apply(Batch((Put(key=KEY, body=b"over"),)))
+    elif through == "delete":
+        await overlay.apply(Batch((Delete(key=KEY),)))
+    elif through == "inner":
+        inner = Overlay(overlay.within(), FrozenClock(BEGIN), is_inner=True)
+        await inner.apply(Batch((Put(key=KEY, body=b"over", expect=1),)))
+        await inner.commit(id="inner", actor="")
+    else:
+        await overlay.get([KEY])
+    await overlay.apply(Batch((Put(key=Key("lab", "note", "b")),)))
+    assert await overlay.holds()
+
+    await _made_anew(below)
+
+    assert not await overlay.holds()
+    with pytest.raises(Conflict):
+        await overlay.commit(id="unit", actor="")
+    [record] = await below.get([KEY])
+    assert record is not None
+    assert (1, b"second") == (record.version, record.body)
+
+
+@pytest.mark.seed("5.2")
+async def test_a_record_made_anew_is_noticed_at_the_second_look() -> None:
+    """A unit that comes to a record by a list, after it was read, sees the same one or stops."""
+    below, overlay = await _fresh()
+    await below.apply(Batch((Put(key=KEY, body=b"first"),)))
+    await overlay.get([KEY])
+    await _made_anew(below)
+    with pytest.raises(Conflict, match="during this unit of work"):
+        assert [] == [record async for record in overlay.scan(Query(space="lab"))]

@@ -20,7 +20,7 @@ from ropewalk.domain.moment import from_micros
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import Condition, Order, Query
 from ropewalk.domain.record import Key, Record
-from ropewalk.domain.seen import Counted, Seen
+from ropewalk.domain.seen import Counted, Seen, sight
 from ropewalk.domain.tally import tally_records
 from ropewalk.layers.base import Layer
 from ropewalk.services.sharing.granted import Shared
@@ -253,11 +253,11 @@ async def test_what_was_listed_is_found_again() -> None:
     )
     shared = Shared(store, space="a", to="me")
     query = Query(space="a", kinds=("message", "note"), bodies=False)
-    found = tuple([(record.key, record.version) async for record in shared.scan(query)])
+    found = tuple([sight(record) async for record in shared.scan(query)])
     rows = tuple(await shared.tally(query, (), ("kind",)))
     seen = (Seen(query, found), Counted(query, (), ("kind",), rows))
     assert [("m1", "n"), (1, 1)] == [
-        tuple(key.id for key, _ in found),
+        tuple(key.id for key, *_ in found),
         tuple(row.count for row in rows),
     ]
 

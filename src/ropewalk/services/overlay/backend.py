@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class Overlay(View):
     """Reads see the back end below with the gathered changes on top; nothing is written below.
 
-    `commit` applies everything as one batch that expects the version of every record that was
-    read or changed, and every list and tally to come out the same: if somebody else wrote
-    something of it since, it raises `Conflict` and nothing happens. A record that was read once
-    is the same at every later look. Within the overlay a record's version rises once, however
-    often it is changed: the batch is one write.
+    `commit` applies everything as one batch that expects every record that was read or changed to
+    be the same one at the same version, and every list and tally to come out the same: if somebody
+    else wrote something of it since, it raises `Conflict` and nothing happens. A record that was
+    read once is the same at every later look. Within the overlay a record's version rises once,
+    however often it is changed: the batch is one write.
     """
 
     def __init__(self, base: Backend, clock: Clock, *, is_inner: bool = False) -> None:
@@ -105,7 +105,10 @@ class Overlay(View):
         self._fences.pop(key, None)
         known = self._changes.get(key)
         read = self.reads.get(key)
-        base = known.base if known else (read.version if read else ABSENT)
+        if known is not None:
+            base, made = known.base, known.made
+        else:
+            base, made = (read.version, read.created_at) if read else (ABSENT, None)
         record = effect.record
         if effect.action == "raise" and (old := self.current(key)) is not None:
             # The body may not have been read; an `Ensure` never needs it.
@@ -117,7 +120,7 @@ class Overlay(View):
             carried = effect.version
         if record is not None and ensure is None and carried is None:
             record = replace(record, version=base + 1)
-        self._changes[key] = Pending(base, record, ensure, carried)
+        self._changes[key] = Pending(base, record, ensure, carried, made)
 
     async def holds(self) -> bool:
         """Tell whether everything that was read below is still so."""
@@ -146,21 +149,24 @@ class Overlay(View):
         """What will become of each key that was changed."""
         return self._changes
 
-    def rebase(self, key: Key, version: int, *, record: Record | None, is_kept: bool) -> None:
-        """Let a change expect `version` and write `record`, or nothing where what is there is kept.
+    def rebase(
+        self, key: Key, present: Record | None, *, record: Record | None, is_kept: bool
+    ) -> None:
+        """Let a change expect `present` and write `record`, or nothing where that is kept.
 
-        What was read of this key counts as read at that version from now on.
+        What was read of this key counts as read so from now on.
         """
         self.steps += 1
-        self.reads.rebase(key, version)
+        self.reads.rebase(key, present)
         if is_kept:
             del self._changes[key]
             self.reads.forget(key)
             return
         known = self._changes[key]
+        version, made = (present.version, present.created_at) if present else (ABSENT, None)
         if record is not None and known.carried is None:
             record = replace(record, version=version + 1)
-        self._changes[key] = replace(known, base=version, record=record)
+        self._changes[key] = replace(known, base=version, record=record, made=made)
 
     @property
     def is_empty(self) -> bool:
@@ -229,13 +235,14 @@ def _is_fence(change: Change) -> TypeGuard[Check]:
 
 
 def _change(key: Key, pending: Pending) -> Change:
-    record = pending.record
+    record, made = pending.record, pending.made
     if pending.ensure is not None:
         return pending.ensure
     if record is None:
         return (
             Check(key=key, expect=ABSENT)
             if pending.base == ABSENT
-            else Delete(key=key, expect=pending.base)
+            else Delete(key=key, expect=pending.base, made=made)
         )
-    return replace(Put.of(record), updated_at=None, expect=pending.base, version=pending.carried)
+    put = Put.of(record)
+    return replace(put, updated_at=None, expect=pending.base, made=made, version=pending.carried)

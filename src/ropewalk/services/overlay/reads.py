@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...domain.change import ABSENT, Check
 from ...domain.errors import Conflict
-from ...domain.seen import Counted, Seen
+from ...domain.seen import Counted, Seen, Sight, sight
 from ...stores.trees import DICTIONARY, NODE
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ class Listing:
     """
 
     query: Query
-    found: list[tuple[Key, int]] = field(default_factory=list["tuple[Key, int]"])
+    found: list[Sight] = field(default_factory=list[Sight])
     is_ended: bool = False
 
     def note(self, record: Record) -> None:
         """Take down the next record of the store below."""
-        self.found.append((record.key, record.version))
+        self.found.append(sight(record))
 
     @property
     def seen(self) -> Seen | None:
@@ -96,7 +96,7 @@ class Reads:
             return
         if self.knows(key, bodies=False):
             known = self.get(key)
-            if (known and known.version) != (record and record.version):
+            if (known and sight(known)) != (record and sight(record)):
                 message = (
                     f"{key} was changed by somebody else during this unit of work; run it again"
                 )
@@ -117,10 +117,11 @@ class Reads:
         """Take down a tally."""
         self._counted.append(counted)
 
-    def rebase(self, key: Key, version: int) -> None:
-        """Let lists expect another version of a record: a policy has decided about it."""
+    def rebase(self, key: Key, present: Record | None) -> None:
+        """Let lists expect what stands there of a record: a policy has decided about it."""
+        seen = (key, ABSENT, ABSENT) if present is None else sight(present)
         for listing in self._listings:
-            listing.found = [(k, version if k == key else v) for k, v in listing.found]
+            listing.found = [seen if one[0] == key else one for one in listing.found]
 
     def forget(self, key: Key) -> None:
         """Expect nothing of a record by itself any more: somebody else's stands."""
@@ -172,9 +173,16 @@ class Reads:
 
     def checks(self, *, without: Container[Key], seen: tuple[Seen | Counted, ...]) -> list[Check]:
         """Return what is expected of single records, but those that `without` or `seen` name."""
-        listed = {key for part in seen if isinstance(part, Seen) for key, _ in part.found}
+        listed = {key for part in seen if isinstance(part, Seen) for key, *_ in part.found}
         return [
-            Check(key=key, expect=record.version if record else ABSENT)
+            check_of(key, record)
             for key, record in self._records.items()
             if key in self._asked and key not in without and key not in listed
         ]
+
+
+def check_of(key: Key, record: Record | None) -> Check:
+    """Make the check that a record is the one that was read, or is still absent."""
+    if record is None:
+        return Check(key=key, expect=ABSENT)
+    return Check(key=key, expect=record.version, made=record.created_at)

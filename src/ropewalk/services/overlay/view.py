@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from ...domain.change import ABSENT
 from ...domain.errors import Invalid
 from ...domain.seen import Counted
 from ...domain.tally import Tally, check_tally, tally_records
@@ -31,6 +32,14 @@ class Pending:
     ensure: Ensure | None = None
     carried: int | None = None
     """The version that the record is to carry, where a change names one."""
+    made: int | None = None
+    """When the record below was created, `None` where there is none."""
+
+    def is_over(self, present: Record | None) -> bool:
+        """Tell whether what stands below is still what this was made over."""
+        if present is None:
+            return self.base == ABSENT
+        return (present.version, present.created_at) == (self.base, self.made)
 
 
 class View:

@@ -119,7 +119,7 @@ class Admission:
         # For the guest it is absent; that nothing has come of it is what may be expected.
         decide(change, None, 0)
         self.guards.add(change.key)
-        return Check(key=change.key, expect=record.version)
+        return Check(key=change.key, expect=record.version, made=record.created_at)
 
     def _delete(self, change: Delete, record: Record | None, *, is_covered: bool) -> Change:
         kind = change.key.kind
@@ -158,7 +158,9 @@ class Admission:
         if change.expect is not None:
             return change
         self.guards.add(change.key)
-        return replace(change, expect=record.version if record else ABSENT)
+        if record is None:
+            return replace(change, expect=ABSENT)
+        return replace(change, expect=record.version, made=record.created_at)
 
     def _checks(self, batch: Batch) -> list[Check]:
         """Return the checks of the grants without which some change would not be allowed."""

@@ -45,9 +45,9 @@ def _lists(seen: Seen, queries: Sequence[Query]) -> list[Seen]:
     lists: list[Seen] = []
     for query in queries:
         own = tuple(
-            (key, version)
-            for key, version in seen.found
-            if (key.kind in query.kinds if query.kinds else key.kind not in named)
+            one
+            for one in seen.found
+            if (one[0].kind in query.kinds if query.kinds else one[0].kind not in named)
         )
         if own or not stopped:
             lists.append(Seen(replace(query, limit=len(own) if stopped else None), own))
