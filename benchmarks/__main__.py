@@ -16,6 +16,7 @@ from typing import Final
 from . import (
     conversations,
     growth,
+    moving,
     paths,
     prices,
     pruning,
@@ -40,6 +41,7 @@ _QUESTIONS: Final[Mapping[str, Callable[[Scale, Path], Section | Awaitable[Secti
     "sizes": sizes.measure,
     "prices": prices.measure,
     "transfers": transfers.measure,
+    "moving": moving.measure,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """Steps, branches, messages, sizes of states in MB, and how often each is repeated."""
+    """Steps, branches, messages, sizes of states in MB, records moved, and how often each."""
 
     runs: int
     lengths: tuple[int, ...]
@@ -28,6 +28,7 @@ class Scale:
     sizes: tuple[int, ...]
     big: tuple[int, ...]
     big_runs: int
+    moved: int
 
 
 FULL: Final = Scale(
@@ -48,6 +49,7 @@ FULL: Final = Scale(
     sizes=(10_000, 100_000),
     big=(1, 50, 500),
     big_runs=5,
+    moved=1_000_000,
 )
 
 QUICK: Final = Scale(
@@ -68,4 +70,5 @@ QUICK: Final = Scale(
     sizes=(1_000, 5_000),
     big=(1,),
     big_runs=1,
+    moved=10_000,
 )
