@@ -20,7 +20,7 @@ from .judging import Judging
 from .ledger import Ledger
 from .reading import Reading
 from .sightings import Sightings
-from .writing import Choice, Writing, fault_of, is_wanted
+from .writing import Choice, Writing, fault_of, is_noted, is_wanted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -70,6 +70,7 @@ class Engine:
         self._progress = progress
         self._began = time.monotonic()
         self._met = Sightings()
+        self._noted = 0
 
     async def run(self, source: Source) -> RunReport:
         """Bring everything, and close the run; return its report.
@@ -190,11 +191,14 @@ class Engine:
     def _count(self, judged: Sequence[tuple[Choice, bool]]) -> None:
         for choice, _ in judged:
             self._account.settle(choice.how, choice.item.kind)
+            self._noted += is_noted(choice.item)
             if choice.how == KEPT:
                 reason = f"the target has another {choice.item.kind} of this id, which was left"
                 self._account.keep(choice.item, reason)
 
     async def _look_for_the_vanished(self) -> None:
+        if self._noted == await self._journal.count_items(self._plan.name):
+            return  # whatever the journal knows was met in this run
         departures = Departures(self._desk, self._journal, self._ledger, self._account, self._met)
         # An item that cannot be read any more is not one that was deleted.
         apply = self._plan.deletions is Deletions.APPLY and not self._account.unread

@@ -19,6 +19,7 @@ from .ledger import Tray
 
 if TYPE_CHECKING:
     from ...domain.migration import Plan
+    from ...domain.ports import Backend
     from ...domain.record import Record
     from ...domain.source import Item
     from ..desk import Desk
@@ -75,13 +76,16 @@ class Writing:
         """
         run = ledger.state.id
         ledger.notes = {
-            self._key(choice): choice.note(run)
-            for choice in choices
-            if not (isinstance(choice.item, SourceRecord) and choice.item.kind == NODE)
+            self._key(choice): choice.note(run) for choice in choices if is_noted(choice.item)
         }
         written = [choice for choice in choices if choice.is_written]
         if not written:
             await ledger.flush(self._desk.actor)
+            return
+        if _is_plain(written):
+            # One manager's one batch, of new records alone: nothing has to be gathered for it.
+            ledger.dates = {}
+            await self._adopt(ledger, written)
             return
         tray = Tray(ledger, self._desk.clock)
         await self._make_room(tray, written)
@@ -107,8 +111,8 @@ class Writing:
         if taken:
             await tray.apply(Batch(tuple(taken)))
 
-    async def _adopt(self, tray: Tray, chosen: Sequence[Choice]) -> None:
-        adopt = adopters(Modules(self._desk.over(tray)))[chosen[0].item.kind]
+    async def _adopt(self, below: Backend, chosen: Sequence[Choice]) -> None:
+        adopt = adopters(Modules(self._desk.over(below)))[chosen[0].item.kind]
         await adopt(*(c.item.entity for c in chosen if isinstance(c.item, SourceItem)))
 
     async def _puts(self, chosen: Sequence[Choice]) -> AsyncIterator[Put]:
@@ -158,6 +162,11 @@ def is_wanted(plan: Plan, item: Item) -> bool:
     return plan.wants(item.kind)
 
 
+def is_noted(item: Item) -> bool:
+    """Tell whether the journal keeps what became of an item: nodes are named by their content."""
+    return not (isinstance(item, SourceRecord) and item.kind == NODE)
+
+
 def fault_of(item: Item) -> str | None:
     """Return what is wrong about an item that no source should bring, if anything is."""
     if isinstance(item, SourceItem) and item.kind not in _KINDS:
@@ -167,6 +176,9 @@ def fault_of(item: Item) -> str | None:
         return f"its id is {own!r}, and the source calls it {item.source_id!r}"
     return None
 
+
+_PLAIN: Final = frozenset({(False, "history"), (False, "interaction")})
+"""Doors behind which adopting is one batch with the entities' own times, and nothing is read."""
 
 _HISTORY: Final = frozenset(kind.value for kind in EntryKind)
 TREES: Final = frozenset({NODE, FAMILY, HEAD, DICTIONARY, SECRET})
@@ -182,3 +194,9 @@ def _door(choice: Choice) -> tuple[bool, str]:
     kind = choice.item.kind
     is_record = isinstance(choice.item, SourceRecord)
     return is_record, "" if is_record else ("history" if kind in _HISTORY else kind)
+
+
+def _is_plain(written: Sequence[Choice]) -> bool:
+    """Tell whether everything is new, and behind one door that makes one batch of it."""
+    doors = {_door(choice) for choice in written}
+    return len(doors) == 1 and doors <= _PLAIN and all(choice.there is None for choice in written)
