@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from ropewalk.domain.migration import Plan, RunReport
@@ -20,24 +21,27 @@ PLAN = Plan(name="graphs")
 
 
 @asynccontextmanager
-async def original(path: Path) -> AsyncGenerator[AsyncSqliteSaver, None]:
-    """Open LangGraph's own saver on a file for the block."""
-    async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
+async def original(
+    path: Path | str,
+) -> AsyncGenerator[AsyncSqliteSaver | AsyncPostgresSaver, None]:
+    """Open LangGraph's own saver on a file, or on the URL of a server, for the block."""
+    kind = AsyncSqliteSaver if isinstance(path, Path) else AsyncPostgresSaver
+    async with kind.from_conn_string(str(path)) as saver:
         await saver.setup()
         yield saver
 
 
-def source(path: Path) -> Source:
-    """Return the file as a source."""
+def source(path: Path | str) -> Source:
+    """Return the file, or the server, as a source."""
     return open_source("langgraph", path)
 
 
-async def move(path: Path, storage: Storage, *, plan: Plan = PLAN) -> RunReport:
+async def move(path: Path | str, storage: Storage, *, plan: Plan = PLAN) -> RunReport:
     """Bring everything of a file into a store."""
     return await storage.migrations.run(source(path), plan)
 
 
-async def told(path: Path) -> list[Finding]:
+async def told(path: Path | str) -> list[Finding]:
     """Return everything that reading a file tells."""
     return [finding async for finding in source(path).read()]
 

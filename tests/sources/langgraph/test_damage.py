@@ -176,10 +176,9 @@ async def test_what_is_no_database_of_langgraph_is_no_source(tmp_path: Path) -> 
 
 
 async def test_a_server_is_no_file(tmp_path: Path) -> None:
-    """The message names the way there is; no password stands in it."""
-    with pytest.raises(Invalid, match="bring") as caught:
-        open_source("langgraph", "postgresql://ada:secret@db/graphs")
-    assert "secret" not in str(caught.value)
+    """A URL of a file is the file; of other servers the message names the way there is."""
+    with pytest.raises(Invalid, match="bring"):
+        open_source("langgraph", "redis://db/graphs")
     _file(tmp_path / "graphs.db")
     assert (await open_source("langgraph", f"sqlite:///{tmp_path / 'graphs.db'}").scan()).kinds
 

@@ -4,92 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
-from langchain_core.runnables import RunnableConfig
-from langgraph.types import Command  # pyright: ignore[reportMissingTypeStubs]
 
 from ropewalk.domain.source import SourceItem
 from ropewalk.factory import open
 from ropewalk.frontends.langgraph import RopewalkSaver
 
 from ...frontends.langgraph import graphs
+from . import runs
 from .moved import PLAN, listed, move, original, seen, source, told
+from .runs import AT, CONFIG, KINDS, gist
 
 pytestmark = pytest.mark.seed("7.2")
-
-CONFIG: RunnableConfig = {"configurable": {"thread_id": "t"}}
-AT = "t"
-
-
-async def _steps(graph: graphs.Graph) -> None:
-    await graph.ainvoke({"foo": "", "bar": []}, CONFIG)
-
-
-async def _more_steps(graph: graphs.Graph) -> None:
-    await graph.ainvoke({"foo": "again"}, CONFIG)
-
-
-async def _talk(graph: graphs.Graph) -> None:
-    for turn in range(6):
-        said = HumanMessage("once upon a time " * 9 + str(turn), id=f"h{turn}")
-        await graph.ainvoke({"messages": [said]}, CONFIG)
-
-
-async def _talk_on(graph: graphs.Graph) -> None:
-    await graph.ainvoke({"messages": [HumanMessage("and then?", id="last")]}, CONFIG)
-
-
-async def _fan(graph: graphs.Graph) -> None:
-    await graph.ainvoke({"subjects": ["x", "y"]}, CONFIG)
-
-
-async def _fan_on(graph: graphs.Graph) -> None:
-    await graph.ainvoke({"subjects": ["z"]}, CONFIG)
-
-
-async def _draft(graph: graphs.Graph) -> None:
-    await graph.ainvoke({"text": "a"}, CONFIG)
-    await graph.ainvoke(Command(resume="fine"), CONFIG)
-
-
-async def _answer(graph: graphs.Graph) -> None:
-    await graph.ainvoke(Command(resume="yes"), CONFIG)
-
-
-async def _nest(graph: graphs.Graph) -> None:
-    await graph.ainvoke({"foo": "", "bar": []}, CONFIG)
-
-
-async def _count(graph: graphs.Graph) -> None:
-    for _ in range(7):
-        state = await graph.aget_state(CONFIG)
-        await graph.ainvoke({"count": state.values.get("count", 0)}, CONFIG)
-
-
-async def _count_on(graph: graphs.Graph) -> None:
-    await graph.ainvoke({"count": 70}, CONFIG)
-
-
-def _lasting(saver: Any) -> graphs.Graph:  # noqa: ANN401 (any saver of LangGraph)
-    return graphs.nested(saver, lasting=True)
-
-
-Run = Callable[[graphs.Graph], Awaitable[None]]
-
-KINDS: dict[str, tuple[Callable[[Any], graphs.Graph], Run, Run]] = {
-    "plain": (graphs.steps, _steps, _more_steps),
-    "messages": (graphs.chat, _talk, _talk_on),
-    "sends": (graphs.fan, _fan, _fan_on),
-    "an interrupt that waits": (graphs.review, _draft, _answer),
-    "graphs in graphs, stopped inside": (graphs.nested, _nest, _answer),
-    "graphs in graphs with states of their own": (_lasting, _nest, _answer),
-    "delta channels": (graphs.deltas, _count, _count_on),
-}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -113,19 +43,9 @@ async def test_every_state_is_equal_and_the_graph_goes_on(kind: str, tmp_path: P
         async with original(path) as saver:
             for graph in (make(saver), make(ours)):
                 await go_on(graph)
-            theirs = [_gist(each) for each in await seen(make(saver), AT)]
-        assert theirs == [_gist(each) for each in await seen(make(ours), AT)]
+            theirs = [gist(each) for each in await seen(make(saver), AT)]
+        assert theirs == [gist(each) for each in await seen(make(ours), AT)]
         assert (await storage.checkpoints.verify()).is_whole
-
-
-def _gist(state: tuple[Any, ...]) -> tuple[object, ...]:
-    """Return a state without what is made anew at each run: ids of messages, times, versions.
-
-    The versions of channels end in chance, and now and then LangGraph sees one more node to come.
-    """
-    values, _, metadata, _, interrupts, *_ = state
-    messages = [each.content for each in values.get("messages", ())]
-    return {**values, "messages": messages}, metadata["step"], len(interrupts)
 
 
 async def test_what_came_since_is_brought_by_the_next_run(tmp_path: Path) -> None:
@@ -133,10 +53,10 @@ async def test_what_came_since_is_brought_by_the_next_run(tmp_path: Path) -> Non
     path = tmp_path / "graphs.db"
     async with open("memory://") as storage:
         async with original(path) as saver:
-            await _draft(graphs.review(saver))
+            await runs.draft(graphs.review(saver))
             first = await move(path, storage)
             again = await move(path, storage)
-            await _answer(graphs.review(saver))
+            await runs.answer(graphs.review(saver))
             before = await listed(saver)
         since = await storage.migrations.run(source(path), PLAN, since_last=True)
         assert before == await listed(RopewalkSaver(storage))
@@ -154,7 +74,7 @@ async def test_a_file_is_read_with_what_stands_only_in_its_wal_and_never_changed
     """A program that still has it open loses nothing; not a byte of any file is written."""
     path = tmp_path / "graphs.db"
     async with original(path) as saver:
-        await _steps(graphs.steps(saver))
+        await runs.steps(graphs.steps(saver))
         before = await listed(saver)
         assert (tmp_path / "graphs.db-wal").stat().st_size
         sums = _sums(tmp_path)
@@ -195,7 +115,7 @@ async def test_reading_is_the_same_every_time(tmp_path: Path) -> None:
     """The same ids, digests and order, also in a copy of the file under another name."""
     path = tmp_path / "graphs.db"
     async with original(path) as saver:
-        await _fan(graphs.fan(saver))
+        await runs.fan(graphs.fan(saver))
     shutil.copyfile(path, tmp_path / "copy.db")
     first, second = await told(path), await told(tmp_path / "copy.db")
 
@@ -213,7 +133,7 @@ async def test_a_run_is_taken_back_as_if_it_had_never_been(tmp_path: Path) -> No
     """What was there before is left, byte for byte."""
     path = tmp_path / "graphs.db"
     async with original(path) as saver:
-        await _count(graphs.deltas(saver))
+        await runs.count(graphs.deltas(saver))
     async with open("memory://") as storage:
         await graphs.steps(RopewalkSaver(storage)).ainvoke(
             {"foo": "", "bar": []}, {"configurable": {"thread_id": "mine"}}

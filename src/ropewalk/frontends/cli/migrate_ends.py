@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from ...config import Config
+from ...domain.address import redacted
 from ...domain.errors import Invalid
 from ...domain.record import DEFAULT_SPACE
 from .migrate_file import read_plan
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ...services.storage import Storage
     from .command import Invocation
 
+LANGGRAPH: Final = "langgraph"
 LEGACY: Final = "legacy"
 STORE: Final = "ropewalk"
 ZONE: Final = "tz"
@@ -53,9 +55,12 @@ def options_of(format: str, *, tz: str | None, space: str | None) -> dict[str, s
 
 
 def name_of(place: str) -> str:
-    """Return the name of a plan for a place: readable, and another one for each place."""
-    whole = place if "://" in place else str(Path(place).resolve())
-    stem = "".join(c for c in Path(place.partition("?")[0]).stem if c.isalnum() or c in "-_")
+    """Return the name of a plan for a place: readable, and another one for each place.
+
+    Passwords are no part of it, nor of what it is made of.
+    """
+    whole = redacted(place) if "://" in place else str(Path(place).resolve())
+    stem = "".join(c for c in Path(whole.partition("?")[0]).stem if c.isalnum() or c in "-_")
     return f"{stem[:40] or 'source'}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 

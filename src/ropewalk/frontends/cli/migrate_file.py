@@ -15,6 +15,9 @@ from ...domain.spelling import did_you_mean
 
 E = TypeVar("E")
 
+_STARS: Final = ":***@"
+_LEFT_OUT: Final = "# The password is not written down: PGPASSWORD has it, or ~/.pgpass."
+
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "": ("name", "source", "target", "what"),
     "source": ("format", "place", "options"),
@@ -36,6 +39,7 @@ def write_plan(plan: Plan, *, lost: Sequence[str] = ()) -> str:
         "",
         "[source]",
         f"format = {_text(plan.format)}",
+        *([_LEFT_OUT] if _STARS in plan.place else []),
         f"place = {_text(plan.place)}",
         f"options = {{ {options} }}" if options else "options = {}",
         "",

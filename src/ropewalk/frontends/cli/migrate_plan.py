@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from ...domain.address import redacted
 from ...domain.errors import Conflict
 from ...domain.migration import Deletions, OnConflict, Plan
 from ...domain.record import DEFAULT_SPACE
 from .command import Example, Invocation, command
 from .exits import Exit
 from .importing import EXITS
-from .migrate_ends import format_of, name_of, options_of, source_of
+from .migrate_ends import LANGGRAPH, format_of, name_of, options_of, source_of
 from .migrate_file import write_plan
 from .opening import run
 from .output import Output
@@ -85,10 +87,10 @@ def plan(  # noqa: PLR0917 (arguments come by name)
 ) -> int:
     """Write a plan, to be read and edited.
 
-    SOURCE is a folder of the legacy program, the URL of a store, or the file of a LangGraph saver
-    (--from langgraph); TARGET is the URL of the store to bring it into, which need not be there
-    yet. What would stay behind is named in the plan, and has to be allowed there. The plan is
-    TOML, as the configuration is.
+    SOURCE is a folder of the legacy program, the URL of a store, or the file or postgresql:// URL
+    of a LangGraph saver (--from langgraph); TARGET is the URL of the store to bring it into, which
+    need not be there yet. What would stay behind is named in the plan, and has to be allowed there.
+    The plan is TOML, as the configuration is; the password of a server is left out of it.
     """
     format = format_of(place, format)
     made = Plan(
@@ -112,6 +114,9 @@ async def _plan(invocation: Invocation, plan: Plan, file: Path | None) -> Exit:
     output = Output(invocation)
     async with source_of(plan) as source:
         losses = losses_of(await source.scan(), plan)
+    if plan.format == LANGGRAPH:
+        # A file that is passed round is no place for a password, and a server has others to ask.
+        plan = replace(plan, place=redacted(plan.place))
     text = write_plan(plan, lost=[loss.code for loss in losses])
     if file is None:
         output.line(text.rstrip("\n"))

@@ -49,8 +49,8 @@ def scan(
     """Tell what there is to bring; nothing is changed.
 
     By kind and by format. SOURCE is a folder of the legacy program, the URL of a store, or the
-    file of a LangGraph saver (--from langgraph). Exit code 3 says that some of it would stay
-    behind.
+    file or postgresql:// URL of a LangGraph saver (--from langgraph). Exit code 3 says that some
+    of it would stay behind.
     """
     format = format_of(place, format)
     plan = Plan(

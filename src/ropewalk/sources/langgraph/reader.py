@@ -3,45 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from ...domain.address import redacted
 from ...domain.errors import Corrupt, Invalid, Unavailable
 from ...domain.source import Finding, FormatCount, Inventory, Problem, Skipped
 from ..pump import Steps, stream
 from . import items
 from .forms import PICKLE
 from .order import parents_first
-from .sqlite import SQLiteTables, opened_tables
+from .sqlite import opened_tables
+from .tables import Tables
 
 _MEMORIES: Final = "langgraph-store"
 _BUSY: Final = "busy"
 _FILE: Final = "sqlite:///"
+_SERVERS: Final = ("postgresql://", "postgres://")
 
 
 class LangGraphSource:
     """Reads threads, checkpoints and pending writes out of the database of a LangGraph saver.
 
-    `place` is the file of `SqliteSaver` or `AsyncSqliteSaver`, of any generation. Values stay in
-    the form in which they were written; LangGraph need not be installed. The graphs go on from
-    what is brought under `RopewalkSaver`, whose layout it is.
+    `place` is the file of `SqliteSaver` or `AsyncSqliteSaver`, or the URL of the server where
+    `PostgresSaver` or `AsyncPostgresSaver` kept them, of any generation. Values stay in the form in
+    which they were written; LangGraph need not be installed. The graphs go on from what is brought
+    under `RopewalkSaver`, whose layout it is.
 
-    The file is opened as immutable or, where rows stand in a WAL, as a copy in a temporary folder.
-    Memory holds one row at a time, and the ids of checkpoints that stand before their parents.
+    The file is opened as immutable or, where rows stand in a WAL, as a copy in a temporary folder;
+    a server is read in one transaction that sees one moment of it, and can write nothing. Memory
+    holds one row at a time, of a server a megabyte of them or one row, and the ids of checkpoints
+    that stand before their parents.
     """
 
     def __init__(self, place: str | Path) -> None:
         """Take the file; nothing is read yet. Raises `Invalid` for the URL of a server."""
         name = str(place)
-        if "://" in name and not name.startswith(_FILE):
+        self._server: Final = name if name.startswith(_SERVERS) else None
+        if "://" in name and not self._server and not name.startswith(_FILE):
             message = (
-                "of LangGraph's databases the SQLite files are read, and no servers: what a server "
-                "has can be brought through LangGraph's own saver, by "
-                "`ropewalk.frontends.langgraph.bring`"
+                f"{redacted(name)}: LangGraph's checkpoints are read from SQLite files and from "
+                "postgresql:// servers; what others have can be brought through LangGraph's own "
+                "saver, by `ropewalk.frontends.langgraph.bring`"
             )
             raise Invalid(message, code="unsupported", field="place")
         self._path: Final = Path(name.removeprefix(_FILE))
+        self._shown: Final = redacted(name) if self._server else str(self._path)
 
     async def scan(self) -> Inventory:
         """Count what is there by kind; which rows are damaged, only `read` can tell."""
@@ -58,18 +66,26 @@ class LangGraphSource:
             with self._opened() as tables:
                 yield _inventory(tables)
         except Corrupt as error:
-            told = Problem(code=error.code, place=self._path.name, reason=error.message)
-            yield Inventory(place=str(self._path), problems=(told,), problem_count=1)
+            told = Problem(code=error.code, place=self._name, reason=error.message)
+            yield Inventory(place=self._shown, problems=(told,), problem_count=1)
 
     def _read(self) -> Steps[Finding]:
         try:
             with self._opened() as tables:
                 yield from _findings(tables)
         except Corrupt as error:
-            yield Problem(code=error.code, place=self._path.name, reason=error.message)
+            yield Problem(code=error.code, place=self._name, reason=error.message)
+
+    @property
+    def _name(self) -> str:
+        return self._shown if self._server else self._path.name
 
     @contextmanager
-    def _opened(self) -> Generator[SQLiteTables, None, None]:
+    def _opened(self) -> Generator[Tables, None, None]:
+        if self._server is not None:
+            with _connected(self._server) as tables:
+                yield tables
+            return
         try:
             with opened_tables(self._path) as tables:
                 yield tables
@@ -80,7 +96,17 @@ class LangGraphSource:
             raise Unavailable(message, code=_BUSY, place=str(self._path)) from error
 
 
-def _inventory(tables: SQLiteTables) -> Inventory:
+def _connected(url: str) -> AbstractContextManager[Tables]:
+    """Open a server; raise `Invalid` where the package that speaks to it is not there."""
+    try:
+        from . import postgres
+    except ImportError as error:
+        message = "reading from PostgreSQL needs a package more: install ropewalk[postgres]"
+        raise Invalid(message, code="missing_package", package="psycopg") from error
+    return postgres.opened_tables(url)
+
+
+def _inventory(tables: Tables) -> Inventory:
     kinds = tables.counts()
     memories = tables.memories()
     formats = [
@@ -112,7 +138,7 @@ def _inventory(tables: SQLiteTables) -> Inventory:
     )
 
 
-def _findings(tables: SQLiteTables) -> Steps[Finding]:
+def _findings(tables: Tables) -> Steps[Finding]:
     memories = tables.memories()
     if memories:
         yield Skipped(
