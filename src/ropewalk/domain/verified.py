@@ -43,8 +43,8 @@ class Verified:
 
     `nodes` are those that states need and that are whole with all beneath them, each counted once;
     `orphans` all others that are there: without damage, what the next collection removes.
-    `damaged` counts all damages, of which `damages` has the
-    first.
+    `others` are the records that no state consists of: threads, messages and whatever else there
+    is. `damaged` counts all damages, of which `damages` has the first.
     """
 
     checkpoints: int = 0
@@ -52,6 +52,7 @@ class Verified:
     nodes: int = 0
     orphans: int = 0
     dictionaries: int = 0
+    others: int = 0
     damaged: int = 0
     damages: tuple[Damage, ...] = ()
 

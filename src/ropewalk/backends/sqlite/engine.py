@@ -152,7 +152,8 @@ class SqliteBackend:
         try:
             house = self._here()
             depth = vitals.depth(thorough=thorough, verify=self._options.verify)
-            look = partial(vitals.look, path=self._path, pulse=house.pulse, depth=depth)
+            pulse = house.pulse
+            look = partial(vitals.look, path=self._path, pulse=pulse, depth=depth, rows=thorough)
             found = await house.read(house.walks if thorough else house.points, look)
         except RopewalkError as error:
             return Health(State.DOWN, (str(error),))

@@ -27,6 +27,7 @@ from ...domain.errors import Corrupt, Invalid
 from ...domain.horizon import trimmed
 from ...domain.limits import MAX_INT64
 from ...domain.record import Key
+from . import crc
 from .connection import Connection
 from .lean import DIGEST_BYTES
 from .names import UNKNOWN, Names
@@ -48,7 +49,9 @@ _REPLAYED: Final = (
     "select seq, at, changes, ids from commits indexed by commits_batch "
     "where substr(batch, 1, 3) = ? and batch = ?"
 )
-_RECORD: Final = "insert into commits (batch, at, actor, changes, ids) values (?, ?, ?, ?, ?)"
+_RECORD: Final = (
+    "insert into commits (batch, at, actor, changes, ids, crc) values (?, ?, ?, ?, ?, ?)"
+)
 
 _Entry: TypeAlias = tuple[int, int, bytes, bytes | None]
 _Row: TypeAlias = tuple[int, int, bytes, bytes | None, bytes, str]
@@ -114,7 +117,8 @@ def record(
     if checked:
         ids.append(_sum(checked))
     packed = ormsgpack.packb(told), b"".join(ids) or None
-    connection.run(_RECORD, (_pack_batch(batch.id), at - _EPOCH, batch.actor, *packed))
+    row = (_pack_batch(batch.id), at - _EPOCH, batch.actor, *packed)
+    connection.run(_RECORD, (*row, crc.of_parts(row)))
     return connection.last_row()
 
 

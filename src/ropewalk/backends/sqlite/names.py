@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
 from ...domain.errors import Corrupt
+from . import crc
 from .indexes import FEW_NAMES, Indexes
 
 _Rows: TypeAlias = Callable[[str, Sequence["str | int | None"]], "list[tuple[object, ...]]"]
@@ -31,9 +32,10 @@ _PLACE: Final = (
     "and kind = (select nr from name where text = ? and space = 0 and kind = 0)"
 )
 _ENTER: Final = "insert into name (text, space, kind, at, kept) values (?, ?, ?, ?, ?) returning nr"
-_KEEP: Final = "update name set kept = ? where nr = ? and kept < ?"
+_CHECK: Final = "update name set crc = ? where nr = ?"
+_KEEP: Final = "update name set crc = crc - kept + ?1, kept = ?1 where nr = ?2 and kept < ?1"
 _PARENTS: Final = (("record_thread", "thread_id"), ("record_session", "session_id"))
-_LET_GO: Final = "update name set text = null where nr = ? and kept = 0"
+_LET_GO: Final = "update name set text = null, crc = null where nr = ? and kept = 0"
 # The greatest number stays, even of a text that is gone: the next one is greater.
 _SWEEP: Final = "delete from name where text is null and nr < (select max(nr) from name)"
 
@@ -161,7 +163,7 @@ class Names:
     def keep(self, number: int, *, level: int = _KEPT) -> None:
         """Never forget a name: something refers to it that is not looked through."""
         if level > _KEPT or number not in self._kept:
-            self._rows(_KEEP, (level, number, level))
+            self._rows(_KEEP, (level, number))
             self._kept.add(number)
 
     def enter_place(self, space: str, kind: str, family: str, *, at: int) -> Place:
@@ -196,6 +198,7 @@ class Names:
 
     def _insert(self, text: str, space: int, kind: int, at: int, kept: int) -> int:
         ((number,),) = cast("list[tuple[int]]", self._rows(_ENTER, (text, space, kind, at, kept)))
+        self._rows(_CHECK, (crc.of_name(number, text, space, kind, at, kept=kept), number))
         if number > FEW_NAMES:
             self._indexes.need("name_text")
         return number

@@ -8,7 +8,7 @@ CREATE TABLE name (
     kind integer not null,
     at integer not null,          -- what the times of a place's lean records count from
     kept integer not null         -- 1: never forgotten; 2: nor is a kind that has families
-) strict;
+, crc integer) strict;
 
 CREATE TABLE record (
     row integer primary key,
@@ -24,7 +24,7 @@ CREATE TABLE record (
     seal integer not null,
     labels text,                  -- JSON, see labels.py; null where there is none
     body blob not null            -- last, so that headers are read without a big body
-) strict;
+, crc integer) strict;
 
 CREATE UNIQUE INDEX record_key on record (space, id, kind);
 
@@ -39,7 +39,7 @@ CREATE TABLE node (
     raised integer,               -- updated_at, counted from created_at; null where it is that
     seal integer not null,
     body blob not null
-) strict;
+, crc integer) strict;
 
 CREATE INDEX node_digest on node (place, substr(digest, -3));
 
@@ -50,7 +50,7 @@ CREATE TABLE commits (
     actor text not null,
     changes blob not null,        -- MessagePack: of every change its key and both versions
     ids blob                      -- the bytes of ids that are digits; null where there is none
-) strict;
+, crc integer) strict;
 
 CREATE INDEX commits_batch on commits (substr(batch, 1, 3));
 

@@ -10,7 +10,7 @@ from ...domain.change import ABSENT, Change, Delete, Ensure
 from ...domain.effect import Effect, Stamp
 from ...domain.labels import Label
 from ...domain.record import Key, Record
-from . import labels, lean
+from . import crc, labels, lean
 from .connection import Connection
 from .indexes import FEW_RECORDS
 from .names import Place
@@ -24,27 +24,31 @@ _TOGETHER: Final = 8
 """How many keys one statement looks for."""
 
 _INSERT: Final = (
-    "insert into record (version, updated_at, expires_at, seal, labels, body, "
+    "insert into record (version, updated_at, expires_at, seal, labels, body, crc, "
     "created_at, session_id, thread_id, space, kind, id) "
-    "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 # Naming a column in an update rewrites its indexes even where the value stays: most writes of a
 # record that is there leave its place alone.
 _REWRITE: Final = (
-    "update record set version = ?, updated_at = ?, expires_at = ?, seal = ?, labels = ?, body = ? "
-    "where row = ?"
+    "update record set version = ?, updated_at = ?, expires_at = ?, seal = ?, labels = ?, body = ?,"
+    " crc = ? where row = ?"
 )
 _MOVE: Final = (
     "update record set version = ?, updated_at = ?, expires_at = ?, seal = ?, labels = ?, body = ?,"
-    " created_at = ?, session_id = ?, thread_id = ? where row = ?"
+    " crc = ?, created_at = ?, session_id = ?, thread_id = ? where row = ?"
 )
-_RAISE: Final = "update record set version = ?, updated_at = nullif(?, created_at) where row = ?"
+_RAISE: Final = (
+    "update record set version = ?, crc = ?, updated_at = nullif(?, created_at) where row = ?"
+)
+_RAISED: Final = "select coalesce(updated_at, created_at), crc from record where row = ?"
 _DELETE: Final = "delete from record where row = ?"
 
 _INSERT_LEAN: Final = (
-    "insert into node (place, digest, version, at, seal, body) values (?, ?, ?, ?, ?, ?)"
+    "insert into node (place, digest, version, at, seal, body, crc) values (?, ?, ?, ?, ?, ?, ?)"
 )
-_RAISE_LEAN: Final = "update node set version = ?, raised = nullif(?, 0) where row = ?"
+_RAISE_LEAN: Final = "update node set version = ?, crc = ?, raised = nullif(?, 0) where row = ?"
+_RAISED_LEAN: Final = "select coalesce(raised, 0), crc from node where row = ?"
 _DELETE_LEAN: Final = "delete from node where row = ?"
 
 
@@ -146,32 +150,50 @@ class Tables:
             else:
                 self._write(place, row, effect.record, held)
         elif row is not None and effect.action == "raise":
-            if row.row < 0:
-                values = (effect.version, now - row.created_at, -row.row)
-                self._connection.run(_RAISE_LEAN, values)
-            else:
-                self._connection.run(_RAISE, (effect.version, now, row.row))
+            self._raise(row, effect.version, now)
         elif row is not None and (effect.action == "delete" or _is_late(change, effect)):
             self._remove(row)
 
     def _insert_lean(self, place: Place, digest: bytes, record: Record) -> None:
         seal = self._names.enter_kept(record.seal)
-        at = record.created_at - place.at
-        values = (place.number, digest, record.version, at, seal, record.body)
+        key, at = record.key, record.created_at
+        beside = (record.seal, _open_body(record))
+        lasting = (key.space, key.kind, place.family, digest, at, *beside)
+        check = crc.of_row(lasting, record.version, record.updated_at)
+        values = (place.number, digest, record.version, at - place.at, seal, record.body, check)
         self._connection.run(_INSERT_LEAN, values)
+
+    def _raise(self, row: Row, version: int, now: int) -> None:
+        """Give a row a greater version; a checksum that was wrong stays so."""
+        is_lean = row.row < 0
+        base = row.created_at if is_lean else 0
+        statement = _RAISED_LEAN if is_lean else _RAISED
+        ((at, check),) = cast(
+            "list[tuple[int, int | None]]", self._connection.rows(statement, (abs(row.row),))
+        )
+        if check is not None:
+            check = crc.raised(check, (row.version, base + at), (version, now))
+        values = (version, check, now - base, abs(row.row))
+        self._connection.run(_RAISE_LEAN if is_lean else _RAISE, values)
 
     def _write(
         self, place: Place, row: Row | None, record: Record, held: Mapping[str, Label]
     ) -> None:
         run = self._connection.run
-        created, updated = record.created_at, record.updated_at
+        key, created, updated = record.key, record.created_at, record.updated_at
+        coded = labels.encode(held)
+        lasting = (
+            *(key.space, key.kind, key.id, created, record.expires_at),
+            *(record.session_id, record.thread_id, record.seal, coded, _open_body(record)),
+        )
         letter = (
             record.version,
             None if updated == created else updated,
             record.expires_at,
             self._names.enter_kept(record.seal),
-            labels.encode(held),
+            coded,
             record.body,
+            crc.of_row(lasting, record.version, updated),
         )
         session = self._parent(record.session_id, "record_session")
         thread = self._parent(record.thread_id, "record_thread")
@@ -227,6 +249,11 @@ def _finding(form: str) -> str:
         f"select {index}, {_FIND if table == '+' else _FIND_LEAN}"
         for index, table in zip(form[::2], form[1::2], strict=True)
     )
+
+
+def _open_body(record: Record) -> bytes | None:
+    """Return a body that no codec has given a checksum, because it has no seal."""
+    return None if record.seal else record.body
 
 
 def _is_late(change: Change, effect: Effect) -> bool:

@@ -14,9 +14,11 @@ from ...domain.errors import RopewalkError, Unavailable
 from ...domain.health import Health, State
 from .connection import Connection
 from .lane import MOST
+from .review import Review, review
 from .watch import file_identity, size
 
 if TYPE_CHECKING:
+    from ...domain.verified import Damage
     from .pulse import Pulse
 
 _MIB: Final = 1024 * 1024
@@ -24,9 +26,11 @@ LOW_DISK: Final = 64 * _MIB
 BIG_WAL: Final = 256 * _MIB
 LONG_QUEUE: Final = MOST // 2
 _MOST_DAMAGES: Final = 100
+_NAMED: Final = 5
+"""How many damaged records are named among the reasons."""
 
-RECORD_BYTES: Final = 38
-BARE_BYTES: Final = 55
+RECORD_BYTES: Final = 43
+BARE_BYTES: Final = 60
 """What a row takes in its table and in the indexes beside body, id and labels, and what a lean row
 takes beside its body, both less what its removal adds to the feed. Measured by pruning
 5,000 steps of two kinds to ten; a test holds the file to it, within 5 %."""
@@ -42,7 +46,8 @@ class Vitals:
 
     `cache` counts pages found in memory and pages read, `free_pages` those of the file that hold
     nothing. `present` says that the file is still the one that was opened; `damages` is what a
-    check of the pages found, `trouble` what the writer stumbled on between batches.
+    check of the pages and rows found, `records` those whose checksum is wrong, `trouble` what the
+    writer stumbled on between batches.
     """
 
     path: str
@@ -58,6 +63,7 @@ class Vitals:
     writer_alive: bool = True
     sqlite: str = "3.51.3"
     damages: tuple[str, ...] = ()
+    records: tuple[Damage, ...] = ()
     trouble: RopewalkError | None = None
 
 
@@ -71,12 +77,18 @@ def depth(*, thorough: bool, verify: bool) -> str | None:
     return "quick_check(1)" if verify else None
 
 
-def look(connection: Connection, path: str, pulse: Pulse, *, depth: str | None) -> Vitals:
+def look(
+    connection: Connection, path: str, pulse: Pulse, *, depth: str | None, rows: bool = False
+) -> Vitals:
     """Look at the file and read a page of it; with a `depth`, check all pages as well.
+
+    With `rows`, every row is compared with its checksum.
 
     Raises errors of apsw where the file cannot be read, `Unavailable` where the system hides it.
     """
     connection.rows("select row from record limit 1")
+    damages = _damages(connection, depth) if depth else ()
+    found = _review(connection, damages) if rows else Review()
     try:
         return Vitals(
             path=path,
@@ -89,7 +101,8 @@ def look(connection: Connection, path: str, pulse: Pulse, *, depth: str | None) 
             free_pages=connection.integer("pragma freelist_count"),
             cache=connection.cache_use(),
             sqlite=apsw.sqlite_lib_version(),
-            damages=_damages(connection, depth) if depth else (),
+            damages=(*damages, *found.others),
+            records=tuple(found.records),
             trouble=pulse.trouble,
         )
     except OSError as error:
@@ -116,6 +129,17 @@ def _damages(connection: Connection, depth: str) -> tuple[str, ...]:
     return () if found == ["ok"] else tuple(found)
 
 
+def _review(connection: Connection, damages: tuple[str, ...]) -> Review:
+    """Compare the rows with their checksums, as far as they can be read."""
+    found = Review()
+    try:
+        review(connection, found)
+    except apsw.CorruptError as error:
+        if not damages:
+            found.others.append(str(error))
+    return found
+
+
 def judge(vitals: Vitals) -> Health:
     """Say what the figures mean: down where no batch can be kept, degraded where care is due."""
     down, degraded = list(_fatal(vitals)), list(_worrying(vitals))
@@ -133,7 +157,7 @@ def judge(vitals: Vitals) -> Health:
         "record_bytes": RECORD_BYTES,
         "bare_bytes": BARE_BYTES,
     }
-    return Health(state, tuple(down + degraded), facts, tuple(_told(vitals)))
+    return Health(state, tuple(down + degraded), facts, tuple(_told(vitals)), vitals.records)
 
 
 def _fatal(vitals: Vitals) -> Iterator[str]:
@@ -150,6 +174,10 @@ def _fatal(vitals: Vitals) -> Iterator[str]:
 def _worrying(vitals: Vitals) -> Iterator[str]:
     path = vitals.path
     yield from _told(vitals)
+    for damage in vitals.records[:_NAMED]:
+        yield f"{damage.key} is damaged: {damage.reason}"
+    if len(vitals.records) > _NAMED:
+        yield f"and {len(vitals.records) - _NAMED} more records are damaged"
     if vitals.trouble is not None:
         yield f"the last tidying up failed ({vitals.trouble}): see to its cause"
     if vitals.read_only:

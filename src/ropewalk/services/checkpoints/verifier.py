@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from ...domain.errors import Corrupt, Invalid
 from ...domain.query import OLDEST_FIRST, Query
 from ...domain.record import Key
-from ...domain.verified import Damage, Verified
 from ...stores.trees import DICTIONARY, NODE, SECRET, TREES
 from ...trees.audit import Auditor
 from ...trees.form import DIGEST_BYTES
 from ...trees.root import read_root
+from .findings import Findings, checkpoint_of
 from .forest import Forest
 from .pending import header_of
 from .planter import no_state, root_mac
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ...domain.checkpoint import CheckpointHeader
     from ...domain.record import Record
+    from ...domain.verified import Verified
     from ...trees.form import Ref
     from ...trees.read import Reads
     from ...trees.root import Root
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _AT_ONCE: Final = 256
-_MOST: Final = 10_000
-"""So many damages are kept; the rest is counted."""
-
 _DIGEST_HEX: Final = 2 * DIGEST_BYTES
+
+_OF_STATES: Final = frozenset({"checkpoint", "write", NODE, DICTIONARY, SECRET})
+
+_PACKED: Final = "raw"
+"""How a seal begins whose body is bytes and no object."""
 
 _BROKEN: Final = (Corrupt, Invalid)
 """What opening a record raises: a seal with another letter may name a codec that is not there."""
@@ -61,15 +64,18 @@ class Verifier:
         self._progress = progress
         self._auditors: dict[tuple[str, str], Auditor] = {}
         self._reasons: dict[bytes, str] = {}
-        self._counts = dict.fromkeys(("checkpoints", "writes", "orphans", "dictionaries"), 0)
-        self._damages: list[Damage] = []
-        self._seen: set[tuple[Key | str, str | None, str]] = set()
-        self._damaged = 0
+        self._findings = Findings()
 
     async def verify(self, thread_id: str | None) -> Verified:
         """Check a thread's own states and pending writes, or everything."""
-        if not await self._secret():
-            return self._verified()
+        if await self._secret():
+            await self._states(thread_id)
+        if thread_id is None:
+            await self._others()
+            await self._beneath()
+        return self._verified()
+
+    async def _states(self, thread_id: str | None) -> None:
         async for record in self._records(DICTIONARY, None):
             await self._dictionary(record)
         async for record in self._records("checkpoint", thread_id):
@@ -78,52 +84,52 @@ class Verifier:
             await self._write(record)
         if thread_id is None:
             await self._orphans()
-            await self._beneath()
-        return self._verified()
 
     async def _beneath(self) -> None:
         """Ask the store what it finds damaged itself, such as an index that hides a record."""
         health = await self._desk.backend.ping(thorough=True)
         for damage in health.damages:
-            self._note(None, damage)
+            self._findings.note(None, damage)
+        for found in health.records:
+            if found.key is not None and not self._findings.is_named(found.key):
+                self._findings.note(
+                    found.key,
+                    found.reason,
+                    thread_id=found.thread_id,
+                    checkpoint_id=checkpoint_of(found.key),
+                )
+
+    async def _others(self) -> None:
+        """Open the body of every record that no state consists of."""
+        query = Query(space=self._desk.space, bodies=False)
+        try:
+            counted = await self._desk.backend.tally(query, group_by=("kind",))
+        except _BROKEN as error:
+            self._findings.note(None, f"kinds of records cannot be listed: {error.message}")
+            return
+        for kind in sorted({str(tally.group[0]) for tally in counted} - _OF_STATES):
+            async for record in self._records(kind, None):
+                self._findings.counts["others"] += 1
+                await self._other(record)
+
+    async def _other(self, record: Record) -> None:
+        if not record.seal:
+            # Bytes as they are: what they should be, the store alone knows.
+            return
+        try:
+            if record.seal.startswith(_PACKED):
+                await self._forest.open(record)
+            else:
+                await self._desk.sealer.unseal(record)
+        except Corrupt as error:
+            self._findings.note(record.key, error.message, thread_id=record.thread_id)
+        except Invalid:
+            # It is whole, and made of something that this program has not: whose seal is damaged is
+            # told by the store itself.
+            return
 
     def _verified(self) -> Verified:
-        return Verified(
-            nodes=sum(auditor.sound for auditor in self._auditors.values()),
-            damaged=self._damaged,
-            damages=tuple(self._damages),
-            **self._counts,
-        )
-
-    def _note(
-        self,
-        key: Key | None,
-        reason: str,
-        header: CheckpointHeader | None = None,
-        *,
-        path: str = "",
-        thread_id: str | None = None,
-        checkpoint_id: str | None = None,
-    ) -> None:
-        """Take in a damage, once for each state and place."""
-        if header is not None:
-            thread_id, checkpoint_id = header.thread_id, header.id
-        # Where it is not known which record it is, each finding is one for itself.
-        what = reason if key is None else key
-        if (what, checkpoint_id, path) in self._seen:
-            return
-        self._seen.add((what, checkpoint_id, path))
-        self._damaged += 1
-        if len(self._damages) < _MOST:
-            self._damages.append(
-                Damage(
-                    key=key,
-                    reason=reason,
-                    thread_id=thread_id,
-                    checkpoint_id=checkpoint_id,
-                    path=path,
-                )
-            )
+        return self._findings.verified(sum(a.sound for a in self._auditors.values()))
 
     async def _secret(self) -> bool:
         """Check the secret, without which no state can be read and nothing else be checked."""
@@ -134,27 +140,27 @@ class Verifier:
                 self._desk.sealer.unpack(record)
                 return True
         except _BROKEN as error:
-            self._note(key, f"no state can be read without it: {error.message}")
+            self._findings.note(key, f"no state can be read without it: {error.message}")
             return False
         # Nothing was ever written here, or the secret is lost.
         async for found in self._records("checkpoint", None):
-            self._note(key, f"it is missing, and {found.key} needs it")
+            self._findings.note(key, f"it is missing, and {found.key} needs it")
             break
         return False
 
     async def _dictionary(self, record: Record) -> None:
-        self._counts["dictionaries"] += 1
+        self._findings.counts["dictionaries"] += 1
         try:
             self._forest.read_dictionary(record)
         except _BROKEN as error:
-            self._note(record.key, error.message)
+            self._findings.note(record.key, error.message)
 
     async def _checkpoint(self, record: Record) -> None:
-        self._counts["checkpoints"] += 1
+        self._findings.counts["checkpoints"] += 1
         try:
             header = await self._store.open(record)
         except _BROKEN as error:
-            self._note(
+            self._findings.note(
                 record.key,
                 error.message,
                 thread_id=record.thread_id,
@@ -164,11 +170,11 @@ class Verifier:
         await self._state(record.key, header, header)
 
     async def _write(self, record: Record) -> None:
-        self._counts["writes"] += 1
+        self._findings.counts["writes"] += 1
         try:
             stored = await self._writes.open(record)
         except _BROKEN as error:
-            self._note(
+            self._findings.note(
                 record.key,
                 error.message,
                 thread_id=record.thread_id,
@@ -197,7 +203,7 @@ class Verifier:
             found = await self._drive(family, auditor.audit(root))
         except _BROKEN as error:
             if not await self._is_gone(key):
-                self._note(key, error.message, told, path=place)
+                self._findings.note(key, error.message, told, path=place)
             return
         if found and await self._is_gone(key):
             # It was removed while it was looked at, and its nodes were collected.
@@ -206,7 +212,7 @@ class Verifier:
             reason = self._reasons.get(damage.digest, damage.reason)
             node = self._forest.key(family, damage.digest)
             path = ": ".join(part for part in (place, damage.path) if part)
-            self._note(node, reason, told, path=path)
+            self._findings.note(node, reason, told, path=path)
         if self._progress is not None:
             self._progress(self._verified())
 
@@ -289,19 +295,19 @@ class Verifier:
             try:
                 digest = bytes.fromhex(digits)
             except ValueError:
-                self._note(record.key, "no node has such a name")
+                self._findings.note(record.key, "no node has such a name")
                 continue
             auditors = [a for (of, _), a in self._auditors.items() if of == family]
             if any(auditor.is_sound(digest) for auditor in auditors):
                 continue
-            self._counts["orphans"] += 1
+            self._findings.counts["orphans"] += 1
             try:
                 body = await self._forest.open(record)
                 if (await self._forest.keys(family)).digest(body) != digest:
                     message = "its content is not what its name says"
                     raise Corrupt(message, code="bad_node", key=record.key)
             except _BROKEN as error:
-                self._note(record.key, error.message)
+                self._findings.note(record.key, error.message)
 
     async def _records(self, kind: str, thread_id: str | None) -> AsyncIterator[Record]:
         """Go through the records of a kind, oldest first.
@@ -325,7 +331,7 @@ class Verifier:
             broken = error
         else:
             return
-        told = self._damaged
+        told = self._findings.damaged
         async for key, found in self._told(kind):
             if found is None:
                 continue
@@ -335,21 +341,13 @@ class Verifier:
             is_new = last is None or last < (found.created_at, found.key.id)
             if is_new and thread_id in (None, found.thread_id):
                 yield found
-        if told == self._damaged:
-            self._note(None, f"records of kind {kind} cannot be listed: {broken.message}")
+        if told == self._findings.damaged:
+            self._findings.note(None, f"records of kind {kind} cannot be listed: {broken.message}")
 
     async def _lost(self, key: Key, error: Corrupt | Invalid) -> None:
         """Take in a record that cannot even be read."""
-        if key.kind == "checkpoint":
-            self._note(key, error.message, checkpoint_id=key.id)
-        elif key.kind == "write":
-            self._note(key, error.message, checkpoint_id=key.id.rsplit("/", 2)[0])
-        elif key.kind != NODE or not self._is_named(key):
-            self._note(key, error.message)
-
-    def _is_named(self, key: Key) -> bool:
-        """Tell whether a damaged node was named for the states that need it."""
-        return any(damage.key == key for damage in self._damages)
+        if key.kind != NODE or not self._findings.is_named(key):
+            self._findings.note(key, error.message, checkpoint_id=checkpoint_of(key))
 
     async def _told(
         self, kind: str
@@ -361,7 +359,7 @@ class Verifier:
                     if change.key.kind == kind and change.key.space == self._desk.space:
                         keys[change.key] = None
         except _BROKEN as error:
-            self._note(None, f"the feed is damaged: {error.message}")
+            self._findings.note(None, f"the feed is damaged: {error.message}")
         listed = list(keys)
         for start in range(0, len(listed), _AT_ONCE):
             async for found in self._gotten(listed[start : start + _AT_ONCE]):
