@@ -8,11 +8,12 @@ from dataclasses import replace
 from random import Random
 from uuid import uuid4
 
-from ropewalk.domain.change import Applied, Batch, Check, Delete, Ensure, Put
+from ropewalk.domain.change import Applied, Batch, Delete, Ensure, Put
 from ropewalk.domain.errors import Conflict
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
+from ropewalk.domain.seen import Seen
 from ropewalk.layers.base import Layer
 
 
@@ -34,10 +35,33 @@ class LosesUpdates(Seeded):
     async def apply(self, batch: Batch) -> Applied:
         """Write whatever is there now."""
         changes = tuple(
-            change if isinstance(change, Check | Ensure) else replace(change, expect=None)
+            replace(change, expect=None, made=None) if isinstance(change, Put | Delete) else change
             for change in batch.changes
         )
         return await self.below.apply(replace(batch, changes=changes) if self._strikes() else batch)
+
+
+class ConfusesLives(Seeded):
+    """Compare versions, and not when a record was created."""
+
+    async def apply(self, batch: Batch) -> Applied:
+        """Take the record that stands there for the one that was seen."""
+        changes = tuple(
+            c if isinstance(c, Ensure) else replace(c, made=None) for c in batch.changes
+        )
+        lists = [part for part in batch.seen if isinstance(part, Seen)]
+        keys = list(dict.fromkeys(key for part in lists for key, *_ in part.found))
+        there = [one for one in await self.below.get(keys, bodies=False) if one is not None]
+        made = {record.key: record.created_at for record in there}
+        found = {
+            part: tuple((key, version, made.get(key, at)) for key, version, at in part.found)
+            for part in lists
+        }
+        seen = tuple(
+            replace(part, found=found[part]) if isinstance(part, Seen) else part
+            for part in batch.seen
+        )
+        return await self.below.apply(replace(batch, changes=changes, seen=seen))
 
 
 class ReadsStale(Seeded):

@@ -12,8 +12,9 @@ from ropewalk.backends.memory import MemoryBackend
 from ropewalk.domain.change import Batch, Change, Delete, Ensure, Put
 from ropewalk.domain.clock import SystemClock
 from ropewalk.domain.errors import Conflict, Invalid
+from ropewalk.services.overlay.reads import check_of
 from ropewalk.testing.histories import Fate, History, Listing, Read, Write
-from ropewalk.testing.recording import Recording, Tape, item, put
+from ropewalk.testing.recording import Recording, Tape, expecting, item, put
 
 pytestmark = pytest.mark.seed("8.3")
 
@@ -47,6 +48,25 @@ async def test_a_unit_is_one_transaction(store: MemoryBackend) -> None:
     assert (Fate.DONE, 2, {a: (1, 0), b: (0, 1)}) == (second.fate, second.seq, second.installed)
     assert first.returned is not None
     assert first.called < first.returned < second.called < (second.returned or 0)
+
+
+@pytest.mark.seed("5.1")
+async def test_who_expects_a_record_has_read_it(store: MemoryBackend) -> None:
+    """A change made of the very record that was read counts as a read of it, and no other does."""
+    tape = Tape()
+    recording = Recording(store, tape, who="anna")
+    await recording.apply(Batch((put("a", "first"), put("b", "first too"))))
+    a, b = await recording.get([item("a"), item("b")])
+    await recording.apply(Batch((expecting(put("a", "second"), a), check_of(item("b"), b))))
+    await recording.apply(Batch((put("a", "third", expect=2),)))
+    *_, second, third = History.of(tape.events).transactions
+
+    assert (
+        Read(str(item("a")), 1, "first"),
+        Write(str(item("a")), "second", 1),
+        Read(str(item("b")), 1, "first too"),
+    ) == second.steps
+    assert (Write(str(item("a")), "third", 2),) == third.steps
 
 
 async def test_a_refusal_says_why(store: MemoryBackend) -> None:

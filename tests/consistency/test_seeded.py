@@ -27,6 +27,7 @@ MOST = 40
 
 EXPECTED: Final[dict[type[seeded.Seeded], set[str]]] = {
     seeded.LosesUpdates: {"not linearizable", "G-single", "lost update"},
+    seeded.ConfusesLives: {"not linearizable", "G-single"},
     seeded.ReadsStale: {"not linearizable"},
     seeded.ReadsDirty: {"G1a", "not linearizable"},
     seeded.TearsBatches: {"torn", "unheard of"},

@@ -14,7 +14,7 @@ from ..domain.ports import Backend
 from .histories import History, Listing, Transaction
 from .recording import Recording, Tape, item
 from .samples import commits
-from .workload import ITEMS, MORTAL, Caller, any_act
+from .workload import ITEMS, Caller, any_act
 
 ROUND: Final = 500_000_000
 """Nanoseconds after which everybody goes on to new items, so that histories stay short."""
@@ -57,7 +57,7 @@ async def conclude(backend: Backend, tape: Tape, *, begin: int) -> list[Commit]:
     """Read all items of all rounds once more, and return the whole feed."""
     recording = Recording(backend, tape, who="last")
     for number in range((monotonic_ns() - begin) // ROUND + 1):
-        await recording.get([item(f"{number}-{name}") for name in (*ITEMS, MORTAL)])
+        await recording.get([item(f"{number}-{name}") for name in ITEMS])
     return await commits(backend)
 
 

@@ -11,7 +11,7 @@ from time import monotonic_ns
 from typing import IO, TYPE_CHECKING, Final, Self, cast
 from uuid import uuid4
 
-from ..domain.change import Applied, Batch, Check, Delete, Put
+from ..domain.change import ABSENT, Applied, Batch, Change, Check, Delete, Ensure, Put
 from ..domain.clock import SystemClock
 from ..domain.errors import Conflict, Invalid
 from ..domain.ports import Backend
@@ -77,21 +77,36 @@ class Recording(Layer):
         super().__init__(below)
         self.tape = tape
         self.who = who
+        self._read: dict[Key, Record] = {}
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Read, and write down what was seen; a read without an answer says nothing."""
         called = monotonic_ns()
         records = await self.below.get(keys, bodies=bodies)
+        self._read |= {record.key: record for record in records if record is not None}
         steps = tuple(seen(key, record) for key, record in zip(keys, records, strict=True))
         self.tape.note(self._ended(uuid4().hex, called, Fate.DONE, steps))
         return records
 
     async def apply(self, batch: Batch) -> Applied:
-        """Apply, and write down the attempt and its end."""
-        steps = tuple(map(_asked, batch.changes))
+        """Apply, and write down the attempt and its end.
+
+        A change that expects the very record that was read last counts as a read of it.
+        """
+        steps = tuple(step for change in batch.changes for step in self._steps(change))
         begun = self.begun(batch.id, steps, called=monotonic_ns())
         writes = tuple(step for step in steps if isinstance(step, Write))
         return await self.finish(begun, batch, self.below, saw=writes)
+
+    def _steps(self, change: Change) -> tuple[Step, ...]:
+        asked = _asked(change)
+        known = self._read.get(change.key)
+        if isinstance(change, Ensure) or known is None or change.made is None:
+            return (asked,)
+        if (change.expect, change.made) != (known.version, known.created_at):
+            return (asked,)
+        read = seen(change.key, known)
+        return (read,) if isinstance(asked, Read) else (read, asked)
 
     def unit(self) -> RecordedUnit:
         """Begin a unit of work: `async with recording.unit() as unit:`."""
@@ -230,6 +245,13 @@ class RecordedUnit:
     async def _gather(self, change: Put | Delete) -> None:
         await self._overlay.apply(Batch((change,)))
         self.steps.append(_asked(change))
+
+
+def expecting(change: Put, record: Record | None) -> Put:
+    """Return the change that is made of nothing but the record that was read."""
+    if record is None:
+        return replace(change, expect=ABSENT)
+    return replace(change, expect=record.version, made=record.created_at)
 
 
 def put(name: str, value: str, *, tag: str = "", expect: int | None = None) -> Put:

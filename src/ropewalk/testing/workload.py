@@ -8,20 +8,24 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Literal, TypeAlias
 
-from ..domain.change import Batch, Change, Check, Delete
-from ..domain.errors import Conflict, Unavailable
+from ..domain.change import Batch, Change, Delete, Put
+from ..domain.errors import Conflict, Invalid, Unavailable
 from ..domain.ports import Backend
+from ..services.overlay.reads import check_of
 from .histories import History
-from .recording import SPACE, RecordedUnit, Recording, Tape, item, put
+from .recording import SPACE, RecordedUnit, Recording, Tape, expecting, item, put
 from .samples import commits, soon
 
 ITEMS: Final = ("a", "b", "c")
-MORTAL: Final = "mortal"
-"""An item that comes and goes; it has no tag and is in no unit."""
-
 TAGS: Final = ("red", "blue")
 
-Verb: TypeAlias = Literal["get", "put", "swap", "delete", "unit", "list"]
+Verb: TypeAlias = Literal["get", "put", "swap", "delete", "anew", "unit", "list"]
+
+_SINGLE: Final[tuple[Verb, ...]] = ("get", "swap", "put", "delete", "get", "anew", "swap")
+_VERBS: Final[tuple[Verb, ...]] = (*_SINGLE, "unit", "unit", "unit")
+_STEPS: Final[tuple[Verb, ...]] = ("get", "put", "list", "get", "put", "delete")
+
+_LONGEST_THOUGHT: Final = 20
 
 Pick = Callable[[int], int]
 """Choose a number below the one given: by Hypothesis, or by `random.Random.randrange`."""
@@ -31,42 +35,36 @@ Pick = Callable[[int], int]
 class Act:
     """One thing that a caller does.
 
-    `swap` reads and then writes what it expects to be as read; a `unit` does its `steps`. With
-    `cancel`, it is cancelled after so many turns of the loop; with `again`, what got no answer is
-    sent again.
+    `swap` reads and then writes what it expects to be as read; `anew` deletes and then makes
+    another one in its place; a `unit` does its `steps`. Between what it has seen and what it makes
+    of it are so many turns of the loop as `thought`. With `cancel`, it is cancelled after so many
+    turns; with `again`, what got no answer is sent again.
     """
 
     verb: Verb
     names: tuple[str, ...] = ()
     tag: str = ""
     steps: tuple[Act, ...] = ()
+    thought: int = 0
     cancel: int | None = None
     again: bool = False
 
 
-def any_act(pick: Pick, *, lives: bool = False) -> Act:
-    """Choose something to do.
-
-    With `lives`, any item may be deleted and made again. A version alone does not tell one life
-    of a record from the next, so whoever read the first may then overwrite the second; without
-    `lives`, only an item is deleted that nobody expects anything of.
-    """
-    verbs: tuple[Verb, ...] = ("get", "swap", "unit", "put", "unit", "delete", "get", "unit")
-    verb = verbs[pick(len(verbs))]
-    cancel = pick(40) if pick(6) == 1 else None
+def any_act(pick: Pick) -> Act:
+    """Choose something to do; any item may be deleted and made again, in units and out of them."""
+    verb = _VERBS[pick(len(_VERBS))]
+    cancel = pick((40, 4)[pick(2)]) if pick(6) == 1 else None
     if verb == "unit":
-        steps = tuple(_any_step(pick, lives=lives) for _ in range(1 + pick(5)))
-        return Act("unit", steps=steps, cancel=cancel)
+        steps = tuple(_any_step(pick) for _ in range(1 + pick(5)))
+        return Act("unit", steps=steps, thought=pick(_LONGEST_THOUGHT), cancel=cancel)
     again = pick(2) == 1
-    if verb in ("put", "get", "delete") and not lives and (verb == "delete" or pick(4) == 1):
-        return Act(verb, (MORTAL,), cancel=cancel, again=again)
-    return Act(verb, _any_names(pick), _any_tag(pick), cancel=cancel, again=again)
+    thought = pick(_LONGEST_THOUGHT) if verb == "swap" else 0
+    names, tag = _any_names(pick), _any_tag(pick)
+    return Act(verb, names, tag, thought=thought, cancel=cancel, again=again)
 
 
-def _any_step(pick: Pick, *, lives: bool) -> Act:
-    verbs: tuple[Verb, ...] = ("get", "put", "list", "get", "put", "delete")
-    verb = verbs[pick(len(verbs) if lives else len(verbs) - 1)]
-    return Act(verb, _any_names(pick)[:1], _any_tag(pick))
+def _any_step(pick: Pick) -> Act:
+    return Act(_STEPS[pick(len(_STEPS))], _any_names(pick)[:1], _any_tag(pick))
 
 
 def _any_names(pick: Pick) -> tuple[str, ...]:
@@ -109,7 +107,7 @@ class Caller:
     async def _attempt(self, act: Act) -> None:
         try:
             await self._act(act)
-        except (Conflict, Unavailable):
+        except (Conflict, Invalid, Unavailable):
             return
 
     async def _act(self, act: Act) -> None:
@@ -117,24 +115,24 @@ class Caller:
         if act.verb == "get":
             await self.recording.get(keys)
         elif act.verb == "unit":
-            await self._unit(act.steps)
+            await self._unit(act)
         elif act.verb == "swap":
             records = await self.recording.get(keys)
-            versions = [record.version if record else 0 for record in records]
-            changes = [self._put(act, act.names[0], expect=versions[0])]
-            changes += [
-                Check(key=key, expect=version)
-                for key, version in zip(keys[1:], versions[1:], strict=True)
-            ]
+            await _think(act)
+            changes: list[Change] = [expecting(self._put(act, act.names[0]), records[0])]
+            changes += map(check_of, keys[1:], records[1:])
             await self._apply(act, changes)
         elif act.verb == "delete":
             await self._apply(act, [Delete(key=keys[0])])
+        elif act.verb == "anew":
+            await self._apply(act, [Delete(key=key) for key in keys])
+            await self._apply(act, [self._put(act, name) for name in act.names])
         else:
             await self._apply(act, [self._put(act, name) for name in act.names])
 
-    def _put(self, act: Act, name: str, *, expect: int | None = None) -> Change:
+    def _put(self, act: Act, name: str) -> Put:
         tag = self.prefix + act.tag if act.tag else ""
-        return put(self.prefix + name, self._value(), tag=tag, expect=expect)
+        return put(self.prefix + name, self._value(), tag=tag)
 
     def _value(self) -> str:
         return f"{self.recording.who}.{next(self._numbers)}"
@@ -148,10 +146,11 @@ class Caller:
                 await asyncio.shield(asyncio.ensure_future(self.recording.apply(batch)))
             raise
 
-    async def _unit(self, steps: Sequence[Act]) -> None:
+    async def _unit(self, act: Act) -> None:
         async with self.recording.unit() as unit:
-            for step in steps:
+            for step in act.steps:
                 await self._step(unit, step)
+            await _think(act)
 
     async def _step(self, unit: RecordedUnit, step: Act) -> None:
         name = self.prefix + step.names[0]
@@ -165,6 +164,11 @@ class Caller:
             await unit.put(name, self._value(), tag=self.prefix + step.tag)
 
 
+async def _think(act: Act) -> None:
+    for _ in range(act.thought):
+        await asyncio.sleep(0)
+
+
 async def record_history(backend: Backend, plays: Sequence[Sequence[Act]]) -> History:
     """Let each caller play its part at the same time in an open, empty store; return the history.
 
@@ -175,7 +179,7 @@ async def record_history(backend: Backend, plays: Sequence[Sequence[Act]]) -> Hi
     async with asyncio.TaskGroup() as group:
         for caller, acts in zip(callers, plays, strict=True):
             group.create_task(caller.play(acts))
-    await Recording(backend, tape, who="last").get([item(name) for name in (*ITEMS, MORTAL)])
+    await Recording(backend, tape, who="last").get([item(name) for name in ITEMS])
     told = [commit for commit in await commits(backend) if _is_ours(commit.changes[0].key.space)]
     return History.of(tape.events, told)
 
