@@ -25,14 +25,14 @@ _SIGN: Final = 0x8000_0000
 
 def of_row(lasting: tuple[Part, ...], version: Part, updated_at: Part) -> int:
     """Return the checksum of a record's row; `lasting` are its other columns, names as texts."""
-    check = crc32(ormsgpack.packb(lasting)) ^ crc32(ormsgpack.packb((version, updated_at)))
+    check = _check(lasting) ^ _check((version, updated_at))
     # With a sign it takes four bytes in the file; without, six.
     return (check ^ _SIGN) - _SIGN
 
 
 def raised(crc: int, before: tuple[Part, Part], after: tuple[Part, Part]) -> int:
     """Return what `crc` becomes where version and `updated_at` alone change."""
-    check = crc ^ crc32(ormsgpack.packb(before)) ^ crc32(ormsgpack.packb(after))
+    check = crc ^ _check(before) ^ _check(after)
     return ((check & _MASK) ^ _SIGN) - _SIGN
 
 
@@ -43,4 +43,13 @@ def of_name(number: Part, text: Part, space: Part, kind: Part, at: Part, *, kept
 
 def of_parts(parts: tuple[Part, ...]) -> int:
     """Return the checksum of a row that is never changed."""
-    return (crc32(ormsgpack.packb(parts)) ^ _SIGN) - _SIGN
+    return (_check(parts) ^ _SIGN) - _SIGN
+
+
+def _check(parts: tuple[Part, ...]) -> int:
+    try:
+        return crc32(ormsgpack.packb(parts))
+    except TypeError as error:
+        # What UTF-8 cannot hold, SQLite would refuse with this error in a moment.
+        message = f"a text cannot be kept: {error}"
+        raise UnicodeError(message) from error
