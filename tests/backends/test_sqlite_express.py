@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -17,7 +18,7 @@ import pytest
 from ropewalk.backends.sqlite import SqliteBackend
 from ropewalk.domain.change import Batch, Change, Put
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.query import NEWEST_FIRST, OLDEST_FIRST, Query
+from ropewalk.domain.query import NEWEST_FIRST, OLDEST_FIRST, Condition, Order, Query
 from ropewalk.testing.samples import SPACE, everything, found, ids, key, put, read, soon, write
 
 ENDLESS = "with recursive n(x) as (select 1 union all select x + 1 from n) select count(*) from n"
@@ -73,17 +74,33 @@ async def test_one_snapshot_a_turn_and_none_behind_a_commit(
     await asyncio.sleep(0)
     said.clear()
     for _ in range(10):
-        await found(store, "a")
+        await store.get([key("a"), key("b")])
     await write(store, put("a"))
     for _ in range(10):
-        await found(store, "a")
+        await store.get([key("a"), key("b")])
     begun = [statement for statement, _ in said if statement.startswith("begin")]
     assert ["begin", "begin immediate", "begin"] == begun
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     said.clear()
-    await found(store, "a")
+    await store.get([key("a"), key("b")])
     assert "begin" == said[0][0]
+    await store.close()
+
+
+@pytest.mark.seed("6.2")
+async def test_one_record_is_one_statement(path: Path, said: list[tuple[str, int]]) -> None:
+    """A record by its key, or by its id, needs no snapshot once the names it has are known."""
+    store = SqliteBackend(path, clock=FrozenClock(), loop_budget=3_600_000)
+    await store.open()
+    await write(store, Put(key=key("a"), session_id="s", thread_id="t"))
+    by_id = Query(space=SPACE, where=(Condition("id", "eq", "a"),), order=Order("id"))
+    await found(store, "a")
+    for ask in (partial(found, store, "a"), partial(everything, store, by_id)):
+        await ask()
+        said.clear()
+        await ask()
+        assert ["select"] == [statement.split()[0] for statement, _ in said]
     await store.close()
 
 

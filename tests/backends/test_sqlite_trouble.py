@@ -147,8 +147,6 @@ async def test_a_truncated_file_is_corrupt(path: Path, store: SqliteBackend) -> 
 @pytest.mark.parametrize(
     ("change", "before", "code"),
     [
-        ("labels = '{\"n\": nonsense'", 7, "bad_row"),
-        ("labels = '{\"n\": null}'", 7, "bad_row"),
         ("id = cast(x'6eff' as text)", 7, "bad_text"),
         ("id = ''", 0, "bad_row"),
         ("seal = 999", 7, "bad_name"),
@@ -165,6 +163,20 @@ async def test_a_row_of_nonsense_is_corrupt(
     assert (await found(store, "n08")).labels == {"n": 8}
     newest = Query(space=SPACE, order=NEWEST_FIRST, limit=20)
     assert len(await ids(store, newest)) == 20
+
+
+@pytest.mark.seed("8.2")
+@pytest.mark.parametrize("labels", ['{"n": nonsense', '{"n": null}'])
+async def test_damaged_labels_are_corrupt_when_looked_at(
+    path: Path, store: SqliteBackend, labels: str
+) -> None:
+    """A row whose labels are none is read, and says so to whoever wants one of them."""
+    _tamper(path, f"update record set labels = '{labels}' where id = 'n07'")  # noqa: S608
+    await store.open()
+    record = await found(store, "n07")
+    with pytest.raises(Corrupt, match="n07"):
+        record.labels.get("n")
+    assert 60 == len(await ids(store, Query(space=SPACE)))
 
 
 @pytest.mark.seed("8.2")

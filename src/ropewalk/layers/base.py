@@ -8,6 +8,7 @@ from typing import Final
 
 from ..domain.change import Applied, Batch, Commit
 from ..domain.health import Health
+from ..domain.paging import Portion, page_of
 from ..domain.ports import Backend, Capability
 from ..domain.query import Query
 from ..domain.record import Key, Record
@@ -60,6 +61,13 @@ class Layer:
     def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records in the query's order."""
         return self.below.scan(query)
+
+    async def page(self, query: Query) -> Portion | None:
+        """Read the beginning of an answer at once, where that can be done below.
+
+        A layer that is about scans, and says nothing of this, has it done by `scan`.
+        """
+        return await page_of(self.below, query) if type(self).scan is Layer.scan else None
 
     async def tally(
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ..domain.change import Applied, Batch, Commit
 from ..domain.health import Health, State
+from ..domain.paging import Portion, page_of
 from ..domain.ports import Backend
 from ..domain.query import Query
 from ..domain.record import Key, Record
@@ -97,6 +98,10 @@ class BreakerLayer(Layer):
         async with aclosing(self._follow(lambda: self.below.scan(query))) as records:
             async for record in records:
                 yield record
+
+    async def page(self, query: Query) -> Portion | None:
+        """Read the beginning of an answer, unless reading keeps failing."""
+        return await self._try(self._reading, lambda: page_of(self.below, query))
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits, unless reading keeps failing."""

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from ..domain.change import Applied, Batch, Commit, Ensure, Put
 from ..domain.errors import Conflict, Denied, Invalid, NotFound, RopewalkError
+from ..domain.paging import Portion, page_of
 from ..domain.ports import Backend
 from ..domain.query import Query
 from ..domain.record import Key, Record
@@ -27,6 +28,7 @@ LOGGER.addHandler(logging.NullHandler())
 Fact: TypeAlias = str | int | float | None
 T = TypeVar("T")
 
+OK: Final = "ok"
 ABANDONED: Final = "abandoned"
 CANCELLED: Final = "cancelled"
 
@@ -47,23 +49,33 @@ class LogsLayer(Layer):
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Pass on, and log how many keys were asked for and found."""
-        with self._line("get", keys=len(keys), first=str(keys[0]) if keys else None) as facts:
+        # Written out here and below: nearly always there is nothing to tell, and facts take time.
+        begin = perf_counter()
+        try:
             found = await self.below.get(keys, bodies=bodies)
+        except BaseException as error:
+            self._end("get", _of_keys(keys), begin, error)
+            raise
+        if self._tells(begin):
+            facts = _of_keys(keys)
             facts["found"] = sum(record is not None for record in found)
             facts["bytes"] = sum(map(_size, found))
+            self._end("get", facts, begin)
         return found
 
     async def apply(self, batch: Batch) -> Applied:
         """Pass on, and log how many changes and bytes went in under which batch id."""
-        changes = batch.changes
-        size = sum(len(change.body) for change in changes if isinstance(change, Put | Ensure))
-        first = str(changes[0].key) if changes else None
-        with self._line(
-            "apply", batch=batch.id, changes=len(changes), first=first, bytes=size
-        ) as facts:
+        begin = perf_counter()
+        try:
             applied = await self.below.apply(batch)
+        except BaseException as error:
+            self._end("apply", _of_batch(batch), begin, error)
+            raise
+        if self._tells(begin):
+            facts = _of_batch(batch)
             facts["seq"] = applied.seq
             facts["replayed"] = int(applied.replayed)
+            self._end("apply", facts, begin)
         return applied
 
     async def tally(
@@ -83,6 +95,21 @@ class LogsLayer(Layer):
                     facts["records"] = _number(facts["records"]) + 1
                     facts["bytes"] = _number(facts["bytes"]) + _size(record)
                     yield record
+
+    async def page(self, query: Query) -> Portion | None:
+        """Pass on, and log as a scan how many records and bytes came."""
+        begin = perf_counter()
+        try:
+            portion = await page_of(self.below, query)
+        except BaseException as error:
+            self._end("scan", _asked(query), begin, error)
+            raise
+        if portion is not None and self._tells(begin):
+            facts = _asked(query)
+            facts["records"] = len(portion.records)
+            facts["bytes"] = sum(map(_size, portion.records))
+            self._end("scan", facts, begin)
+        return portion
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Pass on, and log at the end how many commits came."""
@@ -106,25 +133,31 @@ class LogsLayer(Layer):
             facts["commits"] = count
         return count
 
+    def _tells(self, begin: float) -> bool:
+        """Say whether a line is to be written about what began then and went well."""
+        return LOGGER.isEnabledFor(logging.DEBUG) or perf_counter() - begin >= self._slow
+
+    def _end(
+        self, verb: str, facts: dict[str, Fact], begin: float, error: BaseException | None = None
+    ) -> None:
+        """Log an operation as ended, well or by an error."""
+        outcome, level = (OK, logging.DEBUG) if error is None else _outcome(error)
+        spent = facts.setdefault("ms", (perf_counter() - begin) * 1000)
+        if _number(spent) >= self._slow * 1000:
+            level = logging.WARNING
+        if LOGGER.isEnabledFor(level):
+            _write(level, verb, outcome, facts)
+
     @contextmanager
     def _line(self, verb: str, **facts: Fact) -> Generator[dict[str, Fact]]:
         """Log the block as one operation; a block that counts its own `ms` waits for others."""
         begin = perf_counter()
-        outcome, level = "ok", logging.DEBUG
         try:
             yield facts
-        except GeneratorExit:
-            outcome = ABANDONED
-            raise
         except BaseException as error:
-            outcome, level = _outcome(error)
+            self._end(verb, facts, begin, error)
             raise
-        finally:
-            spent = facts.setdefault("ms", (perf_counter() - begin) * 1000)
-            if _number(spent) >= self._slow * 1000:
-                level = logging.WARNING
-            if LOGGER.isEnabledFor(level):
-                _write(level, verb, outcome, facts)
+        self._end(verb, facts, begin)
 
 
 async def _watched(items: AsyncIterator[T], facts: dict[str, Fact]) -> AsyncGenerator[T]:
@@ -146,6 +179,8 @@ async def _watched(items: AsyncIterator[T], facts: dict[str, Fact]) -> AsyncGene
 def _outcome(error: BaseException) -> tuple[str, int]:
     if isinstance(error, asyncio.CancelledError):
         return CANCELLED, logging.DEBUG
+    if isinstance(error, GeneratorExit):
+        return ABANDONED, logging.DEBUG
     if isinstance(error, RopewalkError):
         # These four are answers to the caller; the others are troubles of the store.
         expected = isinstance(error, NotFound | Conflict | Denied | Invalid)
@@ -172,6 +207,20 @@ def _plain(value: Fact) -> str:
     """Write a fact in one word: an id with a line break must not look like a line of its own."""
     text = str(value)
     return text if text.isprintable() and " " not in text else repr(text)
+
+
+def _of_keys(keys: Sequence[Key]) -> dict[str, Fact]:
+    return {"keys": len(keys), "first": str(keys[0]) if keys else None}
+
+
+def _of_batch(batch: Batch) -> dict[str, Fact]:
+    changes = batch.changes
+    return {
+        "batch": batch.id,
+        "changes": len(changes),
+        "first": str(changes[0].key) if changes else None,
+        "bytes": sum(len(c.body) for c in changes if isinstance(c, Put | Ensure)),
+    }
 
 
 def _asked(query: Query) -> dict[str, Fact]:

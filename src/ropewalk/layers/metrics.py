@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeVar, cast
 from ..domain.change import Applied, Batch, Commit
 from ..domain.errors import RopewalkError
 from ..domain.metrics import BOUNDS, Metrics, VerbMetrics
+from ..domain.paging import Portion, page_of
 from ..domain.ports import Backend
 from ..domain.query import Query
 from ..domain.record import Key, Record
@@ -169,6 +170,24 @@ class MetricsLayer(Layer):
     def scan(self, query: Query) -> AsyncIterator[Record]:
         """Pass on; count the time until the first record, and all records."""
         return self._follow(self._below.scan(query), "scan", query)
+
+    async def page(self, query: Query) -> Portion | None:
+        """Pass on, and count it as a scan: one that cannot be begun so will follow."""
+        counter = (self._threads.get(get_ident()) or self._enlist()).scan
+        begin = perf_counter()
+        try:
+            portion = await page_of(self._below, query)
+        except BaseException as error:
+            counter.begun += 1
+            counter.failed(error)
+            raise
+        if portion is not None:
+            counter.begun += 1
+            counter.items += len(portion.records)
+            self._answered(counter, query, perf_counter() - begin)
+            if self._keeper is not None:
+                await self._keeper.write(self._below)
+        return portion
 
     def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Pass on; count the time until the first commit, and all commits."""

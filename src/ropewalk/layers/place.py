@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TypeVar
 
 from ..domain.ports import Backend
@@ -63,14 +62,6 @@ class Place:
                 if not self._writers:
                     self._quiet.set()
         self._close_if_left()
-
-    @contextmanager
-    def entered(self, *, writing: bool = False) -> Generator[Backend]:
-        """Leave behind the block, which `enter` has begun."""
-        try:
-            yield self.backend
-        finally:
-            self.leave(writing=writing)
 
     async def quiet(self) -> None:
         """Let no write begin any more, and wait until none is running."""

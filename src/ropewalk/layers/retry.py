@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from ..domain.change import Applied, Batch, Commit
 from ..domain.errors import RopewalkError
+from ..domain.paging import Portion, page_of
 from ..domain.ports import Backend
 from ..domain.query import Query
 from ..domain.record import Key, Record
@@ -72,17 +73,29 @@ class RetryLayer(Layer):
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys`, at the second attempt if need be."""
-        return await self._persist(lambda: self.below.get(keys, bodies=bodies))
+        begin = monotonic()
+        try:
+            return await self.below.get(keys, bodies=bodies)
+        except RopewalkError as error:
+            return await self._persist(
+                lambda: self.below.get(keys, bodies=bodies), _Course(begin), error
+            )
 
     async def apply(self, batch: Batch) -> Applied:
         """Do every change of the batch exactly once, however often it is sent."""
-        return await self._persist(lambda: self.below.apply(batch))
+        begin = monotonic()
+        try:
+            return await self.below.apply(batch)
+        except RopewalkError as error:
+            return await self._persist(lambda: self.below.apply(batch), _Course(begin), error)
 
     async def tally(
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
     ) -> list[Tally]:
         """Count and add up, at the second attempt if need be."""
-        return await self._persist(lambda: self.below.tally(query, sums, group_by))
+        return await self._persist(
+            lambda: self.below.tally(query, sums, group_by), _Course(monotonic())
+        )
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records, taking it up again where the store broke off."""
@@ -102,6 +115,14 @@ class RetryLayer(Layer):
                 await stop(found)
             if progress.is_over and query.limit:
                 return
+
+    async def page(self, query: Query) -> Portion | None:
+        """Read the beginning of an answer, at the second attempt if need be."""
+        begin = monotonic()
+        try:
+            return await page_of(self.below, query)
+        except RopewalkError as error:
+            return await self._persist(lambda: page_of(self.below, query), _Course(begin), error)
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits, taking it up again where the store broke off."""
@@ -137,15 +158,22 @@ class RetryLayer(Layer):
 
     async def trim(self, before: int) -> int:
         """Forget commits; one that is forgotten already is not counted again."""
-        return await self._persist(lambda: self.below.trim(before))
+        return await self._persist(lambda: self.below.trim(before), _Course(monotonic()))
 
-    async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        course = _Course(monotonic())
+    async def _persist(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        course: _Course,
+        error: RopewalkError | None = None,
+    ) -> T:
+        """Try until it works or is not worth it; `error` is how a first attempt has ended."""
         while True:
+            if error is not None:
+                await self._wait(error, course)
             try:
                 return await attempt()
-            except RopewalkError as error:
-                await self._wait(error, course)
+            except RopewalkError as failure:
+                error = failure
 
     async def _wait(self, error: RopewalkError, course: _Course) -> None:
         """Wait before the next attempt, or raise `error` where there is to be none."""

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Generator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from math import inf
 from operator import ne
@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from ..domain.change import Applied, Batch, Commit
 from ..domain.errors import Conflict, Denied, Invalid, NotFound, RopewalkError, Unavailable
+from ..domain.paging import Portion, page_of
 from ..domain.ports import Backend, Capability
 from ..domain.query import Query
 from ..domain.record import Key, Record
@@ -123,8 +124,11 @@ class SwitchLayer(Layer):
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` from the backend in use."""
-        with self._entered() as place:
+        place = self._enter()
+        try:
             return await place.backend.get(keys, bodies=bodies)
+        finally:
+            place.leave()
 
     async def apply(self, batch: Batch) -> Applied:
         """Do every change of the batch or none; wait for the last step of a switch if need be.
@@ -133,7 +137,8 @@ class SwitchLayer(Layer):
         """
         refuse_reserved(batch)
         place = await self._admitted()
-        with place.entered(writing=True) as backend:
+        backend = place.backend
+        try:
             is_new = self._remember(batch)
             try:
                 own = seeing_no_reserved(batch) if place.epoch.base else batch
@@ -148,6 +153,8 @@ class SwitchLayer(Layer):
                     raise
                 return known
             self._settle(batch, applied)
+        finally:
+            place.leave(writing=True)
         seq = place.epoch.outward(applied.seq)
         with self._books:
             self._highest = max(self._highest, seq)
@@ -167,13 +174,25 @@ class SwitchLayer(Layer):
                 return
             place = self._successor(place)
 
+    async def page(self, query: Query) -> Portion | None:
+        """Read the beginning of an answer in the backend in use."""
+        place = self._enter()
+        try:
+            seen = without_reserved(query) if place.epoch.base else query
+            return await page_of(place.backend, seen)
+        finally:
+            place.leave()
+
     async def tally(
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
     ) -> list[Tally]:
         """Count the matching records in the backend in use."""
-        with self._entered() as place:
+        place = self._enter()
+        try:
             seen = without_reserved(query) if place.epoch.base else query
             return await place.backend.tally(seen, sums, group_by)
+        finally:
+            place.leave()
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits, those of earlier backends first.
@@ -202,8 +221,11 @@ class SwitchLayer(Layer):
     async def trim(self, before: int) -> int:
         """Forget commits, those of earlier backends first; wait for a switch that is under way."""
         async with self._one_at_a_time.mine():
-            with self._entered() as place:
+            place = self._enter()
+            try:
                 return await forget(place.backend, place.epoch, before)
+            finally:
+                place.leave()
 
     async def switch(self, target: Backend, *, copy: bool = True) -> Moved:
         """Move to `target`, which belongs to this layer from now on, and close the old backend.
@@ -313,13 +335,11 @@ class SwitchLayer(Layer):
             raise Conflict(message, code="feed_replaced")
         return self._successor(place)
 
-    @contextmanager
-    def _entered(self) -> Generator[Place]:
-        """Keep the place in use open for the block."""
+    def _enter(self) -> Place:
+        """Keep the place in use open, until the caller leaves it."""
         while not (place := self._place).enter():
             continue
-        with place.entered():
-            yield place
+        return place
 
     async def _admitted(self) -> Place:
         """Wait until writes may begin, and begin one at the place in use then.

@@ -46,16 +46,17 @@ class Records(RecordStore):
         version nor base, the caller says to have seen nothing. Raises `Invalid` naming a wrong key.
         """
         check_how(how)
+        expected = check_expected(expected_version)
         document = read_document(data, space=self._desk.space, new_id=self._desk.clock.new_id)
         key = document.key
         if not how:
             try:
-                return await super().save({**data, "id": key.id}, expected_version=expected_version)
+                return await self._write(document, expect=expected)
             except Conflict:
-                if expected_version is None or await self._desk.policy_of(key.kind) is None:
+                if expected is None or await self._desk.policy_of(key.kind) is None:
                     raise
         check_writable(key.kind, DOORS)
-        stated = seen_of(how, check_expected(expected_version))
+        stated = seen_of(how, expected)
         await self._settle(key, lambda _: document, seen=stated or ABSENT, how=how)
         return key.id
 

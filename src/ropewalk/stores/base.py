@@ -14,6 +14,7 @@ from ..domain.labels import PARTIAL, Label, metadata_labels
 from ..domain.limits import check_int64
 from ..domain.moment import to_micros
 from ..domain.page import Page
+from ..domain.paging import records_of
 from ..domain.query import OLDEST_FIRST, AnyOf, Condition, Order, Query, cursor_of
 from ..domain.record import Key, Record
 from .letter import Letter, open_letter
@@ -153,15 +154,15 @@ class EntityStore(ABC, Generic[E]):
 
     def headers(self, find: Find) -> AsyncIterator[Record]:
         """Go through the headers of what matches; no body is read."""
-        return self._backend.scan(self.query(find, bodies=False))
+        return records_of(self._backend, self.query(find, bodies=False))
 
     def records(self, find: Find) -> AsyncIterator[Record]:
         """Go through the records of what matches, with their sealed bodies."""
-        return self._backend.scan(self.query(find))
+        return records_of(self._backend, self.query(find))
 
     async def scan(self, find: Find) -> AsyncIterator[E]:
         """Go through what matches, opening one body at a time."""
-        async for record in self._backend.scan(self.query(find)):
+        async for record in records_of(self._backend, self.query(find)):
             yield await self.open(record)
 
     async def tally(
@@ -192,7 +193,7 @@ class EntityStore(ABC, Generic[E]):
         )
         items: list[E] = []
         last: Record | None = None
-        async for record in self._backend.scan(self.query(find)):
+        async for record in records_of(self._backend, self.query(find)):
             letter = await open_letter(self._sealer, record)
             if not has_metadata(letter.metadata, metadata):
                 continue

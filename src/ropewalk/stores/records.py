@@ -17,9 +17,10 @@ from ..domain.page import Page
 from ..domain.query import OLDEST_FIRST, Order, cursor_of
 from ..domain.record import Key, check_name
 from .base import check_page
-from .document import as_dict, read_document, read_updates
+from .document import Document, as_dict, read_document, read_updates
 from .filters import Filters, read_filters
 from .kinds import DOORS, check_writable
+from .letter import open_letter
 from .operations import Ledger, Operation, check_expected, read_operation
 from .select.limits import DEFAULT_LIMITS
 from .select.run import answer
@@ -79,15 +80,24 @@ class RecordStore:
         """
         expected = check_expected(expected_version)
         document = read_document(data, space=self._shelf.space, new_id=self._clock.new_id)
+        return await self._write(document, expect=expected)
+
+    async def _write(self, document: Document, *, expect: int | None) -> str:
         check_writable(document.key.kind, self._doors)
-        put = await document.put(self._shelf.sealer, expect=expected)
+        put = await document.put(self._shelf.sealer, expect=expect)
         await self._shelf.backend.apply(Batch((put,)))
         return document.key.id
 
     async def load(self, id: str, *, type: str | None = None) -> Row | None:
         """Return the record with this id, or `None`; raise `Corrupt` where it is damaged."""
-        [record] = await self._shelf.look_up([id], kind=type)
-        return None if record is None else await self._shelf.row(record)
+        shelf = self._shelf
+        if type is None:
+            [record] = await shelf.look_up((id,))
+        else:
+            # What is called most often goes the shortest way.
+            key = Key(shelf.space, check_name(type, field="type"), check_name(id, field="id"))
+            [record] = await shelf.backend.get((key,))
+        return None if record is None else as_dict(record, await open_letter(shelf.sealer, record))
 
     async def update(
         self,
@@ -242,8 +252,8 @@ class RecordStore:
         self, sieve: Sieve, query: Query, on_corrupt: Callable[[Corrupt], None] | None
     ) -> AsyncGenerator[Row, None]:
         while True:
-            async with aclosing(self._shelf.scan(query)) as scan:
-                batch = [record async for record in scan]
+            async with aclosing(self._shelf.scan(query)) as pages:
+                batch = [record async for page in pages for record in page]
             for record in batch:
                 try:
                     letter = await self._shelf.letter(record)

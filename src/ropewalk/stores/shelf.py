@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ..domain.change import Batch, Change, Ensure, Put
 from ..domain.errors import Invalid
 from ..domain.limits import MAX_BATCH_BYTES, MAX_BATCH_CHANGES
+from ..domain.paging import Pages, pages_of
 from ..domain.ports import Capability
 from ..domain.query import Condition, Order, Query
 from ..domain.record import Key, check_name
 from .document import as_dict, document_of
+from .kinds import INNER
 from .letter import Letter, open_letter
 from .operations import ambiguous
-from .sieve import UNSEEN, Sieve
+from .sieve import Sieve
 
 if TYPE_CHECKING:
     from ..domain.ports import Backend, Sealer
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from .document import Document
 
 Row: TypeAlias = dict[str, Any]
+
+_BY_ID: Final = Order("id")
 
 LOOK_UP: Final = 500
 """Ids in one question to the back end."""
@@ -67,27 +71,21 @@ class Shelf:
             wanted = Condition("id", "in", part)
             if len(part) == 1:
                 wanted = Condition("id", "eq", part[0])
-            query = Query(
-                space=self.space, where=(wanted, *UNSEEN), order=Order("id"), bodies=bodies
-            )
-            async with aclosing(self.scan(query)) as records:
-                async for record in records:
-                    found.setdefault(record.key.id, []).append(record)
+            query = Query(space=self.space, where=(wanted,), order=_BY_ID, bodies=bodies)
+            async with aclosing(self.scan(query)) as pages:
+                async for page in pages:
+                    for record in page:
+                        # Hardly ever is there such a record; that is told sooner here than below.
+                        if record.key.kind not in INNER:
+                            found.setdefault(record.key.id, []).append(record)
         for name, several in found.items():
             if len(several) > 1:
                 raise ambiguous(name, (record.key.kind for record in several))
         return [found[name][0] if name in found else None for name in names]
 
-    async def scan(self, query: Query) -> AsyncGenerator[Record, None]:
-        """Go through the records of a query; closing it lets the back end go."""
-        records = self.backend.scan(query)
-        try:
-            async for record in records:
-                yield record
-        finally:
-            # The port promises an iterator; those that hold something can be closed.
-            if isinstance(records, AsyncGenerator):
-                await records.aclose()
+    def scan(self, query: Query) -> Pages:
+        """Go through the records of a query in pages; closing it lets the back end go."""
+        return pages_of(self.backend, query)
 
     async def found(
         self, sieve: Sieve, query: Query, *, limit: int | None = None
@@ -98,15 +96,17 @@ class Shelf:
             # Where the engine tells nearly everything, it need not look for more than is wanted.
             asked = left if sieve.decided else None
             looked = 0
-            async with aclosing(self.scan(replace(query, limit=asked))) as records:
-                async for record in records:
-                    looked, last = looked + 1, record
-                    letter = await self.letter(record)
-                    if sieve.matches(letter):
-                        yield record, letter
-                        left = None if left is None else left - 1
-                        if left == 0:
-                            return
+            part = query if query.limit == asked else replace(query, limit=asked)
+            async with aclosing(self.scan(part)) as pages:
+                async for page in pages:
+                    looked, last = looked + len(page), page[-1]
+                    for record in page:
+                        letter = await open_letter(self.sealer, record)
+                        if sieve.matches(letter):
+                            yield record, letter
+                            left = None if left is None else left - 1
+                            if left == 0:
+                                return
             if asked is None or looked < asked or last is None:
                 return
             query = replace(query, after=query.cursor(last))
@@ -128,8 +128,8 @@ class Shelf:
         query = replace(query, bodies=False)
         if Capability.TALLY in self.backend.capabilities:
             return (await self.backend.tally(query))[0].count
-        async with aclosing(self.scan(query)) as records:
-            return sum([1 async for _ in records])
+        async with aclosing(self.scan(query)) as pages:
+            return sum([len(page) async for page in pages])
 
     async def apply_all(self, changes: Sequence[Change]) -> list[int]:
         """Apply changes in as few batches as the limits allow; return the versions before."""

@@ -18,7 +18,7 @@ from ..domain.labels import Label
 from ..domain.ports import Backend
 from ..domain.query import NEWEST_FIRST, Condition, Order, Query
 from ..domain.record import Key, Record
-from .samples import DEADLINE, SPACE, everything, ids, key, put, soon, versions, write
+from .samples import DEADLINE, SPACE, everything, ids, in_pages, key, put, soon, versions, write
 
 ORDERS = tuple(
     Order(field, descending)
@@ -54,6 +54,21 @@ class ScanContract:
             assert expected == [r.key for r in await everything(backend, query)], f"{order}"
             for size in (1, 3, 7):
                 assert expected == await _paged(backend, replace(query, limit=size)), f"{order}"
+
+    @pytest.mark.seed("6.3")
+    async def test_pages_are_what_a_scan_gives(self, backend: Backend) -> None:
+        """Read in pages, an answer has the same records in the same order, up to its limit."""
+        written = await _write_the_ranked(backend)
+        one = written[0].key
+        queries = [
+            *(Query(space=SPACE, order=order) for order in ORDERS),
+            Query(space=one.space, where=(Condition("id", "eq", one.id),), order=Order("id")),
+            Query(space=one.space, kinds=(one.kind,), where=(Condition("id", "eq", one.id),)),
+            Query(space=SPACE, where=(Condition("id", "eq", "nobody"),)),
+        ]
+        for query in (replace(q, limit=limit) for q in queries for limit in (None, 0, 1, 7)):
+            expected = await everything(backend, query)
+            assert expected == await in_pages(backend, query), f"{query}"
 
     @pytest.mark.seed("2.3")
     async def test_a_scan_lies_between_its_cursors(self, backend: Backend) -> None:

@@ -26,7 +26,7 @@ from ..domain.query import Query
 from ..domain.record import Key, Record
 from ..domain.seen import Seen, sight
 from .model import Model, Outcome, Row
-from .samples import assert_tallies, commits, everything
+from .samples import assert_tallies, commits, everything, in_pages
 from .strategies import BATCHES, KEYS, PUTS, QUERIES, TALLIES, changes_of
 
 T = TypeVar("T")
@@ -141,12 +141,13 @@ class BackendMachine(RuleBasedStateMachine):
         expected = [self._model.live(key, now) for key in keys]
         _assert_same(expected, self._run(self._backend.get(keys)))
 
-    @rule(query=QUERIES)
-    def scan(self, query: Query) -> None:
-        """Ask a random query."""
+    @rule(query=QUERIES, paged=st.booleans())
+    def scan(self, query: Query, paged: bool) -> None:  # noqa: FBT001 (Hypothesis draws it)
+        """Ask a random query, for a scan or for pages."""
         self._count()
         expected = self._model.scan(query, self._clock.now())
-        _assert_same(expected, self._run(everything(self._backend, query)))
+        asked = in_pages if paged else everything
+        _assert_same(expected, self._run(asked(self._backend, query)))
 
     @precondition(lambda self: Capability.TALLY in self._backend.capabilities)
     @rule(query=QUERIES, asked=TALLIES)

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from ..domain.change import Batch, Change, Commit, Delete, Put
 from ..domain.labels import Labels
+from ..domain.paging import records_of
 from ..domain.ports import Backend
 from ..domain.query import Query
 from ..domain.record import NO_LABELS, Key, Record
@@ -69,6 +70,11 @@ async def versions(backend: Backend, *ids: str) -> list[int]:
     """Return the versions of sample records, 0 for what is absent."""
     records = await backend.get([key(id) for id in ids])
     return [record.version if record else 0 for record in records]
+
+
+async def in_pages(backend: Backend, query: Query) -> list[Record]:
+    """Return all records of a query, read in pages where the back end has them."""
+    return [record async for record in records_of(backend, query)]
 
 
 async def everything(backend: Backend, query: Query) -> list[Record]:

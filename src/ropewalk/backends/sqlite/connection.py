@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
 import apsw
 
@@ -19,6 +19,7 @@ from .patience import Patience
 
 Value: TypeAlias = str | int | float | bytes | None
 Row: TypeAlias = tuple[object, ...]
+R = TypeVar("R")
 
 # A connection is used by one thread at a time, so that SQLite need not lock it.
 _FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
@@ -169,6 +170,14 @@ class Connection:
             return str(found)
         finally:
             target.close()
+
+    def impatiently(self, work: Callable[[Connection], R]) -> R:
+        """Do `work` on this connection, waiting for no lock."""
+        self._apsw.set_busy_handler(None)
+        try:
+            return work(self)
+        finally:
+            self._apsw.set_busy_handler(self._handler)
 
     def after_commit(self, tell: Callable[[int], None]) -> None:
         """Tell the pages in the WAL after each commit; nothing checkpoints by itself then."""

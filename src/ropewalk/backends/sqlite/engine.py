@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from array import array
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Sequence
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
@@ -16,12 +15,13 @@ from ...domain.change import Applied, Batch, Commit
 from ...domain.errors import RopewalkError, Unavailable
 from ...domain.health import Health, State
 from ...domain.limits import check_int64
+from ...domain.paging import Portion
 from ...domain.ports import Capability, Clock
 from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.tally import Tally, check_tally
 from ..watch import Watch
-from . import forks, options, paths, points, read, schema, shapes, tallies, vitals
+from . import forks, options, points, scanning, schema, shapes, tallies, vitals
 from .connection import Connection
 from .errors import speaking_of
 from .express import Express
@@ -40,10 +40,10 @@ from .writer import Writer
 
 T = TypeVar("T")
 
+_EVERY: Final = frozenset(Capability)
+
 _BATCHES_AT_ONCE: Final = 256
 _GETS_AT_ONCE: Final = 64
-_FIRST_STEP: Final = 32
-_LONGEST_STEP: Final = 256
 
 
 class SqliteBackend:
@@ -108,7 +108,7 @@ class SqliteBackend:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """It has every power."""
-        return frozenset(Capability)
+        return _EVERY
 
     @property
     def schema(self) -> SqliteSchema:
@@ -166,6 +166,11 @@ class SqliteBackend:
         """Return the live records of `keys` in the order asked, `None` where absent."""
         house = self._here()
         wanted, now = tuple(keys), self._clock.now()
+        if len(wanted) == 1 and house.express is not None:
+            work = partial(points.record_at_once, key=wanted[0], now=now, bodies=bodies)
+            found = house.express.read_at_once(work, shape=shapes.ONE)
+            if found is not None:
+                return [*found]
         return await house.read(
             house.points,
             partial(points.records_by_key, keys=wanted, now=now, bodies=bodies),
@@ -180,27 +185,17 @@ class SqliteBackend:
         """
         return await self._here().apply(batch)
 
-    async def scan(self, query: Query) -> AsyncIterator[Record]:
+    def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records in the query's order, a page in each short read.
 
         What no index has in order is sorted once, at the beginning, and then takes 8 bytes of
         memory for each record.
         """
-        self._here()
-        if query.limit == 0:
-            return
-        now = self._clock.now()
-        walked = paths.is_walked(query)
-        stretches = self._pages(query, now) if walked else self._sorted(query, now)
-        left = query.limit
-        async with aclosing(stretches):
-            async for records in stretches:
-                for record in records[:left]:
-                    yield record
-                if left is not None:
-                    left -= len(records)
-                    if left <= 0:
-                        return
+        return scanning.scan(self._here, query, self._clock.now)
+
+    async def page(self, query: Query) -> Portion | None:
+        """Read the beginning of an answer, `None` where it has to be sorted first."""
+        return await scanning.page(self._here(), query, self._clock.now())
 
     async def tally(
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
@@ -231,55 +226,6 @@ class SqliteBackend:
     async def trim(self, before: int) -> int:
         """Forget the commits with `seq` less than `before`, a few at a time; the newest stays."""
         return await self._here().trimming.trim(check_int64(before, field="before"))
-
-    async def _pages(self, query: Query, now: int) -> AsyncGenerator[tuple[Record, ...]]:
-        """Read page after page, each behind the last record of the one before.
-
-        Where the first look shows that not all of the answer lies along an index, sort it.
-        """
-        left = query.limit
-        # Whoever says how many he wants gets them at once; others may stop after a few.
-        step = _FIRST_STEP if left is None else _LONGEST_STEP
-        read_page: Callable[..., read.Stretch | None] = read.first_page
-        while True:
-            count = step if left is None else min(step, left)
-            page = partial(read_page, query=query, now=now, count=count)
-            stretch = await self._walk(page, shapes.of_page(query, count))
-            if stretch is None:
-                async with aclosing(self._sorted(query, now)) as stretches:
-                    async for records in stretches:
-                        yield records
-                return
-            read_page = read.next_page
-            yield stretch.records
-            if stretch.last:
-                return
-            if left is not None:
-                left -= len(stretch.records)
-            query = replace(query, after=query.cursor(stretch.records[-1]))
-            step = min(step * 2, _LONGEST_STEP)
-
-    async def _sorted(self, query: Query, now: int) -> AsyncGenerator[tuple[Record, ...]]:
-        """List the rows in order once, then read them a few at a time."""
-
-        def begin(connection: Connection) -> tuple[array[int], read.Stretch]:
-            listed = read.sorted_rows(connection, query, now=now, at_once=_LONGEST_STEP)
-            first = listed[:_LONGEST_STEP]
-            return listed, read.next_rows(connection, query, first, now=now)
-
-        rows, stretch = await self._walk(begin)
-        position = stretch.steps
-        yield stretch.records
-        while position < len(rows):
-            some = rows[position : position + _LONGEST_STEP]
-            work = partial(read.next_rows, query=query, rows=some, now=now)
-            stretch = await self._walk(work)
-            position += stretch.steps
-            yield stretch.records
-
-    async def _walk(self, work: Callable[[Connection], T], shape: Hashable | None = None) -> T:
-        house = self._here()
-        return await house.read(house.walks, work, shape=shape)
 
     def _here(self) -> House:
         """Return the open house; raise `Unavailable` where this caller cannot use it."""

@@ -90,6 +90,19 @@ class Express:
         await lane.send(read)
         return await read.outcome()
 
+    def read_at_once(self, work: Callable[[Connection], T | None], *, shape: Hashable) -> T | None:
+        """Do a read of one statement here and now, outside any snapshot.
+
+        Returns `None` where that cannot be, or where `work` does: then `read` is the way.
+        """
+        now = time.perf_counter()
+        if self._parked or not (
+            self._pace.is_quick(shape, now) and self._turn.is_mine(now) and self._turn.has_time(now)
+        ):
+            return None
+        found = self._look(work, shape, now, alone=True)
+        return None if found is None else found[0]
+
     async def apply(self, write: Write) -> Applied:
         """Apply a batch: at once, together with others at the end of the turn, or in the lane."""
         lane, now = self._lane, time.perf_counter()
@@ -145,7 +158,12 @@ class Express:
         self._lane.hand_over([write])
 
     def _look(
-        self, work: Callable[[Connection], T], shape: Hashable, now: float
+        self,
+        work: Callable[[Connection], T],
+        shape: Hashable,
+        now: float,
+        *,
+        alone: bool = False,
     ) -> tuple[T] | None:
         """Do a read now, unless both connections are taken, it is broken off, or it is odd."""
         for seat in self._seats:
@@ -154,7 +172,8 @@ class Express:
         else:
             return None
         try:
-            found = seat.read(work, until=now + self._longest)
+            until = now + self._longest
+            found = seat.read_alone(work, until=until) if alone else seat.read(work, until=until)
         except apsw.InterruptError:
             self._pace.note_broken_off(shape, time.perf_counter())
             return None

@@ -74,7 +74,16 @@ class _Texts(dict[int, str]):
 class Names:
     """What one connection knows of the names in the file."""
 
-    __slots__ = ("_indexes", "_kept", "_numbered", "_numbers", "_places", "_rows", "texts")
+    __slots__ = (
+        "_indexes",
+        "_kept",
+        "_numbered",
+        "_numbers",
+        "_places",
+        "_rows",
+        "_spaces",
+        "texts",
+    )
 
     def __init__(self, rows: _Rows, indexes: Indexes) -> None:
         self._rows = rows
@@ -83,6 +92,7 @@ class Names:
         self._numbers: dict[str, int] = {}
         self._places: dict[tuple[str, str, str], Place] = {}
         self._numbered: dict[int, Place] = {}
+        self._spaces: dict[str, int] = {}
         self._kept: set[int] = set()
 
     def forget(self) -> None:
@@ -98,6 +108,7 @@ class Names:
         """Forget everything: what was entered since may have been rolled back."""
         self.forget()
         self._places.clear()
+        self._spaces.clear()
         self._numbered.clear()
         self.texts.clear()
         self._indexes.undo()
@@ -114,6 +125,14 @@ class Names:
     def at_hand(self, text: str) -> int:
         """Return the number of a text if it is known without looking, else `UNKNOWN`."""
         return self._numbers.get(text, UNKNOWN)
+
+    def place_at_hand(self, space: str, kind: str) -> Place | None:
+        """Return a place without families if it is known without looking, else `None`."""
+        return self._places.get((space, kind, ""))
+
+    def space_at_hand(self, space: str) -> int:
+        """Return the number of a space if a place in it is known, else `UNKNOWN`."""
+        return self._spaces.get(space, UNKNOWN)
 
     def place(self, space: str, kind: str, family: str = "") -> Place | None:
         """Return a place, `None` where nothing was ever written there."""
@@ -211,6 +230,8 @@ class Names:
     def _put(self, space: str, kind: str, place: Place) -> None:
         if len(self._places) >= _MOST:
             self._places.clear()
+            self._spaces.clear()
+        self._spaces[space] = place.space
         self._places[space, kind, place.family] = place
 
 

@@ -8,11 +8,15 @@ from typing import Final, TypeAlias, cast
 import apsw
 
 from ...domain.errors import Corrupt
+from ...domain.query import Query
 from ...domain.record import Key, Record
 from . import lean, select
 from .connection import Connection
-from .names import Place
+from .names import UNKNOWN, Place
 from .rows import record_of
+
+_PARENTS, _LABELS = 7, 10
+"""Where in a row the names of session, thread and seal stand: from here to there."""
 
 _TOGETHER: Final = 128
 """How many lean rows one statement looks for."""
@@ -45,6 +49,55 @@ def records_by_key(
     for index, first in again:
         answer[index] = answer[first]
     return answer
+
+
+def record_at_once(
+    connection: Connection, key: Key, *, now: int, bodies: bool
+) -> tuple[Record | None] | None:
+    """Return the live record of `key` by one statement, `None` where it takes another look.
+
+    No snapshot is needed for that: what numbers of places mean never changes, and where the name
+    of a parent is not at hand, or the record may be lean, the answer is left to `records_by_key`.
+    """
+    place = connection.names.place_at_hand(key.space, key.kind)
+    if place is None or lean.split(key.id) is not None:
+        return None
+    rows = connection.rows(select.point(bodies=bodies), (place.space, key.id, place.kind, now))
+    if not rows:
+        return (None,)
+    row = rows[0]
+    if not _at_hand(connection, row[_PARENTS:_LABELS]):
+        return None
+    return (record_of(row, connection.names, key=key),)
+
+
+def one_id(query: Query) -> str | None:
+    """Return the id that a query asks for in one space, `None` where it may be several."""
+    if query.space is None or query.expired or not query.where:
+        return None
+    named = query.named_ids()
+    return named[0] if named is not None and len(named) == 1 else None
+
+
+def named_at_once(connection: Connection, query: Query, id: str, now: int) -> list[Record] | None:
+    """Return the answer of a query for an id by one statement, or `None` as above."""
+    space = connection.names.space_at_hand(query.space or "")
+    if space == UNKNOWN or lean.split(id) is not None:
+        return None
+    rows = connection.rows(select.named(bodies=query.bodies), (space, id, now))
+    if not all(_at_hand(connection, (*row[:2], *row[_PARENTS:_LABELS])) for row in rows):
+        return None
+    found = [record_of(row, connection.names) for row in rows]
+    answer = [r for r in found if query.matches(r, now) and query.within(r)]
+    if len(answer) > 1:
+        answer.sort(key=lambda r: query.cursor(r).key, reverse=query.order.descending)
+    return answer[: query.limit]
+
+
+def _at_hand(connection: Connection, numbers: Sequence[object]) -> bool:
+    """Tell whether the names that a row refers to are at hand."""
+    texts = connection.names.texts
+    return all(number is None or number in texts for number in numbers)
 
 
 def _sorted_out(connection: Connection, keys: Sequence[Key]) -> tuple[_Families, _Others, _Again]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import product
-from types import MappingProxyType
 from typing import Final, TypeAlias, cast
 
 from ...domain.errors import Corrupt
-from ...domain.labels import Labels
+from ...domain.labels import Label, Labels
 from ...domain.limits import MAX_ID_BYTES
 from ...domain.record import NO_LABELS, Key, Record
 from . import labels
@@ -51,7 +51,8 @@ _SHORT: Final = 256
 def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
     """Return the record of a row, with `key` where that is known already.
 
-    Raises `Corrupt`, naming the key, where the row holds what was never written.
+    Raises `Corrupt`, naming the key, where the row holds what was never written; damaged labels
+    do so when they are looked at, which most readers never do.
     """
     if tuple(map(type, row)) not in _TYPES:
         raise _damaged(row)
@@ -62,10 +63,6 @@ def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
     if not 0 < len(id) <= MAX_ID_BYTES:
         raise _damaged(row)
     texts = names.texts
-    try:
-        held = NO_LABELS if coded is None else _labels(coded)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(row) from error
     return Record.trusted(
         key or Key.trusted(texts[space], texts[kind], id),
         version,
@@ -74,20 +71,53 @@ def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
             None if session is None else texts[session],
             None if thread is None else texts[thread],
         ),
-        labels=held,
+        labels=NO_LABELS if coded is None else _Coded(coded, (space, kind, id)),
         letter=(body, texts[seal]),
         expires_at=expires,
     )
 
 
-def _labels(coded: str) -> Labels:
-    return _again(coded) if len(coded) <= _SHORT else MappingProxyType(labels.decode(coded))
+class _Coded(Mapping[str, Label]):
+    """The labels of a row, as they stand in the file until somebody looks at them.
+
+    Raises `Corrupt` then, naming the row, where they are no labels.
+    """
+
+    __slots__ = ("_coded", "_held", "_row")
+
+    def __init__(self, coded: str, row: Row) -> None:
+        self._coded = coded
+        self._row = row
+        self._held: Labels | None = None
+
+    def __getitem__(self, name: str) -> Label:
+        return self._labels()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels())
+
+    def __len__(self) -> int:
+        return len(self._labels())
+
+    def __repr__(self) -> str:
+        return repr(self._labels())
+
+    def _labels(self) -> Labels:
+        held = self._held
+        if held is None:
+            try:
+                short = len(self._coded) <= _SHORT
+                held = _again(self._coded) if short else labels.decode(self._coded)
+            except (ValueError, RecursionError) as error:
+                raise _damaged(self._row) from error
+            self._held = held
+        return held
 
 
 @lru_cache(maxsize=1024)
 def _again(coded: str) -> Labels:
     """Return labels that were read before: the records of a list often have the same ones."""
-    return MappingProxyType(labels.decode(coded))
+    return labels.decode(coded)
 
 
 def _damaged(row: Row) -> Corrupt:

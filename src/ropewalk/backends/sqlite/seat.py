@@ -95,6 +95,19 @@ class Seat:
         finally:
             self._until = 0.0
 
+    def read_alone(self, work: Callable[[Connection], R], *, until: float) -> R:
+        """Do `work` of a single statement, which has a snapshot of its own, as `read` does.
+
+        For one statement that is cheaper than a glance: it sees what is committed when it begins.
+        """
+        if self._commits != -1:
+            self.end()
+        self._until, self._ticks = until, 0
+        try:
+            return self._connection.impatiently(work)
+        finally:
+            self._until = 0.0
+
     def end(self) -> None:
         """End the snapshot, if there is one; whoever calls has taken the seat."""
         self._commits = -1

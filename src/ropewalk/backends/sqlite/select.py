@@ -42,6 +42,13 @@ def point(*, bodies: bool) -> str:
     return chosen(_columns_read(bodies=bodies), table("record_key"), found).text
 
 
+@cache
+def named(*, bodies: bool) -> str:
+    """Return the statement that reads all live records of a space and an id, by the time now."""
+    found = Sql("space = ? and id = ? and coalesce(expires_at > ?, 1)")
+    return chosen(_columns_read(bodies=bodies), table("record_key"), found).text
+
+
 def places(query: Query, now: int, *, along: Along | None = None) -> Sql:
     """Return the statement that walks an index of the query's order through the answer.
 

@@ -13,6 +13,10 @@ _MOST_RECORDS: Final = 64
 """More than so many at once are never read on a loop's thread."""
 
 
+ONE: Final = 1
+"""The shape of reading one key, or one id: `of_keys` of it."""
+
+
 def of_keys(keys: Sequence[Key]) -> Hashable | None:
     """Return the shape of reading `keys`, `None` where they are many."""
     number = len(keys)

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...domain.errors import Conflict
+from ...domain.paging import page_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from ...domain.change import Applied, Batch, Check, Commit
     from ...domain.health import Health
+    from ...domain.paging import Portion
     from ...domain.ports import Backend, Capability
     from ...domain.query import Query
     from ...domain.record import Key, Record
@@ -75,6 +77,10 @@ class Fenced:
     def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through records, lease or no lease."""
         return self._base.scan(query)
+
+    async def page(self, query: Query) -> Portion | None:
+        """Read the beginning of an answer, lease or no lease."""
+        return await page_of(self._base, query)
 
     async def tally(
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()

@@ -9,6 +9,7 @@ from ...domain.change import Applied, Check, Ensure, Put
 from ...domain.errors import Conflict, Denied, Invalid
 from ...domain.health import Health, State
 from ...domain.limits import MAX_BATCH_CHANGES
+from ...domain.paging import page_of
 from ...domain.record import Key
 from ...stores.trees import FAMILY, NODE, SECRET, TREES
 from .coverage import CHECKPOINT, WRITE
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from ...domain.change import Batch, Commit
+    from ...domain.paging import Portion
     from ...domain.ports import Backend, Capability
     from ...domain.query import Query
     from ...domain.record import Record
@@ -114,6 +116,11 @@ class Fence:
         """Go through records of this space."""
         self._check(query.space)
         return self._base.scan(query)
+
+    async def page(self, query: Query) -> Portion | None:
+        """Read the beginning of an answer in this space."""
+        self._check(query.space)
+        return await page_of(self._base, query)
 
     async def tally(
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()

@@ -148,10 +148,10 @@ def _too_much(limits: SelectLimits, *, records: int) -> Exception:
 async def _letters(plan: Plan, shelf: Shelf) -> AsyncGenerator[tuple[Record, Letter | None], None]:
     """Go through the records that the query may mean, opening the letters that are needed."""
     pending: list[Record] = []
-    async with aclosing(shelf.scan(plan.query)) as scan:
-        async for record in scan:
-            pending.append(record)
-            if len(pending) == _STEP:
+    async with aclosing(shelf.scan(plan.query)) as pages:
+        async for page in pages:
+            pending += page
+            if len(pending) >= _STEP:
                 for pair in await _open(plan, shelf, pending):
                     yield pair
                 pending.clear()

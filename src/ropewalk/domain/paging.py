@@ -1,0 +1,77 @@
+"""A scan in pages: what a back end reads together is handed on together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from .ports import Backend
+    from .query import Query
+    from .record import Record
+
+Pages: TypeAlias = "AsyncGenerator[Sequence[Record], None]"
+"""Records in order; no page is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The beginning of an answer, and the query for what follows it: `None` at the end."""
+
+    records: Sequence[Record]
+    rest: Query | None
+
+
+class Paging(Protocol):
+    """A back end that can begin a scan by one short read, and go on from its last record.
+
+    It need not: whoever has no `page` is scanned. For a coat round a back end this is a call like
+    any other one, where a scan is a generator that each of its records goes through.
+    """
+
+    async def page(self, query: Query) -> Portion | None:
+        """Read the beginning of what `scan` would give, a few hundred records at most.
+
+        Returns `None` where the order of the answer takes more than that: then scan. What is read
+        page after page keeps the promises of a scan.
+        """
+        ...
+
+
+async def page_of(backend: Backend, query: Query) -> Portion | None:
+    """Read the beginning of an answer at once, `None` where `backend` has to scan for it."""
+    if not hasattr(backend, "page"):
+        return None
+    return await cast("Paging", backend).page(query)
+
+
+async def records_of(backend: Backend, query: Query) -> AsyncGenerator[Record, None]:
+    """Go through what `backend.scan` gives, read in pages where it has them."""
+    async with aclosing(pages_of(backend, query)) as pages:
+        async for page in pages:
+            for record in page:
+                yield record
+
+
+async def pages_of(backend: Backend, query: Query) -> Pages:
+    """Go through what `backend.scan` gives, in pages where it has them, else one by one."""
+    rest: Query | None = query
+    while rest is not None:
+        portion = await page_of(backend, rest)
+        if portion is None:
+            break
+        if portion.records:
+            yield portion.records
+        rest = portion.rest
+    if rest is None:
+        return
+    records = backend.scan(rest)
+    try:
+        async for record in records:
+            yield (record,)
+    finally:
+        # The port promises an iterator; those that hold something can be closed.
+        if isinstance(records, AsyncGenerator):
+            await records.aclose()
