@@ -24,16 +24,23 @@ T = TypeVar("T")
 LOGGER: Final = logging.getLogger("ropewalk.sqlite")
 
 
-def bring_up(connection: Connection, path: str, patience: Patience, *, clock: Clock) -> None:
+def bring_up(
+    connection: Connection,
+    path: str,
+    patience: Patience,
+    *,
+    clock: Clock,
+    steps: Sequence[Migration] | None = None,
+) -> None:
     """Bring a file up to date that is being opened, and log where its copy lies, if one was made.
 
-    Raises what `schema.migrate` does.
+    Raises what `schema.migrate` does, whose `steps` these are.
     """
 
     def aside(number: int) -> str:
         return copy_aside(path, patience, target=None, number=number)
 
-    done = schema.migrate(connection, path, at=clock.now(), aside=aside)
+    done = schema.migrate(connection, path, steps=steps, at=clock.now(), aside=aside)
     if done.backup is not None:
         LOGGER.warning(
             "%s had schema %d and was brought up to date; what it was is in %s",
@@ -71,7 +78,7 @@ class SqliteSchema:
         """Return the scripts that are pending, or all, in the one transaction they are run in."""
         if everything:
             return self._script(self._steps)
-        return await self._run(lambda found: self._script(self._lacking(found)))
+        return await self._run(lambda found, _: self._script(self._lacking(found)))
 
     async def upgrade(self, *, backup: str | None = None) -> SchemaUpgrade:
         """Apply what is pending in one transaction, behind a copy that nobody wrote after.
@@ -84,18 +91,24 @@ class SqliteSchema:
         """Compare tables and indexes with what the migrations make, and the ledger with them."""
         return await self._run(self._check)
 
-    async def _run(self, work: Callable[[Connection], T], *, write: bool = False) -> T:
-        """Do `work` in a thread; who is cancelled gives up waiting for others."""
+    async def _run(self, work: Callable[[Connection, Patience], T], *, write: bool = False) -> T:
+        """Do `work` in a thread; who is cancelled gives up waiting for others, and then leaves."""
         given_up = threading.Event()
-        doing = asyncio.to_thread(self._on_the_file, work, given_up, write=write)
+        on_the_file = partial(self._on_the_file, work, given_up, write=write)
+        doing = asyncio.ensure_future(asyncio.to_thread(on_the_file))
         try:
-            return await doing
+            return await asyncio.shield(doing)
         except asyncio.CancelledError:
             given_up.set()
+            await asyncio.wait((doing,))
             raise
 
     def _on_the_file(
-        self, work: Callable[[Connection], T], given_up: threading.Event, *, write: bool
+        self,
+        work: Callable[[Connection, Patience], T],
+        given_up: threading.Event,
+        *,
+        write: bool,
     ) -> T:
         forks.take(self._path)
         try:
@@ -106,14 +119,14 @@ class SqliteSchema:
                     if not write:
                         connection.pragma("query_only", 1)
                         connection.run("begin")
-                    return work(connection)
+                    return work(connection, patience)
         finally:
             forks.release(self._path)
 
     def _lacking(self, connection: Connection) -> list[Migration]:
         return schema.missing(connection, self._path, self._steps)
 
-    def _status(self, connection: Connection) -> SchemaStatus:
+    def _status(self, connection: Connection, _: Patience) -> SchemaStatus:
         found = len(self._steps) - len(self._lacking(connection))
         entries = ledger.read(connection)
         return SchemaStatus(
@@ -139,9 +152,9 @@ class SqliteSchema:
             )
         )
 
-    def _upgrade(self, connection: Connection, *, backup: str | None) -> SchemaUpgrade:
-        patience = Patience(self._busy_timeout, threading.Event())
-
+    def _upgrade(
+        self, connection: Connection, patience: Patience, *, backup: str | None
+    ) -> SchemaUpgrade:
         def aside(number: int) -> str:
             return copy_aside(self._path, patience, target=backup, number=number)
 
@@ -162,7 +175,7 @@ class SqliteSchema:
             backup=done.backup,
         )
 
-    def _check(self, connection: Connection) -> tuple[Drift, ...]:
+    def _check(self, connection: Connection, _: Patience) -> tuple[Drift, ...]:
         found = schema.applied(connection, self._path, self._steps)
         steps = self._steps[:found]
         differing = [*_unlike(ledger.read(connection), steps)]
