@@ -122,7 +122,7 @@ async def _sessions(storage: Storage) -> None:
     await storage.sessions.create(
         id="ada", title="A weekend in Rome", user_id="u-1", tags=["travel"], metadata={"lang": "en"}
     )
-    await storage.sessions.create(id="ben", title="\u4e2d\u6587, caf\u00e9")
+    await storage.sessions.create(id="ben", title="\u4e2d\u6587, \u00fcber")
     await storage.sessions.close("ben")
     await storage.sessions.add_interaction("ada", "click", "the map", id="i-1")
 

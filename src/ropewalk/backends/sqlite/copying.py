@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from ...domain.errors import Corrupt, Invalid, Unavailable
@@ -18,23 +18,50 @@ def copy_aside(path: str, patience: Patience, *, target: str | None, number: int
     """Copy the store at `path` and return where the copy lies; nothing is ever overwritten.
 
     Whoever calls keeps others from writing meanwhile. Without a `target` the copy lies beside
-    the store, and its name tells `number`, the schema. Raises `Invalid` where the target is there
-    already, `Corrupt` where the copy is not sound, errors of apsw where it cannot be made.
+    the store, and its name tells `number`, the schema. Until it is whole its name ends in
+    `.part`. Raises `Invalid` where the target is there already, `Corrupt` where the copy is not
+    sound, errors of apsw where it cannot be made.
     """
-    place = _reserve(path, target, number)
-    part = f"{place}.part"
+    names = _names(path, number) if target is None else iter([str(Path(target).absolute())])
+    for place in names:
+        part = f"{place}.part"
+        try:
+            if not os.path.lexists(place) and _made(part):
+                try:
+                    _copy(path, part, patience)
+                    if _named(part, place):
+                        return place
+                finally:
+                    Path(part).unlink(missing_ok=True)
+        except OSError as error:
+            message = f"no backup can be written to {place} ({error.strerror}): name another place"
+            raise Unavailable(message, code="cannot_open", path=place) from error
+    message = f"{target} or {target}.part is there already, and no backup overwrites: name another"
+    raise Invalid(message, code="backup_exists", field="backup", path=target)
+
+
+def _made(part: str) -> bool:
+    """Make an empty file, and say whether nobody had done so."""
     try:
-        _copy(path, part, patience)
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _ONLY_OWNER))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _named(part: str, place: str) -> bool:
+    """Give a file its name, for good, and say whether nobody else had it."""
+    try:
+        os.link(part, place)
+    except FileExistsError:
+        return False
+    except OSError:
+        # There are no links on this file system: the name is taken first.
+        if not _made(place):
+            return False
         Path(part).replace(place)
-        _sync(Path(place).parent)
-    except BaseException as error:
-        for leftover in (part, place):
-            with suppress(OSError):
-                Path(leftover).unlink()
-        if isinstance(error, OSError):
-            raise _unwritten(place, error) from error
-        raise
-    return place
+    _sync(Path(place).parent)
+    return True
 
 
 def _copy(path: str, part: str, patience: Patience) -> None:
@@ -46,26 +73,6 @@ def _copy(path: str, part: str, patience: Patience) -> None:
             "restore the file from a backup"
         )
         raise Corrupt(message, code="damaged_file", path=path)
-
-
-def _reserve(path: str, target: str | None, number: int) -> str:
-    """Make an empty file under a name that nobody has, and return it."""
-    names = _names(path, number) if target is None else iter([str(Path(target).absolute())])
-    for name in names:
-        try:
-            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _ONLY_OWNER))
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise _unwritten(name, error) from error
-        return name
-    message = f"{target} is there already, and a backup overwrites nothing: name another file"
-    raise Invalid(message, code="backup_exists", field="backup", path=target)
-
-
-def _unwritten(name: str, error: OSError) -> Unavailable:
-    message = f"no backup can be written to {name} ({error.strerror}): name another place"
-    return Unavailable(message, code="cannot_open", path=name)
 
 
 def _names(path: str, number: int) -> Iterator[str]:
