@@ -18,9 +18,9 @@ import apsw
 import pytest
 
 from ropewalk.backends.sqlite import SqliteBackend, tidying
-from ropewalk.domain.change import Applied, Batch, Delete
+from ropewalk.domain.change import Applied, Batch, Check, Delete
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.errors import Unavailable
+from ropewalk.domain.errors import Conflict, Unavailable
 from ropewalk.domain.health import State
 from ropewalk.domain.query import Query
 from ropewalk.testing.samples import SPACE, commits, everything, key, put
@@ -172,6 +172,37 @@ async def test_any_call_of_an_open_store_may_fail(
     assert State.HEALTHY is (await store.ping()).state
     await store.close()
     await _look(path, number)
+
+
+@pytest.mark.parametrize("loop_budget", [0, 0.002])
+@pytest.mark.parametrize("trouble", [t for t in CHOSEN if t.call in ("write", "sync")], ids=str)
+async def test_a_store_that_cannot_write_says_so(
+    home: Path, files: FaultyFiles, trouble: Trouble, loop_budget: float
+) -> None:
+    """From the first batch that failed until one is written, the health is not what it should be.
+
+    A batch that is refused, or writes nothing, proves nothing.
+    """
+    path = home / "store.db"
+    store = SqliteBackend(path, clock=FrozenClock(), sync="full", loop_budget=loop_budget)
+    await store.open()
+    await store.apply(_batch(1))
+    assert State.HEALTHY is (await store.ping()).state
+    files.arm(trouble, 1, lasting=True)
+    assert not await _attempt(store.apply(_batch(2)))
+    files.heal()
+    for idle in (Batch((Check(key=key("right"), expect=1),)), _batch(1)):
+        await store.apply(idle)
+    with pytest.raises(Conflict):
+        await store.apply(Batch((put("right", expect=0),)))
+    health = await store.ping()
+    assert State.DEGRADED is health.state
+    assert ["the last batch could not be written"] == [r[:35] for r in health.reasons]
+    assert str(path) in health.reasons[0]
+    await store.apply(_batch(2))
+    health = await store.ping()
+    assert (State.HEALTHY, ()) == (health.state, health.reasons)
+    await store.close()
 
 
 async def _left(home: Path) -> Path:

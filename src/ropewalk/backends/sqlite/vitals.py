@@ -46,8 +46,8 @@ class Vitals:
 
     `cache` counts pages found in memory and pages read, `free_pages` those of the file that hold
     nothing. `present` says that the file is still the one that was opened; `damages` is what a
-    check of the pages and rows found, `records` those whose checksum is wrong, `trouble` what the
-    writer stumbled on between batches.
+    check of the pages and rows found, `records` those whose checksum is wrong, `failure` what the
+    last write failed of, `trouble` what the writer stumbled on between batches.
     """
 
     path: str
@@ -64,6 +64,7 @@ class Vitals:
     sqlite: str = "3.51.3"
     damages: tuple[str, ...] = ()
     records: tuple[Damage, ...] = ()
+    failure: RopewalkError | None = None
     trouble: RopewalkError | None = None
 
 
@@ -103,6 +104,7 @@ def look(
             sqlite=apsw.sqlite_lib_version(),
             damages=(*damages, *found.others),
             records=tuple(found.records),
+            failure=pulse.failure,
             trouble=pulse.trouble,
         )
     except OSError as error:
@@ -178,6 +180,8 @@ def _worrying(vitals: Vitals) -> Iterator[str]:
         yield f"{damage.key} is damaged: {damage.reason}"
     if len(vitals.records) > _NAMED:
         yield f"and {len(vitals.records) - _NAMED} more records are damaged"
+    if vitals.failure is not None:
+        yield f"the last batch could not be written ({vitals.failure}): see to its cause"
     if vitals.trouble is not None:
         yield f"the last tidying up failed ({vitals.trouble}): see to its cause"
     if vitals.read_only:

@@ -13,7 +13,7 @@ import apsw
 from ...domain.change import Applied, Batch, Check, Ensure, Put
 from ...domain.declared import DECLARED
 from ...domain.effect import decide
-from ...domain.errors import RopewalkError
+from ...domain.errors import Corrupt, RopewalkError, Unavailable
 from ...domain.labels import Label
 from ...domain.ports import Clock
 from ...domain.record import NO_LABELS
@@ -87,6 +87,7 @@ class Writer:
         self._tables = Tables(connection)
         self._tidying = Tidying(connection)
         self._version = 0
+        self._has_written = False
         self._is_idle = False
         self._is_awake = False
 
@@ -133,8 +134,14 @@ class Writer:
                 for errand in errands:
                     self._serve([errand])
                 return
+            self._note(in_our_words(error, self._path))
             for errand in errands:
                 errand.set_exception(in_our_words(error, self._path))
+
+    def _note(self, failure: RopewalkError) -> None:
+        """Let a health check know, unless it is the fault of the batch."""
+        if isinstance(failure, Corrupt | Unavailable):
+            self._pulse.failure = failure
 
     def rest(self) -> float | None:
         """Move the WAL into the file now and then; after a pause, give free pages back.
@@ -192,7 +199,7 @@ class Writer:
             raise gone(self._path)
         connection = self._connection
         connection.run("begin immediate")
-        committed = False
+        committed = self._has_written = False
         try:
             self._catch_up()
             done = 1
@@ -202,6 +209,8 @@ class Writer:
                 return done
             connection.run("commit")
             committed = True
+            if self._has_written:
+                self._pulse.failure = None
             self._pulse.commits += 1
             if self._pulse.stir is not None:
                 self._pulse.stir()
@@ -264,6 +273,7 @@ class Writer:
         if any(effect.action != "none" for effect in effects):
             done = list(zip(addresses, effects, strict=True))
             seq = feed.record(self._connection, batch, tables, done, at=now)
+            self._has_written = True
         tables.release_names()
         if errand.declares and seq:
             following.follow(self._connection)
