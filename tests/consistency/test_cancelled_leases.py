@@ -50,7 +50,10 @@ async def test_waiting_for_a_lease(storage: Storage) -> None:
 
 
 async def test_driving_a_run(storage: Storage, url: str) -> None:
-    """A run that is cancelled at whatever wait leaves its thread free, and can be resumed."""
+    """A run that is cancelled at whatever wait leaves its thread free, and can be resumed.
+
+    Where it could not be written any more that it has ended, it is found among the orphans.
+    """
     numbers = count()
 
     async def drive() -> None:
@@ -60,10 +63,13 @@ async def test_driving_a_run(storage: Storage, url: str) -> None:
 
     async def look(ended: Ended[None]) -> None:
         assert () == await soon(storage.leases.list()), str(ended)
-        for orphan in await soon(storage.runs.orphaned()):
+        running = await soon(storage.runs.list(status="running"))
+        orphans = await soon(storage.runs.orphaned())
+        assert {run.id for run in running.items} == {run.id for run in orphans}, str(ended)
+        for orphan in orphans:
             async with storage.runs.resume(orphan.id) as run:
                 assert run.thread_id == "other"
-        assert () == await soon(storage.runs.orphaned()), str(ended)
+        assert () == (await soon(storage.runs.list(status="running"))).items, str(ended)
         await soon(drive())
 
     cancelled = await cancel_everywhere(drive, look)
