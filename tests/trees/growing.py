@@ -48,14 +48,13 @@ class Step:
     inside: Value
 
 
+LETTERS: Final = "abcdefghijklmnopqrstuvwxyzäß—      ".encode("cp1252")
+FROM_BYTES: Final = bytes(LETTERS[byte % len(LETTERS)] for byte in range(256))
+
+
 def words(seed: int, size: int) -> str:
-    """Return about `size` characters of text that a seed decides."""
-    rng = random.Random(seed)
-    found: list[str] = []
-    while size > 0:
-        found.append("".join(rng.choices("abcdefghijklmnopqrstuvwxyzäß—", k=rng.randint(2, 9))))
-        size -= len(found[-1]) + 1
-    return " ".join(found)
+    """Return `size` characters of text that a seed decides."""
+    return noise(seed, size).translate(FROM_BYTES).decode("cp1252")
 
 
 def noise(seed: int, size: int) -> bytes:
