@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 
 from ropewalk.factory import BACKENDS, LAYERS
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays until the end: thousands of tests and their modules.
+
+    Every full collection would walk through all of it, and some tests ask for one.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
