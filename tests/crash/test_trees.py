@@ -26,8 +26,10 @@ from .tree_work import ROOT, hash_of, message
 pytestmark = pytest.mark.seed("3.4")
 
 LONG: Final = bool(os.environ.get("ROPEWALK_LONG"))
-SECONDS: Final = 60.0 if LONG else 5.0
+SECONDS: Final = 60.0 if LONG else 2.5
 KILLS: Final = 20 if LONG else 3
+SAVES: Final = 500 if LONG else 40
+"""What they do at least, however slow the machine; a quick one goes on until the time is up."""
 BUSY: Final = (6, 150, 150) if LONG else (4, 40, 40)
 """How many lines each process may have written when it is killed."""
 WORK: Final = Path(__file__).with_name("tree_work.py")
@@ -92,12 +94,15 @@ class Works:
     def run(self, *, seconds: float, kills: int, until_corrupt: bool = False) -> Told:
         """Let them work so long and kill so many, each when it has done something.
 
-        With `until_corrupt` they work until an error shows that something was lost.
+        With `until_corrupt` they work until an error shows that something was lost, and no more
+        are killed than that many: to begin anew takes longer than to lose something.
         """
         begin = time.monotonic()
         try:
             while not self._is_enough(begin, seconds, kills, until_corrupt=until_corrupt):
                 time.sleep(0.05)
+                if until_corrupt and self._kills >= kills:
+                    continue
                 which = self._rng.randrange(len(self._roles))
                 process, journal = self._running[which]
                 if journal.read_text().count("\n") > self._rng.randint(1, BUSY[which]):
@@ -116,8 +121,15 @@ class Works:
     def _is_enough(self, begin: float, seconds: float, kills: int, *, until_corrupt: bool) -> bool:
         took = time.monotonic() - begin
         if until_corrupt:
-            return bool(self._told().corrupt) or took > PATIENCE
-        return (took > seconds and self._kills >= kills) or took > seconds + PATIENCE
+            return self._has("corrupt", 1) or took > PATIENCE
+        worked = took > seconds and self._kills >= kills
+        done = worked and self._has("saved", SAVES) and self._has("collected", 1)
+        return done or took > seconds + PATIENCE
+
+    def _has(self, op: str, count: int) -> bool:
+        """Tell whether the journals have so many lines of a kind, without reading each line."""
+        word = f'"op": "{op}"'
+        return sum(journal.read_text("utf-8").count(word) for journal in self._journals) >= count
 
     def _told(self) -> Told:
         told = Told(kills=self._kills)
@@ -176,7 +188,7 @@ def test_no_acknowledged_state_is_lost(tmp_path: Path, scheme: str) -> None:
     assert [] == told.corrupt
     assert [] == wrong
     assert (True, 0) == (verified.is_whole, verified.orphans)
-    assert told.counts["saved"] > 20
+    assert told.counts["saved"] >= SAVES
     assert told.counts["collected"] > 0
     assert told.kills >= KILLS
     assert told.removed > 0 or not LONG
@@ -187,7 +199,7 @@ def test_no_acknowledged_state_is_lost(tmp_path: Path, scheme: str) -> None:
 def test_a_collector_that_ignores_stamps_is_found_out(tmp_path: Path) -> None:
     """The same work shows the fault where nodes are deleted however new they are."""
     works, url = _works(tmp_path, "sqlite", collector="wrong")
-    told = works.run(seconds=SECONDS, kills=0, until_corrupt=True)
+    told = works.run(seconds=SECONDS, kills=KILLS, until_corrupt=True)
     wrong, _ = asyncio.run(_audit(url, told))
     print(dict(told.counts), told.kills, told.corrupt[:1], wrong[:1])  # noqa: T201
     assert told.corrupt or wrong
