@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,9 @@ from ropewalk.domain.errors import Corrupt, Invalid
 from ropewalk.domain.ports import Opened, Values
 from ropewalk.testing.values import PLAIN_SCALARS, VALUES, Value, same
 
-MANY = settings(max_examples=100, deadline=None, database=None)
+MANY = settings(
+    max_examples=600 if os.environ.get("ROPEWALK_LONG") else 50, deadline=None, database=None
+)
 
 FOREIGN = ForeignValues("langgraph")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ from ropewalk.domain.ports import Opened, Values
 from ropewalk.testing.values import HASHABLES, VALUES, Value
 
 MANY = settings(
-    max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=400 if os.environ.get("ROPEWALK_LONG") else 25,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 

@@ -24,7 +24,9 @@ from ropewalk.codecs.writer import Writer
 from ropewalk.domain.errors import Corrupt, Invalid
 from ropewalk.testing.values import PLAIN_VALUES, VALUES, Value, same
 
-MANY = settings(max_examples=120, deadline=None, database=None)
+MANY = settings(
+    max_examples=600 if os.environ.get("ROPEWALK_LONG") else 60, deadline=None, database=None
+)
 
 PACK = MsgPack(TypeRegistry())
 ROME = ZoneInfo("Europe/Rome")

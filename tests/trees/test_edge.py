@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -61,7 +62,7 @@ def whole(count: int, *, most: int = FEW) -> tuple[Inner, int, tuple[Branch, ...
     target=st.sampled_from([64, 84, 126, 210, 768]),
     parts=st.lists(st.integers(0, 40), min_size=1, max_size=12),
 )
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=600 if os.environ.get("ROPEWALK_LONG") else 60, deadline=None, database=None)
 def test_going_on_from_stored_nodes_is_going_on(target: int, parts: list[int]) -> None:
     """However often the right-most nodes are read again, the tree is that of all leaves."""
     with pytest.MonkeyPatch.context() as patch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
@@ -23,7 +24,7 @@ TYPES.register(Step)
 TYPED = MsgPack(TYPES)
 
 MANY = settings(
-    max_examples=50,
+    max_examples=500 if os.environ.get("ROPEWALK_LONG") else 25,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

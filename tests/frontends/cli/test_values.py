@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -26,6 +27,8 @@ from ropewalk.frontends.cli.payload import dumps, faithful
 from ropewalk.testing.values import VALUES
 
 from .typing_it import in_new_process, typed
+
+LONG = bool(os.environ.get("ROPEWALK_LONG"))
 
 
 class Color(Enum):
@@ -123,7 +126,7 @@ PLAIN = st.recursive(
 
 
 @given(PLAIN)
-@settings(max_examples=100)
+@settings(max_examples=600 if LONG else 50)
 def test_what_json_can_say_it_says_as_it_is(value: object) -> None:
     """Values of JSON's own types come through unchanged; tags are made only for others."""
     told = dumps(faithful(value))
@@ -132,7 +135,7 @@ def test_what_json_can_say_it_says_as_it_is(value: object) -> None:
 
 
 @given(VALUES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=600 if LONG else 60, deadline=None)
 def test_everything_that_can_be_kept_can_be_shown(value: object) -> None:
     """Whatever a state may hold is shown: as valid JSON, and in lines without control signs."""
     json.loads(dumps(faithful(value)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
@@ -69,7 +70,7 @@ ACTS = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=600 if os.environ.get("ROPEWALK_LONG") else 40, deadline=None)
 @given(st.lists(ACTS, min_size=1, max_size=14), st.integers(0, 2))
 def test_random_histories_read_the_same(acts: list[Act], step: int) -> None:
     """Lists, filters, bounds and single checkpoints give what LangGraph's own saver gives."""
