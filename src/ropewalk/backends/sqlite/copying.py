@@ -34,7 +34,10 @@ def copy_aside(path: str, patience: Patience, *, target: str | None, number: int
                 finally:
                     Path(part).unlink(missing_ok=True)
         except OSError as error:
-            message = f"no backup can be written to {place} ({error.strerror}): name another place"
+            message = (
+                f"no backup can be written to {place} ({error.strerror}): "
+                "make room there, or name another place"
+            )
             raise Unavailable(message, code="cannot_open", path=place) from error
     message = f"{target} or {target}.part is there already, and no backup overwrites: name another"
     raise Invalid(message, code="backup_exists", field="backup", path=target)
