@@ -111,13 +111,13 @@ def _prints(entities: Iterable[Entity], times: Times) -> Iterator[Print]:
                 interactions[entity.session_id].append(entity)
             case Thread():
                 document = thread_document(entity, times=times)
-                yield "thread", str(document["thread_id"]), sha256(document), ""
+                yield "thread", str(document.get("thread_id")), sha256(document), ""
             case Checkpoint():
                 metadata = checkpoint_metadata(entity)
                 yield "checkpoint", entity.id, sha256(entity.state), sha256(metadata)
             case Message() | ToolCall() | LLMRequest() | LLMResponse() | TokenUsage() | Cost():
                 record = history_record(entity, times=times)
-                yield "history", str(record["record_id"]), sha256(record), ""
+                yield "history", str(record.get("record_id")), sha256(record), ""
             case _:
                 # Branches and snapshots were never written: they are traces of other files.
                 continue
@@ -127,4 +127,4 @@ def _prints(entities: Iterable[Entity], times: Times) -> Iterator[Print]:
         document = session_document(session, own, times=times)
         # Files of older generations say in their metadata what later ones say in their context.
         context: Any = document.get("context") or document["metadata"]
-        yield "session", str(context["session_id"]), sha256(document), ""
+        yield "session", str(context.get("session_id")), sha256(document), ""

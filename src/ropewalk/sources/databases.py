@@ -88,6 +88,8 @@ def _connected(name: str, flags: int) -> Generator[Database, None, None]:
     try:
         # A table may be a view in disguise: it gets no functions with side effects.
         list(db.execute("PRAGMA trusted_schema = OFF"))
+        # Of a file that was cut off, what is left can be read: SQLite refuses it otherwise.
+        list(db.execute("PRAGMA writable_schema = ON"))
         yield db
     except apsw.Error as error:
         message = f"SQLite cannot read it: {error}"

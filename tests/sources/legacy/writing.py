@@ -88,7 +88,8 @@ class Tree:
         path.write_bytes(text.encode("utf-8", "backslashreplace"))
         return path
 
-    def _tell(self, kind: str, id: str, where: str, value: object, **more: object) -> None:
+    def tell(self, kind: str, id: str, where: str, value: object, **more: object) -> None:
+        """Add a line to the ground truth: something that stands there, whole."""
         self.truth.append({"kind": kind, "id": id, "where": where, "sha256": sha256(value), **more})
 
     def session(
@@ -115,7 +116,7 @@ class Tree:
         place = place or f"sessions/{id}.json"
         self.document(place, value)
         self.calls += len(interactions)
-        self._tell("session", id, place, value)
+        self.tell("session", id, place, value)
         return value
 
     def thread(self, id: str, **more: object) -> dict[str, object]:
@@ -137,7 +138,7 @@ class Tree:
         }
         place = f"storage/threads/thread_metadata/{id}.json"
         self.document(place, value)
-        self._tell("thread", id, place, value)
+        self.tell("thread", id, place, value)
         return value
 
     def lines(self, session: str, *lines: bytes, month: str = "202511") -> str:
@@ -155,21 +156,21 @@ class Tree:
             session = str(value["session_id"])
             place = self.lines(session, line_of(value) + end, month=month)
             number = self.path(place).read_bytes().count(b"\n")
-            self._tell("history", str(value["record_id"]), f"{place}:{number}", value)
+            self.tell("history", str(value["record_id"]), f"{place}:{number}", value)
             self.types[str(value["record_type"])] += 1
 
     def checkpoints(self, *rows: Row, place: str = "storage/checkpoints.db") -> Path:
         """Write rows into a checkpoint database, and leave it as a program that ended well."""
         path = self.path(place)
         with closing(sqlite3.connect(path)) as db, db:
-            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
             db.executescript(SCHEMA)
             db.executemany("INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         for thread, _, id, _, _, blob, column in rows:
             metadata = _object(column)
             if "state_data" in metadata and blob is not None:
                 state = metadata.pop("state_data")
-                self._tell("checkpoint", id, place, state, metadata_sha256=sha256(metadata))
+                self.tell("checkpoint", id, place, state, metadata_sha256=sha256(metadata))
                 self._count(thread, id, blob)
         return path
 
