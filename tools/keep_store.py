@@ -1,7 +1,8 @@
 """Keep a store of the present version for tests/compat: one of each back end, never changed.
 
-It writes those that are missing. `PYTHONPATH=<older>/src python tools/keep_store.py` keeps those
-of an older version.
+It writes those that are missing: of each number that a form has, and with `--release` of the
+version that is about to be released. `PYTHONPATH=<older>/src python tools/keep_store.py` keeps
+those of an older one.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def _bare(info: tarfile.TarInfo) -> tarfile.TarInfo:
     return info
 
 
-def main(kept: Path = KEPT) -> int:
+def main(kept: Path = KEPT, *, release: bool = False) -> int:
     """Keep what is missing, and list everything that is kept; return how many are new."""
     from ropewalk import __version__
 
@@ -79,11 +80,15 @@ def main(kept: Path = KEPT) -> int:
     numbers = versions()
     new = 0
     for form in ("sqlite", "file"):
-        name = name_of(form, numbers)
+        name = f"{__version__}-{form}" if release else name_of(form, numbers)
         if name not in stores:
             asyncio.run(keep(form, story, kept / f"{name}.tar.xz"))
             own = {form: numbers[form], "tree": numbers["tree"]}
-            stores[name] = {"form": form, "program": __version__, "versions": own}
+            stores[name] = {
+                "form": form,
+                "release": __version__ if release else None,
+                "versions": own,
+            }
             new += 1
     listing.write_text(json.dumps(stores, indent=1, sort_keys=True) + "\n", "utf-8")
     print(f"{new} new stores, {len(stores)} in all")
@@ -91,4 +96,4 @@ def main(kept: Path = KEPT) -> int:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else KEPT)
+    main(release="--release" in sys.argv[1:])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import runpy
 import tarfile
 from pathlib import Path
@@ -24,6 +25,7 @@ from .kept_story import SPACES, Plain, contents, differences
 HERE: Final = Path(__file__).parent
 KEPT: Final = HERE / "kept"
 TOOL: Final = runpy.run_path(str(HERE.parent.parent / "tools" / "keep_store.py"))
+CHANGELOG: Final = HERE.parent.parent / "CHANGELOG.md"
 MOST_BYTES: Final = 30_000
 
 
@@ -98,6 +100,14 @@ def test_a_store_of_every_version_is_kept() -> None:
     assert [] == [p.name for p in KEPT.glob("*.tar.xz") if p.stat().st_size > MOST_BYTES]
 
 
+def test_stores_of_every_release_are_kept() -> None:
+    """A version that the changelog tells of has a store of each back end here."""
+    released = re.findall(r"^## (\d+\.\S+)", CHANGELOG.read_text("utf-8"), re.MULTILINE)
+    kept = {(entry["release"], entry["form"]) for entry in _listed().values() if entry["release"]}
+    wanted = {(version, form) for version in released for form in ("sqlite", "file")}
+    assert set() == wanted - kept, "before a release run: python tools/keep_store.py --release"
+
+
 async def test_the_tool_keeps_a_store_once(tmp_path: Path) -> None:
     """What is missing is kept with what this version reads in it; nothing is touched again."""
     kept, names = tmp_path / "kept", TOOL["versions"]()
@@ -106,6 +116,7 @@ async def test_the_tool_keeps_a_store_once(tmp_path: Path) -> None:
     (kept / "stores.json").write_text(json.dumps(there), "utf-8")
     assert 1 == await asyncio.to_thread(TOOL["main"], kept)
     name = TOOL["name_of"]("sqlite", names)
+    assert _listed(kept)[name]["release"] is None
     made = (kept / f"{name}.tar.xz").read_bytes()
     assert 0 == await asyncio.to_thread(TOOL["main"], kept)
     assert made == (kept / f"{name}.tar.xz").read_bytes()
