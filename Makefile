@@ -52,10 +52,10 @@ profile: $(VENV)/.ready-dev ## Show where the time goes; PROFILE="load --tasks 1
 	@$(BIN)/python -m benchmarks.profiling $(PROFILE)
 
 test: $(VENV)/.ready-dev ## Run every test; TESTS=tests/backends runs some of them
-	@$(BIN)/pytest -n $(WORKERS) $(TESTS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 test-long: $(VENV)/.ready-dev ## Run every test, with crashes, chaos and state machine at full length
-	@ROPEWALK_LONG=1 $(BIN)/pytest -n $(WORKERS) --timeout 3600 -o faulthandler_timeout=3600 $(TESTS)
+	@ROPEWALK_LONG=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal --timeout 3600 -o faulthandler_timeout=3600 $(TESTS)
 
 fmt: $(VENV)/.ready-dev ## Format, and mend what can be mended by machine
 	@$(BIN)/ruff format .
@@ -78,11 +78,10 @@ pages: $(VENV)/.ready-dev ## Write the generated pages of docs/ anew
 	@$(BIN)/python tools/api.py
 	@$(BIN)/python tools/cli.py
 
-docs: $(VENV)/.ready-dev ## Check that generated pages are current and that every example runs
+docs: $(VENV)/.ready-dev ## Check that generated pages are current; `make test` runs the examples
 	@$(BIN)/python tools/seeds.py --check
 	@$(BIN)/python tools/api.py --check
 	@$(BIN)/python tools/cli.py --check
-	@$(BIN)/pytest --quiet tests/test_docs.py
 
 check: lint imports types docs test ## Everything that must hold before a change is merged
 
