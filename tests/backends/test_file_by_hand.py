@@ -67,7 +67,7 @@ async def test_a_person_can_read_the_folder(root: Path) -> None:
         f'{{\n  "space": "{SPACE}",\n  "kind": "note",\n  "id": "a",\n  "version": 2,\n'
         '  "created_at": "2025-06-15T15:06:40.000000Z",\n'
         '  "updated_at": "2025-06-15T15:06:40.000000Z",\n'
-        '  "labels": {\n    "n": 2\n  },\n  "size": 2\n}\n---\nAA'
+        '  "labels": {\n    "n": 2\n  },\n  "size": 2,\n  "check": "733fa211"\n}\n---\nAA'
     ) == files[f"{NOTES}/a.rec"].read_text()
     assert files["commits.jsonl"].read_text().count("\n") == 2
     assert files[".ropewalk/.gitignore"].read_text() == "*\n"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ropewalk.backends.file.commits import Outcome, Row, dump_row, load_row
-from ropewalk.backends.file.format import SEPARATOR, dump_header, load_header
+from ropewalk.backends.file.format import SEPARATOR, dump_header, is_as_written, load_header
 from ropewalk.backends.file.text import Damage, dump, dump_lines, load
 from ropewalk.domain.limits import MAX_INT64, MIN_INT64
 from ropewalk.domain.record import Key, Record
@@ -49,7 +51,8 @@ GOLDEN = """\
     "zeta": 1
   },
   "seal": "msgpack|crc32",
-  "size": 4
+  "size": 4,
+  "check": "85dfb303"
 }
 ---
 """
@@ -57,7 +60,7 @@ GOLDEN = """\
 
 def test_a_header_is_as_it_ever_was() -> None:
     """The bytes of a header are part of the format: fields in order, labels sorted."""
-    assert GOLDEN.encode() == dump_header(RECORD, 4)
+    assert GOLDEN.encode() == dump_header(RECORD, b"body")
 
 
 def test_a_header_that_was_written_can_be_read() -> None:
@@ -96,14 +99,14 @@ def test_every_record_comes_back(
         labels=labels,
         seal=seal,
     )
-    data = dump_header(record, 7)
+    data = dump_header(record, b"7 bytes")
     again = load_header(data).record
     assert record == again
     assert [type(value) for _, value in sorted(labels.items())] == [
         type(value) for _, value in sorted(again.labels.items())
     ]
     assert data.index(SEPARATOR) == len(data) - len(SEPARATOR)
-    assert dump_header(again, 7) == data
+    assert dump_header(again, b"7 bytes") == data
 
 
 @pytest.mark.parametrize(
@@ -152,10 +155,55 @@ def test_a_commit_is_as_it_ever_was() -> None:
     row = Row(7, 1_750_000_000_000_000, "b", "me", (Outcome(Key("s", "k", "ö"), 2, 1),))
     line = (
         '{"seq":7,"at":"2025-06-15T15:06:40.000000Z","batch":"b","actor":"me",'
-        '"changes":[{"key":["s","k","ö"],"version":2,"previous":1}]}\n'
+        '"changes":[{"key":["s","k","ö"],"version":2,"previous":1}],"check":"a966da2a"}\n'
     )
     assert line.encode() == dump_row(row)
     assert row == load_row(line.encode())
+
+
+def test_lines_of_older_programs_are_read() -> None:
+    """A header and a commit without a check are what they say, and nobody calls them damaged."""
+    old = re.sub(r',\n  "check": "\w+"', "", GOLDEN).encode()
+    assert RECORD == load_header(old).record
+    assert is_as_written(old, RECORD)
+    row = Row(7, 1_750_000_000_000_000, "b", "me", (Outcome(Key("s", "k", "ö"), 2, 1),))
+    line = re.sub(rb',"check":"\w+"', b"", dump_row(row))
+    assert b"check" not in line
+    assert row == load_row(line)
+
+
+def test_a_flipped_bit_in_a_header_is_known() -> None:
+    """Whatever bit of a header is another: it cannot be read, or it is not as it was written."""
+    data = GOLDEN.encode()
+    record = replace(RECORD, body=b"body")
+    assert is_as_written(data, record)
+    for bit in range(8 * len(data)):
+        after = bytearray(data)
+        after[bit // 8] ^= 1 << bit % 8
+        try:
+            header = load_header(bytes(after))
+        except Damage:
+            continue
+        assert not is_as_written(bytes(after), replace(header.record, body=b"body")), bit
+
+
+def test_a_body_without_a_seal_is_part_of_the_check() -> None:
+    """What no codec has given a checksum has that of its file."""
+    bare = replace(RECORD, seal="", body=b"body")
+    data = dump_header(bare, b"body")
+    assert is_as_written(data, bare)
+    assert not is_as_written(data, replace(bare, body=b"bodx"))
+
+
+def test_a_flipped_bit_in_a_commit_is_refused() -> None:
+    """Whatever bit of a line is another, the line is damaged."""
+    row = Row(7, 1_750_000_000_000_000, "b", "me", (Outcome(Key("s", "k", "ö"), 2, 1),))
+    line = dump_row(row).removesuffix(b"\n")
+    for bit in range(8 * len(line)):
+        after = bytearray(line)
+        after[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(Damage):
+            load_row(bytes(after))
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def _decide(folder: Folder, change: Change, now: int) -> _Step:
 
 def _write(key: Key, effect: Effect, record: Record) -> _Step:
     body = record.body or b""
-    data = dump_header(record, len(body))
+    data = dump_header(record, body)
     try:
         # What others will read is what we keep: no dictionary and no subclass of the caller's.
         header = load_header(data)

@@ -1,9 +1,10 @@
 """`commits.jsonl`: one line a commit, for people, for the feed, and to know a batch again.
 
     {"seq":7,"at":"2026-01-31T09:30:00.000000Z","batch":"5f0c...","actor":"planner",
-     "changes":[{"key":["default","note","a"],"version":2,"previous":1}]}
+     "changes":[{"key":["default","note","a"],"version":2,"previous":1}],"check":"5f0c81e2"}
 
-(in one line). `changes` has every change of the batch, also those without effect, whose `version`
+(in one line). `check` is the CRC-32 of what stands before its comma; lines of older programs have
+none. `changes` has every change of the batch, also those without effect, whose `version`
 equals `previous`; the feed tells the others. A line without `batch` tells nobody but the processes
 that have the store open: there, records that had expired were removed.
 """
@@ -24,16 +25,18 @@ from .disk import READ, Disk, File
 from .layout import COMMITS
 from .text import (
     Damage,
-    dump,
+    dump_checked,
     dump_key,
     dump_time,
-    load,
+    load_checked,
     load_int,
     load_key,
     load_list,
     load_text,
     load_time,
 )
+
+_FIELDS: Final = frozenset({"seq", "at", "batch", "actor", "changes"})
 
 _CHUNK: Final = 1024 * 1024
 
@@ -89,12 +92,12 @@ def dump_row(row: Row) -> bytes:
         {"key": dump_key(item.key), "version": item.version, "previous": item.previous}
         for item in row.outcomes
     ]
-    return dump(fields) + b"\n"
+    return dump_checked(fields) + b"\n"
 
 
 def load_row(line: bytes) -> Row:
     """Read what `dump_row` wrote; raise `Damage` for anything else."""
-    fields = load(line)
+    fields = load_checked(line.removesuffix(b"\n"), _FIELDS)
     try:
         batch = fields.get("batch")
         return Row(

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from ...domain.errors import Corrupt, Invalid, RopewalkError, Unavailable
-from ...domain.query import Query
 from ...domain.record import Key, Record
 from .commits import CommitLog
 from .disk import Disk, boot_id
@@ -154,15 +153,6 @@ class Folder:
         """Look again at every damaged file: somebody may have restored it."""
         for path in list(self.damaged):
             self._mend(path)
-
-    def inspect(self) -> None:
-        """Read every record again, so that whatever is damaged by now is known."""
-        everything = Query(space=None, bodies=False, expired=True)
-        for key in [record.key for record in self.index.candidates(everything)]:
-            header = self.index.get(key)
-            if header is not None:
-                with suppress(Corrupt):
-                    self.record(header)
 
     def shorten(self, mark: Mark, *, now: bool = False) -> None:
         """Empty the journal when it has become long, or `now`."""

@@ -13,7 +13,8 @@
     "role": "user"
   },
   "seal": "msgpack|crc32",
-  "size": 57
+  "size": 57,
+  "check": "5f0c81e2"
 }
 ---
 (57 bytes)
@@ -24,6 +25,10 @@ Fields stand always in this order, labels sorted by name, and what a record has 
 file. A time outside the years 1 to 9999 is an integer: microseconds since 1970. JSON has no line
 that is `---` alone, so the first such line ends the header. `size` is the length of the body in
 bytes: a file that was cut short is known by it. What is in the body is the codec's to check.
+
+`check` is the CRC-32 of all bytes before its own line's comma, and of the body where there is no
+seal. Only a thorough look compares it: people may change a header by hand, and take the line out.
+Files of older programs have none.
 """
 
 from __future__ import annotations
@@ -58,7 +63,11 @@ _FIELDS: Final = (
     "labels",
     "seal",
     "size",
+    "check",
 )
+
+_CHECK: Final = ',\n  "check": "%08x"\n}'
+_CHECKED: Final = len((_CHECK % 0).encode() + SEPARATOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +87,8 @@ class Header:
         return replace(self.record, body=body)
 
 
-def dump_header(record: Record, size: int) -> bytes:
-    """Write the header of `record`, separator included; `size` is the length of its body."""
+def dump_header(record: Record, body: bytes) -> bytes:
+    """Write the header of `record`, separator included, for this body of it."""
     fields: dict[str, object] = {
         "space": record.key.space,
         "kind": record.key.kind,
@@ -99,8 +108,26 @@ def dump_header(record: Record, size: int) -> bytes:
         fields["labels"] = dict(sorted(labels.items()))
     if record.seal:
         fields["seal"] = record.seal
-    fields["size"] = size
-    return dump_lines(fields) + SEPARATOR
+    fields["size"] = len(body)
+    data = dump_lines(fields)[: -len(b"\n}")]
+    return data + (_CHECK % _sum(data, record, body)).encode() + SEPARATOR
+
+
+def is_as_written(data: bytes, record: Record) -> bool:
+    """Tell whether a header, separator included, says what its `check` was made of.
+
+    `record` is what was read of it, with its body. A header without a check says it.
+    """
+    if "check" not in load(data.removesuffix(SEPARATOR)):
+        return True
+    check = _sum(data[:-_CHECKED], record, record.body or b"")
+    return data[-_CHECKED:] == (_CHECK % check).encode() + SEPARATOR
+
+
+def _sum(data: bytes, record: Record, body: bytes) -> int:
+    """Return the checksum of the lines before it, and of a body that no codec has given one."""
+    check = crc32(data)
+    return check if record.seal else crc32(body, check)
 
 
 def load_header(data: bytes) -> Header:

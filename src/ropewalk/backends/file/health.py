@@ -7,14 +7,16 @@ from uuid import uuid4
 
 from ...domain.errors import RopewalkError
 from ...domain.health import Health, State
+from ...domain.verified import Damage
 from .folder import Folder
 from .layout import COMMITS, STAGED
 from .refusal import refusal
+from .review import review
 
 _NAMED: Final = 5
 """How many damaged things are named; the figures count all."""
 
-HEADER_BYTES: Final = 300
+HEADER_BYTES: Final = 325
 """What a record's file holds beside body, id and labels, about: see `format`."""
 
 CHANGE_BYTES: Final = 90
@@ -24,12 +26,13 @@ CHANGE_BYTES: Final = 90
 def examine(folder: Folder, *, min_free: int, deadline: float, thorough: bool) -> Health:
     """Read, write a few bytes, and look at the disk; raise nothing."""
     facts: dict[str, str | int | float] = {"root": str(folder.disk.root)}
+    changed: list[Damage] = []
     reasons: list[str] = []
     try:
         with folder.reading(deadline) as mark:
             folder.heal()
             if thorough:
-                folder.inspect()
+                changed = review(folder)
             room = folder.disk.room()
             facts |= {
                 "records": len(folder.index),
@@ -54,11 +57,15 @@ def examine(folder: Folder, *, min_free: int, deadline: float, thorough: bool) -
             f"min_free_bytes is {min_free}; make room"
         )
     reasons += _damages(folder)
+    reasons += [f"{damage.key}: {damage.reason}" for damage in changed[:_NAMED]]
+    if len(changed) > _NAMED:
+        reasons.append(f"and {len(changed) - _NAMED} more headers are not what was written")
     reasons += folder.notes
     if folder.trouble is not None:
         reasons.append(f"the journal could not be emptied: {folder.trouble.message}")
     state = State.DEGRADED if reasons else State.HEALTHY
-    return Health(state, tuple(reasons), facts, tuple(_all_damages(folder)) if thorough else ())
+    damages = tuple(_all_damages(folder)) if thorough else ()
+    return Health(state, tuple(reasons), facts, damages, tuple(changed))
 
 
 def _write_problem(folder: Folder) -> list[str]:

@@ -2,13 +2,14 @@
 
 The file begins with one line of `HEADER` bytes, the mark, which is rewritten in its place:
 
-    {"epoch":"...","boot":"...","seq":41,"log":10452,"end":9120,"cut":0}
+    {"epoch":"...","boot":"...","seq":41,"log":10452,"end":9120,"cut":0,"check":"5f0c81e2"}
 
 `seq` is the last commit done, `log` how many bytes of `commits.jsonl` count, `end` how many of the
 journal are done: while the file is longer than that, a batch waits to be finished. `epoch` changes
 when the files were changed by hand, and whoever has the store open then reads them anew; `boot`
 names the run of the machine, because what was done before another one may be lost; `cut` is how
-many bytes of `commits.jsonl` have ever been cut off its beginning.
+many bytes of `commits.jsonl` have ever been cut off its beginning. `check` is the CRC-32 of what
+stands before its comma; marks of older programs have none.
 
 Behind it stand the entries, one a batch: a line `ropewalk <sha256> <head> <payload>` with the
 checksum and the length in bytes of what follows; the head, a JSON object with `log` (where in
@@ -27,13 +28,16 @@ from typing import Final
 
 from .disk import Disk, File
 from .layout import JOURNAL, LOCAL
-from .text import Damage, dump, load, load_int, load_list, load_text
+from .text import Damage, dump, dump_checked, load, load_checked, load_int, load_list, load_text
 
 HEADER: Final = 512
 """Length of the mark in bytes: one sector, which a disk writes whole or not at all."""
 
 REMOVE: Final = -1
 """Stands for the length of a file that is to be removed."""
+
+_FIELDS: Final = frozenset({"epoch", "boot", "seq", "log", "end", "cut"})
+"""What a mark says."""
 
 _LONGEST_LINE: Final = 128
 _CHUNK: Final = 1024 * 1024
@@ -87,7 +91,7 @@ def dump_mark(mark: Mark) -> bytes:
         "end": mark.end,
         "cut": mark.cut,
     }
-    return dump(fields).ljust(HEADER - 1) + b"\n"
+    return dump_checked(fields).ljust(HEADER - 1) + b"\n"
 
 
 def read_mark(file: File) -> Mark:
@@ -95,7 +99,7 @@ def read_mark(file: File) -> Mark:
     data = file.read_at(0, HEADER)
     if len(data) < HEADER:
         raise Damage("it is shorter than its own header")
-    fields = load(data)
+    fields = load_checked(data.rstrip(), _FIELDS)
     try:
         return Mark(
             load_text(fields["epoch"], field="epoch"),

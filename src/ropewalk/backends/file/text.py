@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, cast
+from zlib import crc32
 
 from ...domain.errors import Invalid
 from ...domain.moment import from_micros, to_micros
@@ -22,6 +23,9 @@ _UNSEEN: Final = re.compile(
     "[\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 
+
+_CHECK: Final = ',"check":"%08x"}'
+_CHECKED: Final = len(_CHECK % 0)
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -51,6 +55,28 @@ def load(data: bytes) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise Damage("it is no JSON object")
     return cast("Mapping[str, object]", value)
+
+
+def dump_checked(fields: Mapping[str, object]) -> bytes:
+    """Write an object as `dump` does, with the CRC-32 of what stands before as its last field."""
+    data = dump(fields)[:-1]
+    return data + (_CHECK % crc32(data)).encode()
+
+
+def load_checked(data: bytes, known: frozenset[str]) -> Mapping[str, object]:
+    """Read what `dump_checked` or `dump` wrote; raise `Damage` for anything else.
+
+    `known` are the fields that it may have beside its check.
+    """
+    fields = load(data)
+    unknown = sorted(fields.keys() - known - {"check"})
+    if unknown:
+        raise Damage(f"it has an unknown field {unknown[0]!r}")
+    if "check" in fields:
+        before = data[:-_CHECKED]
+        if data[-_CHECKED:] != (_CHECK % crc32(before)).encode():
+            raise Damage("it is not what its check was made of")
+    return fields
 
 
 def dump_time(micros: int) -> str | int:

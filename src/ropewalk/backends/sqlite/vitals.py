@@ -136,7 +136,8 @@ def _review(connection: Connection, damages: tuple[str, ...]) -> Review:
     found = Review()
     try:
         review(connection, found)
-    except apsw.CorruptError as error:
+    except (apsw.CorruptError, apsw.SQLError) as error:
+        # Of a damaged schema, SQLite says that it lacks what it should have.
         if not damages:
             found.others.append(str(error))
     return found

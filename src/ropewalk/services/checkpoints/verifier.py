@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from ...domain.errors import Corrupt, Invalid
+from ...domain.health import State
 from ...domain.query import OLDEST_FIRST, Query
 from ...domain.record import Key
 from ...stores.trees import DICTIONARY, NODE, SECRET, TREES
@@ -88,7 +89,11 @@ class Verifier:
     async def _beneath(self) -> None:
         """Ask the store what it finds damaged itself, such as an index that hides a record."""
         health = await self._desk.backend.ping(thorough=True)
-        for damage in health.damages:
+        told = health.damages
+        if health.state is State.DOWN:
+            # It could not even look.
+            told = (*told, *health.reasons)
+        for damage in told:
             self._findings.note(None, damage)
         for found in health.records:
             if found.key is not None and not self._findings.is_named(found.key):
