@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import ropewalk
+from ropewalk.backends.sqlite.schema import APPLICATION_ID
+from ropewalk.backends.sqlite.steps import mark, migrations
 
 from .typing_it import typed
 
@@ -16,6 +21,7 @@ ALL = [
     "python",
     "sqlite",
     "config",
+    "schema",
     "store",
     "health",
     "capabilities",
@@ -28,14 +34,14 @@ ALL = [
 
 @pytest.mark.seed("2.5")
 def test_a_sound_store_passes_every_check(store: str) -> None:
-    """Ten checks, all ok: 0; the same for people and for programs."""
+    """Eleven checks, all ok: 0; the same for people and for programs."""
     told = typed("doctor", "--json", "-u", store)
     assert (0, True) == (told.code, told.json["healthy"])
     checks = told.json["checks"]
     assert ALL == [check["name"] for check in checks]
     assert {"ok"} == {check["verdict"] for check in checks}
     lines = typed("doctor", "-u", store).lines
-    assert "10 checks, 0 to look at, 0 failed" == lines[-1]
+    assert "11 checks, 0 to look at, 0 failed" == lines[-1]
 
 
 @pytest.mark.seed("9.4")
@@ -92,6 +98,40 @@ def test_damage_is_found(demo: str, folder: Path) -> None:
     (folder / "torn.db").write_bytes(torn)
     told = typed("doctor", "--json", "-u", "sqlite:///torn.db")
     assert 1 == told.code
+
+
+def test_a_store_of_an_earlier_version_is_left_as_it_is(folder: Path) -> None:
+    """What is pending is named, with how to do it; the store is not opened, which would do it."""
+    path = folder / "old.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(migrations()[0].script)
+        old.execute(f"pragma user_version = {mark(migrations()[:1])}")
+        old.execute(f"pragma application_id = {APPLICATION_ID}")
+    before = path.read_bytes()
+    told = typed("doctor", "--json", "-u", "sqlite:///old.db")
+    checks = {check["name"]: check for check in told.json["checks"]}
+    assert (0, "warn") == (told.code, checks["schema"]["verdict"])
+    assert "ropewalk schema upgrade" in checks["schema"]["fix"]
+    assert checks["schema"]["facts"]["pending"].startswith("ledger")
+    assert {"python", "sqlite", "config", "schema", "disk"} == checks.keys()
+    assert before == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("statement", "verdict", "code"),
+    [("create table mine (n)", "warn", 0), ("drop index record_kind", "fail", 1)],
+)
+def test_tables_that_somebody_changed(
+    demo: str, folder: Path, statement: str, verdict: str, code: int
+) -> None:
+    """What was added is worth a warning, what is missing or changed a failure."""
+    shutil.copy(demo.removeprefix("sqlite:///"), folder / "mine.db")
+    with closing(sqlite3.connect(folder / "mine.db")) as other:
+        other.execute(statement)
+    told = typed("doctor", "--json", "-u", "sqlite:///mine.db")
+    [schema] = [check for check in told.json["checks"] if check["name"] == "schema"]
+    assert (code, verdict) == (told.code, schema["verdict"])
+    assert [" ".join(statement.split()[1:3])] == list(schema["facts"])
 
 
 def test_memory_is_a_warning() -> None:

@@ -14,9 +14,10 @@ import click
 
 from ...config import DEFAULT, Config
 from ...domain.address import redacted, without_secrets
-from ...domain.errors import RopewalkError
+from ...domain.errors import Invalid, RopewalkError
 from ...domain.health import State
 from ...domain.ports import Capability
+from ...domain.schema import DriftKind
 from .command import Example, Invocation, command
 from .exits import Exit
 from .opening import check_there, entered, path_of, run, settings
@@ -58,8 +59,9 @@ def doctor(invocation: Invocation) -> int:
     """Check everything that a store needs.
 
     Looks at Python, SQLite, the configuration (and where each value of it comes from), the store
-    (whether it opens, is healthy, what it can do, what it holds), the clock and the disk. Each
-    check is ok, warn or fail; a failed one makes the exit code 1. Nothing is made or changed.
+    (its schema, whether it opens, is healthy, what it can do, what it holds), the clock and the
+    disk. Each check is ok, warn or fail; a failed one makes the exit code 1. Nothing is made or
+    changed: a store of an earlier version, which opening would bring up to date, is not opened.
     """
     return run(_doctor(invocation))
 
@@ -110,13 +112,48 @@ async def _checks(invocation: Invocation) -> AsyncIterator[Check]:
     yield _config(config)
     try:
         check_there(config)
-        async with entered(config) as storage:
-            yield Check("store", "ok", f"{redacted(config.url or '')} opens")
-            async for check in _store_checks(storage):
+        schema = await _schema(config)
+        yield schema
+        if not schema.facts.get("pending"):
+            async for check in _opened(config):
                 yield check
     except RopewalkError as error:
         yield Check("store", "fail", error.message)
     yield _disk(config)
+
+
+async def _schema(config: Config) -> Check:
+    """Look at the form of the store before it is opened, which would bring it up to date."""
+    from ...factory import schema_of
+
+    try:
+        schema = schema_of(config)
+    except Invalid as error:
+        if error.code != "unsupported":
+            raise
+        return Check("schema", "ok", "this back end does not tell the form of its stores")
+    found, drifts = await schema.status(), await schema.check()
+    facts: dict[str, Json] = {drift.what: f"{drift.kind}: {drift.reason}" for drift in drifts}
+    message = f"{found.found}, which is that of this program"
+    verdict: Verdict = "ok"
+    fix = ""
+    if found.pending:
+        facts["pending"] = ", ".join(step.name for step in found.pending)
+        message = f"{found.found}, and this program has {found.known}: nothing else is looked at"
+        fix = "ropewalk schema upgrade --apply makes a copy first; opening the store does it too"
+        verdict = "warn"
+    if drifts:
+        message += f"; {len(drifts)} objects are not as the migrations make them"
+        fix = "ropewalk schema check says of each what to do"
+        verdict = "warn" if {drift.kind for drift in drifts} == {DriftKind.EXTRA} else "fail"
+    return Check("schema", verdict, message, fix, facts)
+
+
+async def _opened(config: Config) -> AsyncIterator[Check]:
+    async with entered(config) as storage:
+        yield Check("store", "ok", f"{redacted(config.url or '')} opens")
+        async for check in _store_checks(storage):
+            yield check
 
 
 def _sqlite() -> Check:
