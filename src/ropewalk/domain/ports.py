@@ -204,6 +204,10 @@ class Sealer(Protocol):
         """Open the body of `record` by its own recipe; raise `Corrupt` with its key if damaged."""
         ...
 
+    def unseal_at_once(self, record: Record) -> object | None:
+        """Open as `unseal` does, without a wait; `None` where a body is too big for that."""
+        ...
+
     def pack(self, data: bytes, key: Key, *, dictionary: Dictionary | None = None) -> Sealed:
         """Close bytes that are a stored form already, at once and in this thread."""
         ...

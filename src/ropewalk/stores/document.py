@@ -43,8 +43,11 @@ class Document:
     updated_at: int | None = None
     expires_at: int | None = None
 
-    async def put(self, sealer: Sealer, *, expect: int | None) -> Put:
-        """Make the change that writes the document; raise `Invalid` for what cannot be kept."""
+    async def put(self, sealer: Sealer, *, expect: int | None, made: int | None = None) -> Put:
+        """Make the change that writes the document; raise `Invalid` for what cannot be kept.
+
+        `expect` and `made` say over what: see `Put`.
+        """
         sealed = await Letter(self.data, self.metadata).seal(sealer, self.key)
         return Put(
             key=self.key,
@@ -57,6 +60,7 @@ class Document:
             updated_at=self.updated_at,
             expires_at=self.expires_at,
             expect=expect,
+            made=made,
         )
 
     def merged(self, updates: Mapping[str, Any]) -> Document:
@@ -134,6 +138,8 @@ def document_of(record: Record, letter: Letter) -> Document:
 def as_dict(record: Record, letter: Letter) -> dict[str, Any]:
     """Return a stored record as the dictionary that callers see; times are aware, in UTC."""
     expires = record.expires_at
+    created = from_micros(record.created_at, field="created_at")
+    same = record.created_at == record.updated_at
     return {
         "id": record.key.id,
         "type": record.key.kind,
@@ -141,8 +147,8 @@ def as_dict(record: Record, letter: Letter) -> dict[str, Any]:
         "session_id": record.session_id,
         "thread_id": record.thread_id,
         "metadata": dict(letter.metadata),
-        "created_at": from_micros(record.created_at, field="created_at"),
-        "updated_at": from_micros(record.updated_at, field="updated_at"),
+        "created_at": created,
+        "updated_at": created if same else from_micros(record.updated_at, field="updated_at"),
         "expires_at": None if expires is None else from_micros(expires, field="expires_at"),
         "version": record.version,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,7 +34,22 @@ class Letter:
 
 async def open_letter(sealer: Sealer, record: Record) -> Letter:
     """Open the letter of `record`; raise `Corrupt` with its key where it is damaged."""
-    value = await sealer.unseal(record)
+    value = sealer.unseal_at_once(record)
+    return _read(await sealer.unseal(record) if value is None else value, record)
+
+
+async def open_letters(sealer: Sealer, records: Iterable[Record]) -> list[tuple[Record, Letter]]:
+    """Open the letters of many records, which stand beside them in the answer."""
+    opened: list[tuple[Record, Letter]] = []
+    for record in records:
+        value = sealer.unseal_at_once(record)
+        if value is None:
+            value = await sealer.unseal(record)
+        opened.append((record, _read(value, record)))
+    return opened
+
+
+def _read(value: object, record: Record) -> Letter:
     if isinstance(value, dict):
         parts = cast("dict[object, object]", value)
         data, metadata = parts.get("data"), parts.get("metadata", {})

@@ -145,7 +145,7 @@ class RecordStore:
         sieve = read_filters(filters)
         found = self._shelf.found(sieve, sieve.query(self._shelf.space), limit=limit)
         async with aclosing(found):
-            return [as_dict(record, letter) async for record, letter in found]
+            return [as_dict(*pair) async for pairs in found for pair in pairs]
 
     async def query(self, text: str, params: Mapping[str, Any] | None = None) -> Rows:
         """Answer one portable, read-only SELECT over the records of one type.
@@ -284,11 +284,12 @@ class RecordStore:
         rows: list[Row] = []
         last: Record | None = None
         async with aclosing(self._shelf.found(sieve, query, limit=limit + 1)) as found:
-            async for record, letter in found:
-                if len(rows) == limit and last is not None:
-                    return Page(tuple(rows), cursor_of(last, order).encode())
-                rows.append(as_dict(record, letter))
-                last = record
+            async for pairs in found:
+                for record, letter in pairs:
+                    if len(rows) == limit and last is not None:
+                        return Page(tuple(rows), cursor_of(last, order).encode())
+                    rows.append(as_dict(record, letter))
+                    last = record
         return Page(tuple(rows))
 
     async def _commit(self, operations: Sequence[Operation], *, strict: bool = False) -> Flags:

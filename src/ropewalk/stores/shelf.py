@@ -16,7 +16,7 @@ from ..domain.query import Condition, Order, Query
 from ..domain.record import Key, check_name
 from .document import as_dict, document_of
 from .kinds import INNER
-from .letter import Letter, open_letter
+from .letter import Letter, open_letter, open_letters
 from .operations import ambiguous
 from .sieve import Sieve
 
@@ -89,8 +89,11 @@ class Shelf:
 
     async def found(
         self, sieve: Sieve, query: Query, *, limit: int | None = None
-    ) -> AsyncGenerator[tuple[Record, Letter], None]:
-        """Go through the matching records with their opened letters, up to `limit` of them."""
+    ) -> AsyncGenerator[list[tuple[Record, Letter]], None]:
+        """Go through the matching records with their opened letters, up to `limit` of them.
+
+        They come as they were read, some at a time.
+        """
         left, last = limit, None
         while left != 0:
             # Where the engine tells nearly everything, it need not look for more than is wanted.
@@ -100,11 +103,17 @@ class Shelf:
             async with aclosing(self.scan(part)) as pages:
                 async for page in pages:
                     looked, last = looked + len(page), page[-1]
-                    for record in page:
-                        letter = await open_letter(self.sealer, record)
-                        if sieve.matches(letter):
-                            yield record, letter
-                            left = None if left is None else left - 1
+                    behind = 0
+                    while behind < len(page):
+                        # Whatever matches, no more of these bodies than this are needed.
+                        some = page[behind:] if left is None else page[behind : behind + left]
+                        behind += len(some)
+                        pairs = await open_letters(self.sealer, some)
+                        if sieve.terms:
+                            pairs = [pair for pair in pairs if sieve.matches(pair[1])]
+                        yield pairs
+                        if left is not None:
+                            left -= len(pairs)
                             if left == 0:
                                 return
             if asked is None or looked < asked or last is None:
@@ -122,7 +131,7 @@ class Shelf:
 
     async def _count(self, sieve: Sieve, query: Query) -> int:
         async with aclosing(self.found(sieve, query)) as found:
-            return sum([1 async for _ in found])
+            return sum([len(pairs) async for pairs in found])
 
     async def _tally(self, query: Query) -> int:
         query = replace(query, bodies=False)

@@ -143,7 +143,7 @@ class Sieve:
 
     def matches(self, letter: Letter) -> bool:
         """Tell whether the letter of a record that `query` found matches."""
-        return all(term.matches(letter) for term in self.terms)
+        return not self.terms or all(term.matches(letter) for term in self.terms)
 
 
 def or_partial(check: Check) -> AnyOf:

@@ -78,6 +78,24 @@ class Connection:
             # A statement left half-way would hold its snapshot, and the WAL could never shrink.
             cursor.close()
 
+    def some(
+        self, statement: str, values: Sequence[Value], *, column: int, most: int
+    ) -> list[Row] | None:
+        """Return all rows, `None` where one column of them has more bytes than `most` in all."""
+        rows: list[Row] = []
+        size = 0
+        cursor = self._apsw.execute(statement, values)
+        try:
+            for row in cast("Iterator[Row]", cursor):
+                rows.append(row)
+                value = row[column]
+                size += len(value) if isinstance(value, bytes) else 0
+                if size > most:
+                    return None
+        finally:
+            cursor.close()
+        return rows
+
     def integer(self, statement: str) -> int:
         """Return the one integer that a statement gives."""
         ((value,),) = self.rows(statement)

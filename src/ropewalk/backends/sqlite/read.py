@@ -42,7 +42,7 @@ class Stretch:
     that no more can follow.
     """
 
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     steps: int
     last: bool
 
