@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ..domain.errors import Invalid, NotFound
 from ..domain.moment import to_micros
@@ -15,23 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from ..stores.base import EntityStore
+    from ..stores.base import EntityStore, Lasting
     from .desk import Desk
 
 ATTEMPTS: Final = 32
 """How often a change without an expected version is tried against concurrent writers."""
 
 
-class Versioned(Protocol):
-    """An entity that may be changed after it was made."""
-
-    @property
-    def version(self) -> int:
-        """The version of its record."""
-        ...
-
-
-V = TypeVar("V", bound=Versioned)
+V = TypeVar("V", bound="Lasting")
 E = TypeVar("E")
 
 
@@ -100,10 +91,12 @@ class _EntityPlace(Generic[V]):
         self._store = store
         self._what = what
         self._id = id_
+        self._made: int | None = None
         self.key = store.key(id_)
 
     async def look(self) -> tuple[V | None, int]:
         entity = await get(self._desk, self._store, self._what, self._id)
+        self._made = to_micros(entity.created_at, field="created_at")
         return entity, entity.version
 
     def apart(self, value: V) -> dict[str, Any]:
@@ -113,7 +106,8 @@ class _EntityPlace(Generic[V]):
         return replace(present, **merged)  # type: ignore[type-var]
 
     async def write(self, value: V, *, expect: int) -> int:
-        applied = await self._desk.commit([await self._store.put(value, expect=expect)])
+        put = replace(await self._store.put(value, expect=expect), made=self._made)
+        applied = await self._desk.commit([put])
         return applied.versions[0]
 
 

@@ -140,12 +140,15 @@ class _DocumentPlace:
 
     def __init__(self, desk: Desk, key: Key) -> None:
         self._desk = desk
+        self._made: int | None = None
         self.key = key
 
     async def look(self) -> tuple[Document | None, int]:
         [record] = await self._desk.backend.get([self.key])
         if record is None:
+            self._made = None
             return None, ABSENT
+        self._made = record.created_at
         return document_of(record, await open_letter(self._desk.sealer, record)), record.version
 
     def apart(self, value: Document) -> dict[str, Any]:
@@ -155,6 +158,6 @@ class _DocumentPlace:
         return replace(present, **merged)
 
     async def write(self, value: Document, *, expect: int) -> int:
-        put = await value.put(self._desk.sealer, expect=expect)
+        put = await value.put(self._desk.sealer, expect=expect, made=self._made)
         applied = await self._desk.backend.apply(Batch((put,), actor=self._desk.actor))
         return applied.versions[0]

@@ -9,12 +9,12 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ..domain.change import Change, Check, Put
+from ..domain.change import Change, Put
 from ..domain.checkpoint import CheckpointHeader
 from ..domain.errors import Conflict
 from ..domain.lease import LEASE_LOST
 from ..domain.query import AnyOf, Condition, Order
-from ..stores.base import Find, check_metadata
+from ..stores.base import Find, check_metadata, unchanged
 from .checkpoints.pending import Pending
 from .checkpoints.planter import dressed
 from .checkpoints.saver import wait_after
@@ -116,12 +116,12 @@ class States:
         header = dressed(header, plant, self._planter, session_id=thread.session_id)
         store = self._grove.store
         changes: list[Change] = [
-            Check(key=self._lineage.key(thread.id), expect=thread.version),
+            unchanged(self._lineage.key(thread.id), thread),
             await store.put(header, expect=None),
             Put(key=self._grove.forest.head_key(thread.id)),
         ]
         if parent is not None and parent.id != header.id:
-            changes.append(Check(key=store.key(parent.id), expect=parent.version))
+            changes.append(unchanged(store.key(parent.id), parent))
         applied = await plant.growth.finish(changes)
         at = len(applied.versions) - len(changes)
         header = replace(header, version=applied.versions[at + 1])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
-from ..domain.change import Delete, Put
+from ..domain.change import Check, Delete, Put
 from ..domain.cursor import Cursor
 from ..domain.errors import Invalid
 from ..domain.labels import PARTIAL, Label, metadata_labels
@@ -202,6 +202,26 @@ class EntityStore(ABC, Generic[E]):
             items.append(self.build(record, letter))
             last = record
         return Page(tuple(items))
+
+
+class Lasting(Protocol):
+    """What was read of a record: an entity, or its header."""
+
+    @property
+    def version(self) -> int:
+        """The version of its record."""
+        ...
+
+    @property
+    def created_at(self) -> datetime:
+        """When its record was created."""
+        ...
+
+
+def unchanged(key: Key, entity: Lasting) -> Check:
+    """Make the check that the record of an entity is the one that was read, and as it was."""
+    made = to_micros(entity.created_at, field="created_at")
+    return Check(key=key, expect=entity.version, made=made)
 
 
 def check_page(limit: int) -> None:

@@ -108,8 +108,10 @@ class _Entry:
     present: bool = False
     document: Document | None = None
     expected: int | None = None
+    since: int | None = None
+    """When the record that was read was created, in microseconds."""
     pinned: bool = False
-    """The outcome rests on what was read, so the batch expects that version."""
+    """The outcome rests on what was read, so the batch expects that very record."""
     written: bool = False
     replaced: bool = False
 
@@ -117,6 +119,11 @@ class _Entry:
     def expect(self) -> int | None:
         """The version that the batch shall expect."""
         return self.base if self.expected is None and self.pinned else self.expected
+
+    @property
+    def made(self) -> int | None:
+        """When the record must have been created; `None` where a version is all that is known."""
+        return self.since if self.expected is None and self.pinned else None
 
 
 class Ledger:
@@ -129,8 +136,12 @@ class Ledger:
 
     def note(self, key: Key, record: Record | None, document: Document | None) -> None:
         """Take down what was read under a key: nothing, a header, or the whole document."""
-        version = ABSENT if record is None else record.version
-        self._entries[key] = _Entry(key, version, record is not None, document)
+        if record is None:
+            self._entries[key] = _Entry(key, ABSENT)
+            return
+        present = _Entry(key, record.version, present=True, document=document)
+        present.since = record.created_at
+        self._entries[key] = present
 
     def fold(self, operation: Operation) -> bool:
         """Do one operation on paper; tell whether the record was there for it.
@@ -186,7 +197,8 @@ class Ledger:
             if not entry.written:
                 continue
             if entry.document is not None:
-                changes.append(await entry.document.put(sealer, expect=entry.expect))
+                expect, made = entry.expect, entry.made
+                changes.append(await entry.document.put(sealer, expect=expect, made=made))
             elif entry.base != ABSENT or entry.expected is not None:
                 changes.append(Delete(key=entry.key, expect=entry.expect))
         return tuple(changes)

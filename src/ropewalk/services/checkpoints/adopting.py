@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...domain.change import Change, Check, Put
+from ...domain.change import Change, Put
 from ...domain.checkpoint import CheckpointHeader
+from ...stores.base import unchanged
 from ...stores.writes import StoredWrite
 from .pending import belonging
 from .planter import dressed
@@ -51,7 +52,7 @@ class Adopting:
                 parent = await store.find(checkpoint.parent_id)
             if parent is not None:
                 key = store.key(parent.id)
-                changes.setdefault(key, Check(key=key, expect=parent.version))
+                changes.setdefault(key, unchanged(key, parent))
             plant = await planter.plant(
                 checkpoint.state,
                 family=family,

@@ -15,6 +15,8 @@ from ...domain.change import Change, Check, Put
 from ...domain.checkpoint import CheckpointHeader
 from ...domain.errors import Conflict, Invalid
 from ...domain.lease import LEASE_LOST
+from ...domain.moment import to_micros
+from ...stores.base import unchanged
 from ...trees.weigh import is_light
 from ..lineage import stretches
 from ..manager import ATTEMPTS, missing
@@ -42,13 +44,15 @@ Newest = Callable[["tuple[Segment, ...]"], Awaitable["CheckpointHeader | None"]]
 class Tip:
     """The end of a thread's line as it was when somebody looked: what a save goes on from.
 
-    `thread` and `head` are versions: while they are so, the newest checkpoint is `parent`.
+    `thread` and `head` are versions, and `made` is when the thread was created: while they are so,
+    the newest checkpoint is `parent`.
     """
 
     thread_id: str
     session_id: str | None
     family: str
     thread: int
+    made: int
     head: int
     parent: CheckpointHeader | None
 
@@ -212,13 +216,13 @@ class Saver:
             **self._dates(header, tip.parent),
         )
         changes: list[Change] = [
-            Check(key=self._lineage.key(tip.thread_id), expect=tip.thread),
+            Check(key=self._lineage.key(tip.thread_id), expect=tip.thread, made=tip.made),
             Put(key=self._forest.head_key(tip.thread_id), expect=tip.head),
             await self._store.put(header, expect=0),
         ]
         # The newest cannot go without the head noticing; any other can.
         if source is not None and source is not tip.parent:
-            changes.append(Check(key=self._store.key(source.id), expect=source.version))
+            changes.append(unchanged(self._store.key(source.id), source))
         await plant.growth.finish(changes)
         self._planter.remember(header, plant.memo)
         self._keep_tip(replace(tip, head=tip.head + 1, parent=header))
@@ -276,6 +280,7 @@ class Saver:
             session_id=thread.session_id,
             family=thread.root_id,
             thread=thread.version,
+            made=to_micros(thread.created_at, field="created_at"),
             head=head.version if head else 0,
             parent=await self._newest(stretches(line)),
         )

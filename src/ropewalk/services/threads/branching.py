@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ...domain.change import Check
 from ...domain.errors import Conflict, Invalid
 from ...domain.moment import to_micros
 from ...domain.query import Condition
@@ -20,7 +19,7 @@ from ...domain.thread import (
     Snapshot,
     Thread,
 )
-from ...stores.base import Find
+from ...stores.base import Find, unchanged
 from ...stores.threads import BranchStore, SnapshotStore, ThreadStore
 from .. import manager
 from ..checkpoints.saver import wait_after
@@ -98,7 +97,7 @@ class Branching:
             await self._threads.put(thread, expect=0),
             await self._branches.put(branch, expect=0),
             # The source must still be there, with the line that the point was found on.
-            Check(key=self._threads.key(source.id), expect=source.version),
+            unchanged(self._threads.key(source.id), source),
         ]
         await self._commit_at(checkpoint, changes)
         return thread
