@@ -99,7 +99,9 @@ def contest(name: str, legacy: Path, path: Path) -> Moved:
     return Moved(**json.loads(done.stdout))
 
 
-def _migrate(legacy: Path, path: Path) -> int:
+def migrate(legacy: Path, path: Path) -> int:
+    """Bring a folder into a new store; return how many items came."""
+
     async def move() -> int:
         source = factory.open_source("legacy", legacy, tz=_ZONE)
         async with ropewalk.open(f"sqlite:///{path}") as storage:
@@ -112,7 +114,9 @@ def _migrate(legacy: Path, path: Path) -> int:
     return asyncio.run(move())
 
 
-def _look(legacy: Path, path: Path) -> int:
+def look(legacy: Path, path: Path) -> int:
+    """Count what is in a folder; leave an empty file in the place of a store."""
+
     async def scan() -> int:
         inventory = await factory.open_source("legacy", legacy, tz=_ZONE).scan()
         return sum(inventory.kinds.values())
@@ -121,7 +125,8 @@ def _look(legacy: Path, path: Path) -> int:
     return asyncio.run(scan())
 
 
-def _insert(legacy: Path, path: Path) -> int:
+def insert(legacy: Path, path: Path) -> int:
+    """Parse a folder and insert what is in it; return how many rows that makes."""
     count = 0
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         for pragma in statements.pragmas("normal"):
@@ -169,7 +174,7 @@ def _row(
     return {**named, "created_at": created}
 
 
-_WORKERS: Final = {BARE: _insert, SCANNED: _look, MOVED: _migrate}
+_WORKERS: Final = {BARE: insert, SCANNED: look, MOVED: migrate}
 
 
 def _most_resident() -> int:

@@ -50,7 +50,9 @@ def load_document(path: Path) -> JsonObject:
     """Read a file that is one JSON object; raise `Corrupt` with code and line otherwise."""
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_ITEM_BYTES + 1)
+            # A read of so many bytes takes room for all of them, whatever there is.
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(min(size, MAX_ITEM_BYTES) + 1)
     except OSError as error:
         message = f"cannot be read: {error.strerror or error}"
         raise Corrupt(message, code="unreadable", line=0) from error
