@@ -206,6 +206,14 @@ async def test_nobody_writes_between_the_copy_and_the_upgrade(made: Path) -> Non
     assert [(written,)] == sql(made, "select count(*) from record where id glob 'w-*'")
 
 
+async def test_of_many_that_upgrade_one_does(first: Path) -> None:
+    """Those who come at once wait, find nothing to do, and leave no copy of their own."""
+    done = await asyncio.gather(*[schema_at(first, REWRITING).upgrade() for _ in range(4)])
+    assert [0, 0, 0, len(KNOWN)] == sorted(len(upgrade.applied) for upgrade in done)
+    assert {first, Path(f"{first}.schema-1.bak")} == set(first.parent.iterdir())
+    assert () == await schema_at(first, REWRITING).check()
+
+
 async def test_opening_copies_only_before_it_rewrites(
     made: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
