@@ -153,7 +153,8 @@ class RunReport:
     target with the same content; `kept` stands there with other content, and the plan says to
     leave it. `refused` cannot be kept, `left_out` is of a kind that the plan does not name.
     `vanished` was brought earlier and is no longer in the source, `removed` is what of that was
-    taken away. `problems` and `notes` are the first of those that were told; `losses` counts all.
+    taken away. `position` is the number of the source's commit up to which the target follows it,
+    if it does. `problems` and `notes` are the first of those that were told; `losses` counts all.
     """
 
     run: str
@@ -163,6 +164,7 @@ class RunReport:
     ended_at: datetime | None = None
     rehearsal: bool = False
     since_last: bool = False
+    position: int | None = None
     brought: Mapping[str, int] = field(default_factory=dict[str, int])
     replaced: Mapping[str, int] = field(default_factory=dict[str, int])
     present: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -235,6 +237,28 @@ class UndoReport:
     restored: int = 0
     nodes: int = 0
     changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """How far a copy has followed its source, and what the last step brought.
+
+    `position` is the number of the last commit that the target has, `newest` that of the last one
+    that the source had then. `commits` and `records` count what the step went through and what it
+    changed. `lag` is how old the last commit was when the target had it, in microseconds.
+    """
+
+    run: str
+    position: int
+    newest: int
+    commits: int = 0
+    records: int = 0
+    lag: int = 0
+
+    @property
+    def is_level(self) -> bool:
+        """Whether the target had everything that the source had."""
+        return self.position >= self.newest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
+from .change import Commit
 from .checkpoint import Checkpoint, PendingWrite
 from .history import Entry
-from .record import Record
+from .record import Key, Record
 from .session import Interaction, Session
 from .thread import Branch, Snapshot, Thread
 
@@ -142,4 +143,31 @@ class Source(Protocol):
         followed by its branch and snapshot), interaction, history entries, checkpoint, write.
         Reading twice gives the same items with the same ids. May be abandoned at any point.
         """
+        ...
+
+
+@runtime_checkable
+class Followable(Source, Protocol):
+    """A source that tells what is committed to it, so that a copy can be kept as it is.
+
+    All three raise `Invalid` with the code `unsupported` where the store beneath keeps no feed,
+    and `Unavailable` where it cannot be reached.
+    """
+
+    async def changed(self, after: int) -> int:
+        """Return the number of the newest commit, as soon as it is greater than `after`."""
+        ...
+
+    def commits(self, after: int) -> AsyncIterator[Commit]:
+        """Go through the commits behind `after`, up to the present, with what they changed here.
+
+        What is not content of the source is left out, and a commit may be left with nothing.
+        Raises `NotFound` with the code `trimmed` where some of them were forgotten.
+        """
+        ...
+
+    async def current(
+        self, keys: Sequence[Key], *, bodies: bool = True
+    ) -> list[SourceRecord | None]:
+        """Return the records of these keys as they are now, `None` where there is none."""
         ...

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from ..domain.errors import NotFound
 from ..domain.migration import JOURNAL, content_digest
+from ..domain.ports import Capability, require
 from ..domain.query import Order, Query
 from ..domain.source import FormatCount, Inventory, Note, SourceRecord
 
 if TYPE_CHECKING:
+    from ..domain.change import Commit
     from ..domain.ports import Backend
-    from ..domain.record import Record
+    from ..domain.record import Key, Record
     from ..domain.source import Finding
 
 _FIRST: Final = ("secret", "dictionary", "node", "family", "head", "session", "thread")
@@ -34,6 +37,30 @@ class RopewalkSource:
         """Read `space` of `backend`, which somebody else opens and closes."""
         self._backend = backend
         self._space = space
+
+    async def changed(self, after: int) -> int:
+        """Return the number of the store's newest commit, as soon as it is greater than `after`."""
+        require(self._backend, Capability.FEED)
+        return await self._backend.changed(after)
+
+    async def commits(self, after: int) -> AsyncGenerator[Commit, None]:
+        """Go through the commits behind `after`, with what they changed in this space."""
+        require(self._backend, Capability.FEED)
+        rows = cast("AsyncGenerator[Commit, None]", self._backend.feed(after))
+        async with aclosing(rows):
+            async for commit in rows:
+                own = tuple(change for change in commit.changes if self._is_own(change.key))
+                yield replace(commit, changes=own)
+
+    def _is_own(self, key: Key) -> bool:
+        return key.space == self._space and key.kind not in JOURNAL
+
+    async def current(
+        self, keys: Sequence[Key], *, bodies: bool = True
+    ) -> list[SourceRecord | None]:
+        """Return the records of these keys as they are now; without `bodies`, headers alone."""
+        found = await self._backend.get(keys, bodies=bodies)
+        return [None if record is None else _item(record) for record in found]
 
     async def scan(self) -> Inventory:
         """Count the records by kind."""
@@ -70,15 +97,19 @@ class RopewalkSource:
             rows = cast("AsyncGenerator[Record, None]", self._backend.scan(query))
             async with aclosing(rows):
                 async for record in rows:
-                    yield SourceRecord(
-                        kind=kind,
-                        source_id=record.key.id,
-                        place=str(record.key),
-                        digest=content_digest(record, version=True, dated=True),
-                        record=record,
-                    )
+                    yield _item(record)
         journal = Query(space=self._space, kinds=tuple(sorted(JOURNAL)), bodies=False)
         [row] = await self._backend.tally(journal)
         if row.count:
             reason = f"{row.count} records of the journal: {_REASON}"
             yield Note(code="journal_stays", place=self._space, reason=reason)
+
+
+def _item(record: Record) -> SourceRecord:
+    return SourceRecord(
+        kind=record.key.kind,
+        source_id=record.key.id,
+        place=str(record.key),
+        digest=content_digest(record, version=True, dated=True),
+        record=record,
+    )

@@ -9,6 +9,7 @@ import click
 from ...domain.migration import OnConflict, Plan
 from ...domain.record import DEFAULT_SPACE
 from .command import Example, Invocation, command
+from .copy_following import following
 from .exits import Exit
 from .importing import EXITS
 from .migrate_ends import SPACE, STORE, name_of, source_of, target_of
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
             "ropewalk copy sqlite:///agent.db sqlite:///agent.db --to-space spare",
             "a space into another one of the same store",
         ),
+        Example(
+            "ropewalk copy sqlite:///agent.db sqlite:///spare.db --follow --for 0.2",
+            "keep the copy as its source is; without --for, until ^C",
+        ),
     ],
     exits=(*EXITS, Exit.CONFLICT, Exit.NO_STORE),
     on_store=False,
@@ -42,6 +47,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where a record stands in the target with other content.",
 )
+@click.option("--follow", is_flag=True, help="Then apply each commit of SOURCE as it is made.")
+@click.option(
+    "--for", "seconds", type=click.FloatRange(min=0), metavar="SECONDS", help="Follow so long."
+)
 @click.pass_obj
 def copy(
     invocation: Invocation,
@@ -51,6 +60,8 @@ def copy(
     from_space: str,
     to_space: str | None,
     on_conflict: str,
+    follow: bool,
+    seconds: float | None,
 ) -> int:
     """Copy a store into another one, and compare them.
 
@@ -58,7 +69,14 @@ def copy(
     sealed as they are, versions and times stay. May be broken off and run again, and brings only
     what is new then; `ropewalk migrate rollback` takes it back. The last line has the sum over all
     records of the target: copies within one space's name have the sum of what they are copies of.
+
+    With --follow it goes on: each commit of SOURCE is applied to TARGET once, in which it is noted
+    how far that is, so that it may be killed at any point; what is removed in SOURCE is removed in
+    TARGET. It ends with ^C or SIGTERM. Nobody else should write to the space of TARGET meanwhile.
     """
+    if seconds is not None and not follow:
+        message = "--for says how long to --follow"
+        raise click.UsageError(message)
     plan = Plan(
         name=name_of(f"{place}#{from_space}"),
         format=STORE,
@@ -68,7 +86,7 @@ def copy(
         space=to_space or from_space,
         on_conflict=OnConflict(on_conflict),
     )
-    return run(_copy(invocation, plan))
+    return run(following(invocation, plan, seconds) if follow else _copy(invocation, plan))
 
 
 async def _copy(invocation: Invocation, plan: Plan) -> Exit:

@@ -55,6 +55,15 @@ class Account:
         self.unread = 0
         self.done = 0
 
+    def take_up(self, told: Mapping[str, Any]) -> None:
+        """Go on from the figures that the journal kept."""
+        for name, counter in self._counts.items():
+            counter.update(told.get(name, {}))
+        for heaps, name in ((self._losses, "losses"), (self._notes, "notes")):
+            for code, (count, is_format, first) in told.get(name, {}).items():
+                pairs = [(place, reason) for place, reason in first]
+                heaps[code] = _Heap(is_format=is_format, count=count, first=pairs)
+
     def count(self, name: str, kind: str) -> None:
         """Count an item of a kind in one of the report's parts."""
         self._counts[name][kind] += 1
@@ -148,6 +157,7 @@ def report_of(
         ended_at=None if state.ended_at is None else from_micros(state.ended_at),
         rehearsal=rehearsal,
         since_last=state.since_last,
+        position=state.position,
         losses=_losses(told.get("losses", {}), state.plan),
         notes=_losses(told.get("notes", {}), None),
         problems=tuple(kept) if problems is None else problems,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..desk import Desk
     from .journal import Journal, RunState
 
-_ATTEMPTS: Final = 8
+ATTEMPTS: Final = 8
 _FULL_BYTES: Final = 8 * 1024 * 1024
 _WEIGHTS: Final = {"checkpoint": 10}
 """Kinds whose items are big: each counts as so many of the others."""
@@ -92,7 +92,7 @@ class Engine:
         try:
             await self._desk.commit([await self._journal.put_run(state, expect=state.revision)])
         except Conflict as error:
-            self._check_alone(error)
+            check_alone(self._journal, self._ledger.state, error)
             raise
         return self._account.report(state)
 
@@ -147,7 +147,7 @@ class Engine:
 
     async def _bring(self, items: Sequence[Item]) -> None:
         """Write a batch; where one item is the reason that it cannot be, write the others."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 judged = await self._judging.judge(items)
                 chosen = [choice for choice, is_new in judged if is_new]
@@ -156,8 +156,8 @@ class Engine:
             except (Corrupt, Denied, Unavailable):
                 raise  # it lies with the store: no other item would fare better
             except Conflict as error:
-                self._check_alone(error)
-                if attempt == _ATTEMPTS:
+                check_alone(self._journal, self._ledger.state, error)
+                if attempt == ATTEMPTS:
                     raise
                 await wait_after(attempt)
             except RopewalkError as error:
@@ -166,19 +166,6 @@ class Engine:
             else:
                 self._count(judged)
                 return
-
-    def _check_alone(self, error: Conflict) -> None:
-        """Raise where it is this run that somebody else goes on with, or takes back."""
-        state = self._ledger.state
-        own = (self._journal.run_key(state.id), self._journal.step_key(state.id, state.steps))
-        if error.code in {"exists_in_target", "other_secret"}:
-            raise error
-        if error.facts.get("key") in own:
-            message = (
-                f"another program goes on with the migration {state.id}, or takes it "
-                "back; what this one wrote is kept: look at `ropewalk migrate status`"
-            )
-            raise Conflict(message, code="run_taken", run=state.id) from error
 
     async def _divide(self, items: Sequence[Item], error: RopewalkError) -> None:
         if len(items) > 1:
@@ -214,3 +201,16 @@ class Engine:
         self._progress(
             Progress(done=done, total=self._total, rate=rate, left=left, kinds=self._account.kinds)
         )
+
+
+def check_alone(journal: Journal, state: RunState, error: Conflict) -> None:
+    """Raise where it is this run that somebody else goes on with, or takes back."""
+    own = (journal.run_key(state.id), journal.step_key(state.id, state.steps))
+    if error.code in {"exists_in_target", "other_secret"}:
+        raise error
+    if error.facts.get("key") in own:
+        message = (
+            f"another program goes on with the migration {state.id}, or takes it "
+            "back; what this one wrote is kept: look at `ropewalk migrate status`"
+        )
+        raise Conflict(message, code="run_taken", run=state.id) from error

@@ -59,7 +59,8 @@ class RunState:
     """The header of a run: its plan, where it stands, and how many steps it has taken.
 
     `told` is what the report is made of. `families` are those whose nodes a rollback has to look
-    at, `late` the kinds and ids that it removes in the end. `revision` is the version of the
+    at, `late` the kinds and ids that it removes in the end. `position` is the number of the
+    source's commit up to which a copy follows it. `revision` is the version of the
     record: each step raises it.
     """
 
@@ -73,6 +74,7 @@ class RunState:
     told: Mapping[str, Any]
     families: tuple[str, ...] = ()
     late: tuple[tuple[str, str], ...] = ()
+    position: int | None = None
     revision: int = 0
 
 
@@ -120,6 +122,7 @@ class Journal:
             "told": dict(state.told),
             "families": list(state.families),
             "late": [list(pair) for pair in state.late],
+            "position": state.position,
         }
         return await self.put(self.run_key(state.id), value, expect=expect)
 
@@ -144,7 +147,11 @@ class Journal:
 
     async def find(self, name: str, items: Sequence[Item]) -> list[Known | None]:
         """Return what is known of these items, in their order."""
-        keys = [self.item_key(name, item.kind, item.source_id) for item in items]
+        return await self.known(name, [(item.kind, item.source_id) for item in items])
+
+    async def known(self, name: str, items: Sequence[tuple[str, str]]) -> list[Known | None]:
+        """Return what is known of items by their kinds and ids, in their order."""
+        keys = [self.item_key(name, kind, source_id) for kind, source_id in items]
         records = await self._desk.backend.get(keys)
         return [None if record is None else await self._known(record) for record in records]
 
@@ -249,6 +256,7 @@ class Journal:
                 told=value["told"],
                 families=tuple(value["families"]),
                 late=tuple((kind, id_) for kind, id_ in value["late"]),
+                position=value.get("position"),
                 revision=record.version,
             )
         except (KeyError, TypeError, ValueError) as error:

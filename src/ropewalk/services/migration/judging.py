@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .reading import Reading
     from .writing import Writing
 
-_STAMPS: Final = frozenset({FAMILY, HEAD})
+STAMPS: Final = frozenset({FAMILY, HEAD, NODE})
 """Kinds whose records say something by their version alone, which only rises."""
 
 
@@ -81,10 +81,10 @@ class Judging:
                 return Choice(item=item, how=how, known=known, there=there), False
         if there is None:
             return Choice(item=item, how=NEW, known=known), True
-        if item.kind == NODE or self._is_older_stamp(item, there):
+        if self._is_older_stamp(item, there):
             return Choice(item=item, how=SAME, known=known, there=there), False
         untouched = known is not None and known.how != KEPT and known.version == there.version
-        if untouched or item.kind in _STAMPS:
+        if untouched or item.kind in STAMPS:
             return Choice(item=item, how=REPLACED, known=known, there=there), True
         return await self._conflict(item, known, there)
 
@@ -97,7 +97,7 @@ class Judging:
     def _is_older_stamp(self, item: Item, there: Record) -> bool:
         return (
             isinstance(item, SourceRecord)
-            and item.kind in _STAMPS
+            and item.kind in STAMPS
             and item.record.version <= there.version
         )
 

@@ -60,6 +60,8 @@ class Ledger(Passing):
         """Items that are to be forgotten."""
         self.dates: Mapping[Key, int | None] = {}
         """The times of last changes that were given, by key."""
+        self.position = state.position
+        """The commit of the source that the target will have with the next batch."""
 
     async def apply(self, batch: Batch) -> Applied:
         """Do every change of the batch with the journal of it, or none."""
@@ -69,6 +71,13 @@ class Ledger(Passing):
     async def flush(self, actor: str) -> None:
         """Write the notes of items that need no change."""
         await self._commit([], notes=self.notes, actor=actor)
+
+    async def advance(self, actor: str) -> None:
+        """Note how far it is, where nothing else has to be written."""
+        new = replace(self.state, position=self.position, told=self._told())
+        put = await self._journal.put_run(new, expect=self.state.revision)
+        await self._below.apply(Batch((put,), actor=actor))
+        self.state = replace(new, revision=self.state.revision + 1)
 
     def _dated(self, change: Change) -> Change:
         if isinstance(change, Put) and change.key in self.dates:
@@ -103,7 +112,7 @@ class Ledger(Passing):
         own += dropped
         entries += [_entry(change, lost) for change in dropped]
         families = sorted({change.key.id for change in changes if change.key.kind == FAMILY})
-        new = replace(state, steps=state.steps + 1, told=self._told())
+        new = replace(state, steps=state.steps + 1, told=self._told(), position=self.position)
         own += await self._step(entries, families)
         own.append(await journal.put_run(new, expect=state.revision))
         whole = (*changes, *own)

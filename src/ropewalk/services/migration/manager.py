@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ...domain.errors import Conflict, Invalid, NotFound
-from ...domain.migration import CutoverReport, Loss, RunReport, RunStatus
-from ...domain.source import Inventory
+from ...domain.migration import CutoverReport, Deletions, Loss, RunReport, RunStatus
+from ...domain.source import Followable, Inventory
 from .account import Account, Rejected, report_of
 from .comparison import Comparison
 from .content import content_hash
 from .engine import Engine
+from .following import TRIMMED, Following
 from .journal import Journal, RunState
 from .rehearsal import Rehearsal
 from .undoing import Undoing
 
 if TYPE_CHECKING:
-    from ...domain.migration import Plan, Progress, UndoReport, VerifyReport
+    from ...domain.migration import Followed, Plan, Progress, UndoReport, VerifyReport
     from ...domain.ports import Backend
     from ...domain.source import Source
     from ..desk import Desk
@@ -66,6 +68,21 @@ class Migrations:
         that the plan does not allow to; `Conflict` where the plan says to fail; `NotFound` where
         `since_last` has no earlier run to go by.
         """
+        return await self._run(
+            source, plan, since_last=since_last, progress=progress, rejected=rejected
+        )
+
+    async def _run(
+        self,
+        source: Source,
+        plan: Plan,
+        *,
+        since_last: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+        rejected: Rejected | None = None,
+        position: int | None = None,
+    ) -> RunReport:
+        """Run a plan; `position` is the commit of the source behind which it is followed then."""
         earlier = await self._journal.runs(plan.name)
         if since_last and not any(run.status in _OVER for run in earlier):
             message = f"there is no earlier run of {plan.name!r} to go by: run it without since"
@@ -77,9 +94,10 @@ class Migrations:
             message = f"run {newest.id} is being rolled back: finish that first (rollback again)"
             raise Conflict(message, code="rolling_back", run=newest.id)
         if newest is not None and newest.status is RunStatus.RUNNING:
-            state = replace(newest, plan=plan, since_last=since_last)
+            begun = position if newest.position is None else newest.position
+            state = replace(newest, plan=plan, since_last=since_last, position=begun)
         else:
-            state = await self._begin(plan, account, since_last=since_last)
+            state = await self._begin(plan, account, since_last=since_last, position=position)
         engine = Engine(self._desk, self._journal, state, account, total=total, progress=progress)
         return await engine.run(source)
 
@@ -114,7 +132,64 @@ class Migrations:
         """Return a desk that shows this store, and writes into `above`."""
         return self._desk.over(Rehearsal(above, self._desk.backend))
 
-    async def _begin(self, plan: Plan, account: Account, *, since_last: bool) -> RunState:
+    async def follow(
+        self,
+        source: Source,
+        plan: Plan,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        rejected: Rejected | None = None,
+    ) -> AsyncGenerator[Followed, None]:
+        """Copy what `plan` says, then apply each commit of the source as it is made, without end.
+
+        How far it is stands in the target, and is written in the same batch as what a commit
+        changed: broken off at any point, the same call goes on there, and no commit is applied
+        twice. What is taken away in the source is taken away in the target. Where the source has
+        forgotten commits that are missing, or is an older one than it was, everything is compared
+        once more. While the target is behind, a record may be newer than others beside it.
+
+        Raises `Invalid` (`unsupported`) for a source that does not tell its commits, and else as
+        `run` does: `Conflict` also where somebody else changes what was copied.
+        """
+        if not isinstance(source, Followable):
+            message = (
+                "this source does not tell what is committed to it, so it cannot be followed: run "
+                "the migration again from time to time (--since last)"
+            )
+            raise Invalid(message, code="unsupported", field="follow")
+        plan = replace(plan, deletions=Deletions.APPLY)
+        state = await self._following(plan)
+        while True:
+            if state is None:
+                now = await source.changed(-1)
+                report = await self._run(
+                    source, plan, progress=progress, rejected=rejected, position=now
+                )
+                state = await self._journal.get(report.run)
+            account = Account(rejected)
+            account.take_up(state.told)
+            state = replace(state, plan=plan)
+            steps = Following(self._desk, self._journal, state, account).follow(source)
+            try:
+                async with aclosing(steps):
+                    async for step in steps:
+                        yield step
+            except NotFound as error:
+                if error.code != TRIMMED:
+                    raise
+                state = None
+
+    async def _following(self, plan: Plan) -> RunState | None:
+        """Return the run that is followed already, if there is one."""
+        runs = await self._journal.runs(plan.name)
+        newest = next((run for run in runs if run.status is not RunStatus.UNDONE), None)
+        if newest is None or newest.status not in _OVER or newest.position is None:
+            return None
+        return newest
+
+    async def _begin(
+        self, plan: Plan, account: Account, *, since_last: bool, position: int | None = None
+    ) -> RunState:
         state = RunState(
             id=self._desk.clock.new_id(),
             plan=plan,
@@ -122,6 +197,7 @@ class Migrations:
             started_at=self._desk.clock.now(),
             since_last=since_last,
             told=account.told(),
+            position=position,
         )
         applied = await self._desk.commit([await self._journal.put_run(state, expect=0)])
         return replace(state, revision=applied.versions[0])
