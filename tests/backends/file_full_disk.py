@@ -12,48 +12,14 @@ import sys
 from pathlib import Path
 
 from ropewalk.backends.file import FileBackend
-from ropewalk.domain.change import Batch, Delete, Put
+from ropewalk.domain.change import Batch, Delete
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.errors import Unavailable
 from ropewalk.domain.health import State
-from ropewalk.domain.query import Query
-from ropewalk.domain.record import Key
+
+from ..crash.filling import check, fill, key, pair
 
 SIZE = 10_000
 LIMIT = 30_000
-
-
-def key(side: str, number: int) -> Key:
-    """Return the key of one record of a pair."""
-    return Key("full", side, f"{number:05}")
-
-
-def pair(number: int, size: int) -> Batch:
-    """Return a batch of two records that belong together."""
-    body = bytes([number % 251]) * size
-    changes = tuple(Put(key=key(side, number), body=body) for side in ("left", "right"))
-    return Batch(changes, id=f"pair-{number}-{size}")
-
-
-async def check(backend: FileBackend, numbers: set[int]) -> None:
-    """Compare what is there with the pairs that must be there."""
-    found: dict[str, dict[int, bytes | None]] = {"left": {}, "right": {}}
-    async for record in backend.scan(Query(space="full")):
-        found[record.key.kind][int(record.key.id)] = record.body
-    assert found["left"] == found["right"]
-    assert numbers == set(found["left"])
-
-
-async def fill(backend: FileBackend, numbers: set[int], size: int) -> Unavailable:
-    """Write pairs until the disk is full; return what was said then."""
-    while True:
-        number = max(numbers, default=0) + 1
-        try:
-            await backend.apply(pair(number, size))
-        except Unavailable as error:
-            return error
-        numbers.add(number)
-        assert number < 10_000, "the disk is never full"
 
 
 async def on_a_small_disk(root: str) -> None:

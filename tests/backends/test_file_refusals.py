@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +16,9 @@ from ropewalk.domain.errors import Invalid, Unavailable
 from ropewalk.domain.health import State
 from ropewalk.testing.samples import found, put, read, write
 
-HERE = Path(__file__).parent
+from ..crash.filling import run, small_disk
+
+SCRIPT = "tests.backends.file_full_disk"
 
 
 @asynccontextmanager
@@ -31,32 +32,6 @@ async def opened(root: Path) -> AsyncGenerator[FileBackend, None]:
         await backend.close()
 
 
-def run(script: str, *arguments: str) -> None:
-    """Let another process do the work, which must end well."""
-    process = subprocess.run(
-        [sys.executable, str(HERE / script), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (0, "done\n", "") == (process.returncode, process.stdout, process.stderr)
-
-
-@contextmanager
-def small_disk(folder: Path) -> Generator[bool, None, None]:
-    """Mount a disk of one megabyte; tell whether this user and machine could."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            subprocess.run(["umount", str(folder)], check=True)
-
-
 @pytest.mark.seed("1.5", "4.4", "8.3", "8.5")
 def test_a_full_disk(tmp_path: Path) -> None:
     """On a full disk a batch is `Unavailable` and leaves nothing; deleting makes room again.
@@ -64,20 +39,20 @@ def test_a_full_disk(tmp_path: Path) -> None:
     Where no small disk can be mounted, a limit on the length of files stands for it.
     """
     with small_disk(tmp_path) as mounted:
-        run("file_full_disk.py", "disk" if mounted else "limit", str(tmp_path / "store"))
+        run(SCRIPT, "disk" if mounted else "limit", str(tmp_path / "store"))
 
 
 @pytest.mark.seed("1.5", "4.4", "8.3", "8.5")
 def test_files_that_may_not_grow(tmp_path: Path) -> None:
     """Under a limit of the system the same holds; the journal is emptied before it gives up."""
-    run("file_full_disk.py", "limit", str(tmp_path / "store"))
+    run(SCRIPT, "limit", str(tmp_path / "store"))
 
 
 @pytest.mark.seed("1.5", "2.5")
 def test_a_folder_that_may_only_be_read() -> None:
     """Without the permission to write, reading goes on, writing says why, `ping` is degraded."""
     with TemporaryDirectory() as home:
-        run("file_forbidden.py", home)
+        run("tests.backends.file_forbidden", home)
 
 
 @pytest.mark.seed("1.5", "2.5")

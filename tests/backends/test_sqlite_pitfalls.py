@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -32,27 +31,7 @@ from ropewalk.domain.errors import Conflict, Unavailable
 from ropewalk.domain.query import Query
 from ropewalk.testing.samples import SPACE, everything, found, ids, key, put, read, soon, write
 
-ENDLESS = "with recursive n(x) as (select 1 union all select x + 1 from n) select count(*) from n"
-PATIENCE = 30.0
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Name the file of a store."""
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteBackend]:
-    """Open a store whose loops may take an hour of each turn: the machine's load does not matter.
-
-    One batch is written, because the first of a new WAL goes to the thread.
-    """
-    store = SqliteBackend(path, clock=FrozenClock(), loop_budget=3_600_000)
-    await store.open()
-    await write(store, put("first"))
-    yield store
-    await store.close()
+from .waits import ENDLESS, PATIENCE
 
 
 def _other(path: Path) -> Connection:

@@ -14,49 +14,14 @@ from contextlib import closing
 from pathlib import Path
 
 from ropewalk.backends.sqlite import SqliteBackend
-from ropewalk.domain.change import Batch, Put
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.errors import Unavailable
 from ropewalk.domain.health import State
-from ropewalk.domain.query import Query
-from ropewalk.domain.record import Key
+
+from .filling import check, fill, pair
 
 BALLAST = 300_000
 LIMIT = 200_000
 SIZES = (20_000, 3_000, 1)
-
-
-def key(side: str, number: int) -> Key:
-    """Return the key of one record of a pair."""
-    return Key("full", side, f"{number:05}")
-
-
-def pair(number: int, size: int) -> Batch:
-    """Return a batch of two records that belong together."""
-    body = bytes([number % 251]) * size
-    changes = tuple(Put(key=key(side, number), body=body) for side in ("left", "right"))
-    return Batch(changes, id=f"pair-{number}-{size}")
-
-
-async def check(store: SqliteBackend, numbers: set[int]) -> None:
-    """Compare what is there with the pairs that must be there."""
-    found: dict[str, dict[int, bytes | None]] = {"left": {}, "right": {}}
-    async for record in store.scan(Query(space="full")):
-        found[record.key.kind][int(record.key.id)] = record.body
-    assert found["left"] == found["right"]
-    assert numbers == set(found["left"]), numbers ^ set(found["left"])
-
-
-async def fill(store: SqliteBackend, numbers: set[int], size: int) -> Unavailable:
-    """Write pairs until there is no room; return what was said then."""
-    while True:
-        number = max(numbers, default=0) + 1
-        try:
-            await store.apply(pair(number, size))
-        except Unavailable as error:
-            return error
-        numbers.add(number)
-        assert number < 10_000, "the disk is never full"
 
 
 async def go_through(path: Path, code: str, cure: str, *, make_room: bool) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,32 +14,11 @@ from ropewalk.domain.errors import Unavailable
 from ropewalk.domain.health import State
 from ropewalk.testing.samples import found, put, write
 
+from .filling import run, small_disk
+
 pytestmark = pytest.mark.seed("1.5", "4.4", "8.3", "8.5")
 
-SCRIPT = Path(__file__).with_name("sqlite_full_disk.py")
-
-
-@contextmanager
-def _small_disk(folder: Path) -> Generator[bool]:
-    """Mount a disk of one megabyte; tell whether this user and machine could."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    try:
-        yield mounted
-    finally:
-        if mounted:
-            subprocess.run(["umount", str(folder)], check=True)
-
-
-def _run(way: str, folder: Path) -> None:
-    """Let another process do the work, which must end well."""
-    process = subprocess.run(
-        [sys.executable, str(SCRIPT), way, str(folder)], capture_output=True, text=True, check=False
-    )
-    assert (0, "done\n", "") == (process.returncode, process.stdout, process.stderr)
+SCRIPT = "tests.crash.sqlite_full_disk"
 
 
 @asynccontextmanager
@@ -59,13 +36,13 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
     Where no small disk can be mounted, a limit on the length of files stands for it.
     """
-    with _small_disk(tmp_path) as mounted:
-        _run("disk" if mounted else "limit", tmp_path)
+    with small_disk(tmp_path) as mounted:
+        run(SCRIPT, "disk" if mounted else "limit", str(tmp_path))
 
 
 def test_files_that_may_not_grow(tmp_path: Path) -> None:
     """Under a limit of the system the same store goes on, too, as soon as the limit is lifted."""
-    _run("limit", tmp_path)
+    run(SCRIPT, "limit", str(tmp_path))
 
 
 async def test_a_folder_that_vanishes(tmp_path: Path) -> None:
