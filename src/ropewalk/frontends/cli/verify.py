@@ -29,11 +29,12 @@ _DEMO: Final = "-u sqlite:///ropewalk-demo.db"
 @click.argument("thread", required=False)
 @click.pass_obj
 def verify(invocation: Invocation, thread: str | None) -> int:
-    """Check all that states consist of, and name what is damaged.
+    """Check all that is stored, and name what is damaged.
 
     Every node is read and hashed again, every root and every pending write compared with its keyed
-    hash, every dictionary with its name. What is damaged is named by thread, checkpoint and path;
-    all else can be read as ever. Nothing is changed.
+    hash, every dictionary with its name. The bodies of all other records are opened, and what
+    stands beside bodies is compared with its checksum. What is damaged is named by thread,
+    checkpoint and path, or by its record; all else can be read as ever. Nothing is changed.
     """
     return run(_verify(invocation, thread))
 
@@ -60,6 +61,7 @@ def _payload(verified: Verified) -> Json:
         "nodes": verified.nodes,
         "orphans": verified.orphans,
         "dictionaries": verified.dictionaries,
+        "others": verified.others,
         "damaged": verified.damaged,
         "damages": [
             {
@@ -80,11 +82,11 @@ def _show(output: Output, verified: Verified) -> None:
             [
                 Column("thread"),
                 Column("checkpoint", style="cyan"),
-                Column("path"),
+                Column("path or record"),
                 Column("reason", flexible=True),
             ],
             [
-                (d.thread_id or "-", d.checkpoint_id or "-", d.path or "-", d.reason)
+                (d.thread_id or "-", d.checkpoint_id or "-", d.path or str(d.key or "-"), d.reason)
                 for d in verified.damages
             ],
         )
@@ -93,5 +95,6 @@ def _show(output: Output, verified: Verified) -> None:
     output.line(
         f"{number(verified.checkpoints)} checkpoints, {number(verified.writes)} pending writes, "
         f"{number(verified.nodes)} nodes, {number(verified.dictionaries)} dictionaries, "
-        f"{number(verified.orphans)} orphans: {number(verified.damaged)} damaged"
+        f"{number(verified.orphans)} orphans, {number(verified.others)} other records: "
+        f"{number(verified.damaged)} damaged"
     )
