@@ -78,4 +78,6 @@ async def test_a_folder_that_became_something_else(tmp_path: Path) -> None:
             await write(store, put("a", b"new"))
         home.unlink()
         (tmp_path / "away").rename(home)
+        assert State.DEGRADED is (await store.ping()).state
+        assert (2,) == await write(store, put("a", b"new"))
         assert State.HEALTHY is (await store.ping()).state
