@@ -43,6 +43,7 @@ _ORDER: Final = (
     "pruning",
     "stalls",
     "transfers",
+    "moving",
 )
 
 
