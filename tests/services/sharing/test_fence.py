@@ -17,6 +17,7 @@ from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
 from ropewalk.domain.seen import Counted, Seen
 from ropewalk.domain.tally import Tally
+from ropewalk.domain.verified import Damage
 from ropewalk.layers.base import Layer
 from ropewalk.services.sharing.fence import Fence
 from ropewalk.services.storage import Storage
@@ -100,7 +101,10 @@ class _Ailing(Layer):
         """Name a record of another space."""
         told = (f"{THEIRS} is damaged",)
         facts: dict[str, str | int | float] = {"records": 7, "block_bytes": 4}
-        return Health(State.DEGRADED, told, facts, told if thorough else ())
+        records = (Damage(key=THEIRS, reason="flipped"), Damage(key=MINE, reason="flipped"))
+        if not thorough:
+            return Health(State.DEGRADED, told, facts)
+        return Health(State.DEGRADED, told, facts, told, records)
 
 
 async def test_health_is_told_without_tales(base: Backend) -> None:
@@ -111,7 +115,9 @@ async def test_health_is_told_without_tales(base: Backend) -> None:
     assert {"block_bytes": 4} == dict(health.facts)
     assert "b" not in "".join(health.reasons).split("/")
     assert "damaged" not in "".join(health.reasons)
-    assert () == (await Fence(_Ailing(base), "a").ping(thorough=True)).damages
+    thorough = await Fence(_Ailing(base), "a").ping(thorough=True)
+    assert () == thorough.damages
+    assert [MINE] == [damage.key for damage in thorough.records]
 
 
 async def test_it_neither_opens_nor_closes(fence: Fence, base: Backend) -> None:

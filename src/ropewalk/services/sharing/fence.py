@@ -60,8 +60,13 @@ class Fence:
         """Do nothing: the store belongs to whoever opened it."""
 
     async def ping(self, *, thorough: bool = False) -> Health:
-        """Say how the store is; why, and how much it holds, is the business of its opener."""
-        return discreet(await self._base.ping(thorough=thorough))
+        """Say how the store is; why, and how much it holds, is the business of its opener.
+
+        Of damaged records, those of this space are named.
+        """
+        health = await self._base.ping(thorough=thorough)
+        own = tuple(d for d in health.records if d.key is not None and d.key.space == self._space)
+        return replace(discreet(health), records=own)
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return records of this space."""
