@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
+
+from ropewalk.factory import open
 
 from .typing_it import typed
 
@@ -27,6 +30,27 @@ def test_a_store_goes_out_and_comes_back(store: str, folder: Path) -> None:
     taken = space["rollback"].split()[1:]
     assert 0 == typed(*taken).code
     assert 0 == sum(typed("export", "c.jsonl", "--json", "-u", into).json["counts"].values())
+
+
+@pytest.mark.seed("7.3")
+def test_what_an_archive_brought_is_compared_with_it(store: str, folder: Path) -> None:
+    """Every record of it, states as they load; what was changed or lost since is named."""
+    typed("export", "a.jsonl.zst", "-u", store)
+    into = f"sqlite:///{folder / 'copy.db'}"
+    typed("import", "a.jsonl.zst", into)
+    sound = typed("migrate", "verify", "last", "-u", into, "--json")
+    assert (0, True) == (sound.code, sound.json["sound"])
+    assert {"family", "head"} == set(sound.json["items"]) - set(sound.json["compared"])
+    asyncio.run(_rename_a_session(into))
+    assert 7 == typed("migrate", "verify", "last", "-u", into).code
+    (folder / "a.jsonl.zst").unlink()
+    assert 4 == typed("migrate", "verify", "last", "-u", into).code
+
+
+async def _rename_a_session(url: str) -> None:
+    async with open(url) as storage:
+        [session, *_] = [each async for each in storage.sessions.stream()]
+        await storage.sessions.update(session.id, title="another")
 
 
 def test_a_part_of_a_store_is_readable_lines(demo: str, folder: Path) -> None:

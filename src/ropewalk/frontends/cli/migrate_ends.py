@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ...services.storage import Storage
     from .command import Invocation
 
+ARCHIVE: Final = "archive"
 LANGGRAPH: Final = "langgraph"
 LEGACY: Final = "legacy"
 STORE: Final = "ropewalk"
@@ -80,6 +81,16 @@ async def source_of(plan: Plan) -> AsyncGenerator[Source, None]:
         check_folder(Path(plan.place))
         options[ZONE] = zone(plan.options.get(ZONE, ""))
     yield factory.open_source(plan.format, plan.place, **options)
+
+
+@asynccontextmanager
+async def origin_of(plan: Plan, target: Storage) -> AsyncGenerator[Source, None]:
+    """Open the source of a plan whose target is open: an archive is read for where it goes."""
+    if plan.format == ARCHIVE:
+        yield target.archives.source(plan.place, origin=plan.options.get(SPACE))
+        return
+    async with source_of(plan) as source:
+        yield source
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from ...domain.errors import Invalid
 from .command import Example, Invocation, command
 from .exits import Exit
 from .importing import EXITS
-from .migrate_ends import meant, source_of
+from .migrate_ends import meant, origin_of
 from .migrate_report import Teller, comparison, verified
 from .opening import run
 from .output import Output
@@ -55,7 +55,7 @@ async def _verify(invocation: Invocation, which: str, *, share: float) -> Exit:
     teller = Teller(silent=output.json)
     async with (
         meant(invocation, which) as (storage, plan, _),
-        source_of(plan) as source,
+        origin_of(plan, storage) as source,
     ):
         report = await storage.migrations.verify(source, plan, sample=share, progress=teller.show)
     teller.end()

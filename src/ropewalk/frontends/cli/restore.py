@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +12,7 @@ from ...domain.migration import OnConflict, Plan
 from .command import Example, Invocation, command
 from .exits import Exit
 from .importing import EXITS
-from .migrate_ends import name_of, scratch
+from .migrate_ends import ARCHIVE, name_of, scratch
 from .migrate_report import Teller, markdown, payload
 from .opening import entered, run, settings
 from .output import Output
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ...domain.migration import RunReport
     from ...services.storage import Storage
     from .payload import Json
-
-FORMAT: Final = "archive"
 
 
 @command(
@@ -73,7 +71,7 @@ def archive(
     """
     plan = Plan(
         name=name_of(str(file)),
-        format=FORMAT,
+        format=ARCHIVE,
         place=str(file.resolve()),
         on_conflict=OnConflict(on_conflict),
         allow_loss=allow_loss,
