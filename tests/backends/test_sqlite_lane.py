@@ -10,7 +10,7 @@ import pytest
 
 from ropewalk.backends.sqlite.connection import Connection
 from ropewalk.backends.sqlite.gate import Gate
-from ropewalk.backends.sqlite.lane import Errand, Lane
+from ropewalk.backends.sqlite.lane import TOLD_AT_ONCE, Errand, Lane
 from ropewalk.backends.sqlite.patience import Patience
 from ropewalk.backends.sqlite.reader import Read, Reader, Reading
 from ropewalk.domain.errors import Unavailable
@@ -102,6 +102,34 @@ async def test_what_waits_is_taken_together(lane: Lane[Sum], adder: Adder) -> No
     assert [0, 2, 3, 4, 5, 6, 7] == await soon(asyncio.gather(*first, *rest))
     assert [1, 4, 2] == [len(round) for round in adder.rounds]
     assert [(n, min(n, 1)) for n in range(7)] == [pair for round in adder.rounds for pair in round]
+
+
+@pytest.mark.seed("6.2")
+async def test_a_few_go_on_in_each_turn(adder: Adder) -> None:
+    """Of many who have their answer, a few go on in each turn: timers need not wait for all."""
+    lane = Lane(lambda: adder, name="test", most_at_once=100)
+    await lane.start()
+    first = await _asked(lane, (0, 0))
+    await _begun(adder)
+    turns: list[int] = []
+    turn = 0
+
+    async def ask(number: int) -> None:
+        await _ask(lane, number, 1)
+        turns.append(turn)
+
+    asked = [asyncio.create_task(ask(number)) for number in range(30)]
+    await asyncio.sleep(0)
+    adder.go_on.release(2)
+    while len(turns) < len(asked):
+        await asyncio.sleep(0)
+        turn += 1
+    assert [(0, 0)] == adder.rounds[0]
+    assert 30 == len(adder.rounds[1])
+    assert TOLD_AT_ONCE == max(turns.count(turn) for turn in turns)
+    await asyncio.gather(*first, *asked)
+    lane.close()
+    await asyncio.to_thread(lane.join)
 
 
 @pytest.mark.seed("4.5")

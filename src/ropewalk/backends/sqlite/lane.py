@@ -19,6 +19,11 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 """What may be under way in a lane at once; more waits at its gate."""
 
 
+TOLD_AT_ONCE: Final = 8
+"""So many callers go on in one turn of a loop. Each has work to do then, some tenths of a
+millisecond of opening bodies or preparing the next batch; a hundred would keep timers waiting."""
+
+
 class Errand(Generic[R]):
     """Something a caller waits for: its outcome is noted in a thread and told on his loop."""
 
@@ -254,8 +259,12 @@ def _tell(errands: Sequence[Anything]) -> None:
 
 
 def _settle(errands: Sequence[Anything]) -> None:
-    for errand in errands:
+    """Tell outcomes to callers on this loop: to a few in each turn, which all go on in the next."""
+    for errand in errands[:TOLD_AT_ONCE]:
         errand.settle()
+    rest = errands[TOLD_AT_ONCE:]
+    if rest:
+        asyncio.get_running_loop().call_soon(_settle, rest)
 
 
 def _closed() -> Unavailable:
