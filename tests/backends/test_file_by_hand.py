@@ -324,7 +324,7 @@ async def test_a_file_is_no_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("marker", "error", "words"),
     [
-        ('{"format": "ropewalk folder", "version": 2}', Invalid, "newer"),
+        ('{"format": "ropewalk folder", "version": 3}', Invalid, "newer"),
         ('{"format": "sheets", "version": 1}', Invalid, "sheets"),
         ('{"format": "ropewalk folder"}', Corrupt, "version"),
         ("", Corrupt, "ropewalk.json"),

@@ -11,9 +11,9 @@ from typing import Protocol, runtime_checkable
 class SchemaStep:
     """One numbered migration, and whether a store has it.
 
-    `checksum` is the SHA-256 of its script in hexadecimal digits. `rewrites` says that it changes
-    what is stored already. `applied_at` (microseconds) and `program`, the version that applied
-    it, are empty where nobody noted them; `backup` is the copy that was made before.
+    `checksum` is the SHA-256 of its script in hexadecimal digits, if it has one. `rewrites` says
+    that it changes what is stored already. `applied_at` (microseconds) and `program`, the version
+    that applied it, are empty where nobody noted them; `backup` is the copy that was made before.
     """
 
     number: int

@@ -114,10 +114,18 @@ def test_a_newer_store_is_refused(old: str) -> None:
 
 
 def test_a_folder_has_a_format(demo_folder: str) -> None:
-    """Status and check answer for it; there is nothing to upgrade, and no SQL."""
+    """Every verb answers for it; an earlier version is raised in the marker; there is no SQL."""
     shutil.copytree(demo_folder.removeprefix("file:///"), "mine")
     url = "file:///mine"
-    assert "has schema 1, this program has schema 1" in typed("schema", "status", "-u", url).out
+    marker = Path("mine/ropewalk.json")
+    fields = json.loads(marker.read_text("utf-8"))
+    marker.write_text(json.dumps(fields | {"version": 1}), "utf-8")
+    status = typed("schema", "status", "-u", url)
+    assert "has schema 1, this program has schema 2: 1 pending" in status.out
+    assert 2 == typed("schema", "upgrade", "--apply", "--backup", "copy", "-u", url).code
+    assert 1 == json.loads(marker.read_text("utf-8"))["version"]
+    assert "from schema 1 to 2" in typed("schema", "upgrade", "--apply", "-u", url).out
+    assert fields == json.loads(marker.read_text("utf-8"))
     assert "nothing to do" in typed("schema", "upgrade", "--apply", "-u", url).out
     assert 2 == typed("schema", "sql", "-u", url).code
     assert 0 == typed("schema", "check", "-u", url).code
@@ -128,19 +136,17 @@ def test_a_folder_has_a_format(demo_folder: str) -> None:
     assert [("commits.jsonl", "missing"), ("notes.txt", "extra")] == [
         (drift["object"], drift["kind"]) for drift in answer.json["drifts"]
     ]
-    marker = Path("mine/ropewalk.json")
-    fields = json.loads(marker.read_text("utf-8"))
     marker.write_text("{", "utf-8")
     answer = typed("schema", "check", "-u", url, "--json")
     assert ("ropewalk.json", "changed") == (
         answer.json["drifts"][0]["object"],
         answer.json["drifts"][0]["kind"],
     )
-    marker.write_text(json.dumps(fields | {"version": 2}), "utf-8")
+    marker.write_text(json.dumps(fields | {"version": 3}), "utf-8")
     for verb in ("status", "upgrade", "check"):
         answer = typed("schema", verb, "-u", url)
         assert 11 == answer.code
-        assert "in version 2; this Ropewalk reads 'ropewalk folder' in version 1" in answer.err
+        assert "in version 3; this Ropewalk reads 'ropewalk folder' up to version 2" in answer.err
 
 
 def test_memory_is_always_of_this_program() -> None:

@@ -90,7 +90,7 @@ class FileBackend:
     @property
     def schema(self) -> FolderSchema:
         """The format of the folder, which need not be open for it."""
-        return FolderSchema(self.root)
+        return FolderSchema(self.root, lock_timeout=self._options.lock_timeout)
 
     async def open(self) -> None:
         """Read every header, making the folder where there is none; opening twice is no error.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
 from ...domain.errors import Corrupt, Invalid
-from ...domain.schema import Drift, DriftKind, SchemaStatus, SchemaUpgrade
+from ...domain.schema import Drift, DriftKind, SchemaStatus, SchemaStep, SchemaUpgrade
 from .disk import Disk, What
 from .layout import COMMITS, MARKER, SPACES
-from .marker import VERSION, check_foreign, read_version
+from .lock import Lock
+from .marker import VERSION, check_foreign, claim, read_version
 from .refusal import refusal
 
 T = TypeVar("T")
@@ -19,17 +21,22 @@ T = TypeVar("T")
 _EXPECTED: Final = {MARKER: What.FILE, COMMITS: What.FILE, SPACES: What.FOLDER}
 
 
+_NAMES: Final = {1: "records", 2: "checksums"}
+
+
 class FolderSchema:
     """The format of the store in a folder; others may have it open meanwhile."""
 
-    def __init__(self, root: Path) -> None:
-        """Name the folder."""
+    def __init__(self, root: Path, *, lock_timeout: float) -> None:
+        """Name the folder; `lock_timeout` is how many seconds to wait for others."""
         self._root = root
+        self._lock_timeout = lock_timeout
 
     async def status(self) -> SchemaStatus:
-        """Tell which version of the format the folder has: there is no step to another one."""
+        """Tell which version of the format the folder has; nobody notes when it got it."""
         found = await asyncio.to_thread(self._look, _version)
-        return SchemaStatus(form="file", found=found, known=VERSION)
+        steps = tuple(_step(number, applied=number <= found) for number in _NAMES)
+        return SchemaStatus(form="file", found=found, known=VERSION, steps=steps)
 
     async def sql(self, *, everything: bool = False) -> str:
         """Raise `Invalid`: there is no SQL."""
@@ -39,10 +46,28 @@ class FolderSchema:
         raise Invalid(message, code="unsupported", field="url")
 
     async def upgrade(self, *, backup: str | None = None) -> SchemaUpgrade:
-        """See that this program reads the format; there has been one version only."""
-        del backup
-        found = await asyncio.to_thread(self._look, _version)
-        return SchemaUpgrade(before=found, after=found)
+        """Write the present version into the marker: records get its form when they are written.
+
+        Nothing else changes, so there is no copy; raises `Invalid` where one is asked for.
+        """
+        if backup is not None:
+            message = (
+                "of a folder only the marker changes: leave the backup out, or copy the folder"
+            )
+            raise Invalid(message, code="unsupported", field="backup")
+        before = await asyncio.to_thread(self._look, self._raise)
+        applied = tuple(_step(number, applied=True) for number in _NAMES if number > before)
+        return SchemaUpgrade(before=before, after=VERSION, applied=applied)
+
+    def _raise(self, disk: Disk) -> int:
+        lock = Lock(disk)
+        try:
+            with lock.hold(exclusive=True, deadline=time.monotonic() + self._lock_timeout):
+                before = _version(disk)
+                claim(disk)
+                return before
+        finally:
+            lock.close()
 
     async def check(self) -> tuple[Drift, ...]:
         """Name what is missing at the root of the folder, and what is no part of a store."""
@@ -61,6 +86,11 @@ class FolderSchema:
             raise refusal(error, self._root) from error
         finally:
             disk.close()
+
+
+def _step(number: int, *, applied: bool) -> SchemaStep:
+    name = _NAMES[number]
+    return SchemaStep(number=number, name=name, checksum="", rewrites=False, applied=applied)
 
 
 def _version(disk: Disk) -> int:

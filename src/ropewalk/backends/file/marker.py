@@ -7,10 +7,12 @@ from typing import Final
 from ...domain.errors import Corrupt, Invalid
 from .disk import Disk
 from .layout import COMMITS, LOCAL, MARKER, STAGED, SUFFIX
+from .refusal import code_of
 from .text import Damage, dump_lines, load, load_int, load_text
 
 FORMAT: Final = "ropewalk folder"
-VERSION: Final = 1
+VERSION: Final = 2
+"""What this program writes; it reads all that were before. The second has checksums."""
 
 _ABOUT: Final = (
     "A Ropewalk store. Each file under spaces/ is a record: a header to read, a line ---, and the "
@@ -43,25 +45,30 @@ def check_foreign(disk: Disk) -> None:
 
 
 def claim(disk: Disk) -> None:
-    """Write the marker if there is none, under the lock; else check that we can read the format.
+    """Write the marker if there is none, under the lock; else see that we can read the format.
 
-    Raises `Invalid` for a format of another version, `Corrupt` where the marker is unreadable.
+    An earlier version becomes the present one: what is written from now on has it. Raises
+    `Invalid` for a later version or another format, `Corrupt` where the marker is unreadable.
     """
     if not disk.exists(MARKER):
         check_foreign(disk)
         _put(disk, f"{LOCAL}/.gitignore", b"*\n")
         if not disk.exists(".gitattributes"):
             _put(disk, ".gitattributes", _ATTRIBUTES.encode())
-        marker = {"format": FORMAT, "version": VERSION, "about": _ABOUT}
-        _put(disk, MARKER, dump_lines(marker) + b"\n")
-        return
-    read_version(disk)
+        _mark(disk)
+    elif read_version(disk) < VERSION:
+        try:
+            _mark(disk)
+        except OSError as error:
+            if code_of(error) != "read_only":
+                raise
+            # Who may only read writes nothing that the earlier version does not have.
 
 
 def read_version(disk: Disk) -> int:
     """Return the version of the format that the marker tells.
 
-    Raises `Invalid` for a format of another version, `Corrupt` where the marker is unreadable.
+    Raises `Invalid` for a later version or another format, `Corrupt` where it is unreadable.
     """
     try:
         fields = load(disk.read(MARKER))
@@ -73,13 +80,18 @@ def read_version(disk: Disk) -> int:
             f'{{"format": "{FORMAT}", "version": {VERSION}}} into it'
         )
         raise Corrupt(message, code="bad_marker", path=MARKER) from error
-    if (format, version) != (FORMAT, VERSION):
+    if format != FORMAT or not 1 <= version <= VERSION:
         message = (
             f"{disk.root} has the format {format!r} in version {version}; this Ropewalk reads "
-            f"{FORMAT!r} in version {VERSION}: open it with a newer one"
+            f"{FORMAT!r} up to version {VERSION}: open it with a newer one"
         )
         raise Invalid(message, code="other_format", field="root", version=version)
     return version
+
+
+def _mark(disk: Disk) -> None:
+    marker = {"format": FORMAT, "version": VERSION, "about": _ABOUT}
+    _put(disk, MARKER, dump_lines(marker) + b"\n")
 
 
 def _put(disk: Disk, path: str, content: bytes) -> None:

@@ -211,7 +211,7 @@ def _payload(found: SchemaStatus) -> dict[str, Json]:
             {
                 "number": step.number,
                 "name": step.name,
-                "checksum": step.checksum,
+                "checksum": step.checksum or None,
                 "rewrites": step.rewrites,
                 "applied": step.applied,
                 "applied_at": None if step.applied_at is None else micros_stamp(step.applied_at),
@@ -244,7 +244,7 @@ def _show(output: Output, steps: Sequence[SchemaStep]) -> None:
                 _when(step),
                 step.program or "-",
                 "yes" if step.rewrites else "no",
-                step.checksum[:12],
+                step.checksum[:12] or "-",
                 step.backup or "-",
             )
             for step in steps
