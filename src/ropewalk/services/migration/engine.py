@@ -176,9 +176,10 @@ class Engine:
             self._account.refuse(items[0], code=error.code, reason=error.message)
 
     def _count(self, judged: Sequence[tuple[Choice, bool]]) -> None:
-        for choice, _ in judged:
+        for choice, is_new in judged:
             self._account.settle(choice.how, choice.item.kind)
-            self._noted += is_noted(choice.item)
+            # A stamp that the target has already is neither written nor noted.
+            self._noted += is_noted(choice.item) and (is_new or choice.known is not None)
             if choice.how == KEPT:
                 reason = f"the target has another {choice.item.kind} of this id, which was left"
                 self._account.keep(choice.item, reason)
