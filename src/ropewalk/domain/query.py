@@ -18,6 +18,8 @@ Op: TypeAlias = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "prefix", "exi
 
 TEXT_FIELDS: Final = frozenset({"space", "kind", "id", "session_id", "thread_id"})
 NUMBER_FIELDS: Final = frozenset({"version", "created_at", "updated_at", "expires_at"})
+_FIELDS: Final = TEXT_FIELDS | NUMBER_FIELDS
+_OPS: Final = frozenset(get_args(Op))
 SORT_FIELDS: Final = frozenset({"id", "created_at", "updated_at"})
 LABEL: Final = "labels."
 """Prefix of a field that is a label: `labels.status`."""
@@ -55,9 +57,9 @@ class Condition:
 
     def __post_init__(self) -> None:
         """Refuse a condition that has no meaning."""
-        check_field(self.field, allowed=TEXT_FIELDS | NUMBER_FIELDS, what="field")
+        check_field(self.field, allowed=_FIELDS, what="field")
         value = self.value
-        if self.op not in get_args(Op):
+        if self.op not in _OPS:
             message = f"operator {self.op!r} on {self.field} is unknown; use {get_args(Op)}"
             raise Invalid(message, code="unknown_operator", field=self.field)
         if self.op == "in":
@@ -102,6 +104,8 @@ class Condition:
 
 
 def _equal(actual: object, wanted: object) -> bool:
+    if type(actual) is str and type(wanted) is str:
+        return actual == wanted
     return rank(actual) == rank(wanted)
 
 
@@ -178,10 +182,12 @@ class Query:
 
     def __post_init__(self) -> None:
         """Refuse names that no record could have, and a negative limit."""
-        for name in ("space", "session_id", "thread_id"):
-            value = getattr(self, name)
-            if value is not None:
-                check_name(value, field=name)
+        if self.space is not None:
+            check_name(self.space, field="space")
+        if self.session_id is not None:
+            check_name(self.session_id, field="session_id")
+        if self.thread_id is not None:
+            check_name(self.thread_id, field="thread_id")
         for kind in self.kinds:
             check_name(kind, field="kinds")
         if self.limit is not None and check_int64(self.limit, field="limit") < 0:
@@ -205,6 +211,8 @@ class Query:
 
     def within(self, record: Record) -> bool:
         """Tell whether `record` lies strictly between `after` and `until`."""
+        if self.after is None and self.until is None:
+            return True
         here = self.cursor(record).key
         if self.order.descending:
             return (self.after is None or here < self.after.key) and (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ..domain.change import Batch, Change, Ensure, Put
 from ..domain.errors import Invalid
 from ..domain.limits import MAX_BATCH_BYTES, MAX_BATCH_CHANGES
-from ..domain.paging import Pages, pages_of
+from ..domain.paging import Pages, page_of, pages_of, records_of
 from ..domain.ports import Capability
 from ..domain.query import Condition, Order, Query
 from ..domain.record import Key, check_name
@@ -64,24 +64,31 @@ class Shelf:
         if kind is not None:
             keys = [Key(self.space, check_name(kind, field="type"), name) for name in names]
             return await self.backend.get(keys, bodies=bodies) if keys else []
+        if len(names) == 1:
+            return [await self._by_id(names[0], bodies=bodies)]
         found: dict[str, list[Record]] = {}
         distinct = [*dict.fromkeys(names)]
         for start in range(0, len(distinct), LOOK_UP):
-            part = tuple(distinct[start : start + LOOK_UP])
-            wanted = Condition("id", "in", part)
-            if len(part) == 1:
-                wanted = Condition("id", "eq", part[0])
+            wanted = Condition("id", "in", tuple(distinct[start : start + LOOK_UP]))
             query = Query(space=self.space, where=(wanted,), order=_BY_ID, bodies=bodies)
             async with aclosing(self.scan(query)) as pages:
                 async for page in pages:
                     for record in page:
-                        # Hardly ever is there such a record; that is told sooner here than below.
-                        if record.key.kind not in INNER:
-                            found.setdefault(record.key.id, []).append(record)
-        for name, several in found.items():
-            if len(several) > 1:
-                raise ambiguous(name, (record.key.kind for record in several))
-        return [found[name][0] if name in found else None for name in names]
+                        found.setdefault(record.key.id, []).append(record)
+        return [_only(name, found.get(name, ())) for name in names]
+
+    async def _by_id(self, id: str, *, bodies: bool) -> Record | None:
+        """Return the record with an id: nearly always by one short read."""
+        query = Query(
+            space=self.space,
+            where=(Condition("id", "eq", id),),
+            order=_BY_ID,
+            bodies=bodies,
+        )
+        portion = await page_of(self.backend, query)
+        if portion is not None and portion.rest is None:
+            return _only(id, portion.records)
+        return _only(id, [record async for record in records_of(self.backend, query)])
 
     def scan(self, query: Query) -> Pages:
         """Go through the records of a query in pages; closing it lets the back end go."""
@@ -146,6 +153,15 @@ class Shelf:
         for batch in batches(changes):
             previous += (await self.backend.apply(batch)).previous
         return previous
+
+
+def _only(id: str, found: Sequence[Record]) -> Record | None:
+    """Return the one record of an id that is not of an inner kind, `None` where there is none."""
+    # Hardly ever is there one of an inner kind: that is told sooner here than below.
+    seen = [record for record in found if record.key.kind not in INNER]
+    if len(seen) > 1:
+        raise ambiguous(id, (record.key.kind for record in seen))
+    return seen[0] if seen else None
 
 
 def check_ids(ids: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, cast
 from ...domain.errors import Corrupt
 from ...domain.query import Query
 from ...domain.record import Record
-from . import direct, lean, select, sorting
+from . import direct, lean, points, select, sorting
 from .connection import Connection
 from .direct import DAMAGE, PAGE_BYTES
 from .fragments import Sql, bound
@@ -49,6 +49,11 @@ class Stretch:
 
 def first_page(connection: Connection, query: Query, *, now: int, count: int) -> Stretch | None:
     """Return the first page, `None` where not all of the answer lies along the query's index."""
+    named = points.one_id(query)
+    if named is not None:
+        found = points.named_at_once(connection, query, named, now)
+        if found is not None:
+            return Stretch(found, len(found), last=True)
     if lean.may_answer(connection, query):
         return None
     way = way_of(connection, query)
