@@ -75,4 +75,4 @@ async def until_writers_wait(layer: SwitchLayer) -> None:
 
 def remembered(layer: SwitchLayer) -> int:
     """Return how many batches the layer keeps the keys of."""
-    return len(layer._recent)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    return len(layer._recent.keys)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

@@ -12,7 +12,7 @@ from ropewalk.domain.change import Batch, Check, Delete, Ensure
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Invalid, Unavailable
 from ropewalk.domain.ports import Backend
-from ropewalk.layers import switch as switching
+from ropewalk.layers import recent
 from ropewalk.layers.retry import RetryLayer
 from ropewalk.layers.switch import SwitchLayer
 from ropewalk.testing.faults import Fault, Flaky, Slow
@@ -103,7 +103,7 @@ async def test_many_batches_are_not_all_remembered(
     layer: SwitchLayer, target: MemoryBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is remembered of batches in this program is bounded; the feed knows the rest."""
-    monkeypatch.setattr(switching, "RECENT_KEYS", 10)
+    monkeypatch.setattr(recent, "MOST_KEYS", 10)
     batches = [Batch((put(f"n{n}"), Delete(key=key("absent")))) for n in range(20)]
     answers = [await layer.apply(batch) for batch in batches]
     assert 5 == remembered(layer)

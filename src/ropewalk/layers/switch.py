@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from math import inf
-from operator import ne
 from time import monotonic
 from typing import Final, TypeVar
 
@@ -36,12 +33,10 @@ from .forgetting import forget
 from .moving import Mover, refuse_less
 from .options import check_seconds
 from .place import Place
+from .recent import Recent
 from .signal import Signal, Turns
 
 LOGGER: Final = logging.getLogger("ropewalk.switch")
-
-RECENT_KEYS: Final = 20_000
-"""How many keys of batches are remembered that the feed does not tell: for exact answers."""
 
 FEW_COMMITS: Final = 32
 """So few commits to catch up with are copied while writers wait."""
@@ -73,8 +68,8 @@ class SwitchLayer(Layer):
 
     A batch that the present store lost the answer of, or that was cancelled, is asked for before
     the old store closes. Its answer is exact as long as it is among the latest batches
-    (`RECENT_KEYS`), or changed all of its keys; else a change without effect is answered by the
-    least version that its record can have had.
+    (`MOST_KEYS` of `Recent`), or changed all of its keys; else a change without effect is answered
+    by the least version that its record can have had.
     """
 
     def __init__(self, below: Backend, *, patience: float = 30.0) -> None:
@@ -86,11 +81,7 @@ class SwitchLayer(Layer):
         self._gate = Signal(is_set=True)
         self._mover: asyncio.AbstractEventLoop | None = None
         self._one_at_a_time = Turns()
-        self._books = threading.Lock()
-        self._recent: OrderedDict[str, tuple[Key, ...]] = OrderedDict()
-        self._recent_keys = 0
-        self._doubtful: set[str] = set()
-        self._highest = 0
+        self._recent = Recent()
         self._is_open = False
 
     @property
@@ -139,25 +130,24 @@ class SwitchLayer(Layer):
         place = await self._admitted()
         backend = place.backend
         try:
-            is_new = self._remember(batch)
+            is_new = self._recent.begin(batch)
             try:
                 own = seeing_no_reserved(batch) if place.epoch.base else batch
                 applied = await backend.apply(own)
             except (Conflict, Denied, Invalid, NotFound) as error:
                 if is_new:
-                    self._forget(batch.id)
+                    self._recent.forget(batch)
                 known = None
                 if isinstance(error, Invalid) and error.code == "batch_id_reused":
                     known = await recall(backend, batch)
                 if known is None:
                     raise
                 return known
-            self._settle(batch, applied)
+            seq = place.epoch.outward(applied.seq)
+            feeds = Capability.FEED in backend.capabilities
+            self._recent.end(batch, applied, seq=seq, feeds=feeds)
         finally:
             place.leave(writing=True)
-        seq = place.epoch.outward(applied.seq)
-        with self._books:
-            self._highest = max(self._highest, seq)
         return applied if seq == applied.seq else replace(applied, seq=seq)
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
@@ -270,7 +260,7 @@ class SwitchLayer(Layer):
         return Moved(0, 0, monotonic() - begin)
 
     async def _copied(self, old: Place, target: Backend) -> Moved:
-        mover = Mover(old.backend, target, epoch=old.epoch, recent=self._recent)
+        mover = Mover(old.backend, target, epoch=old.epoch, recent=self._recent.keys)
         begin = 0.0
         try:
             await target.open()
@@ -284,7 +274,7 @@ class SwitchLayer(Layer):
             else:
                 begin = await self._stop(old)
                 await mover.copy()
-            epoch = await mover.finish(doubtful=self._doubtful, highest=self._highest)
+            epoch = await mover.finish(doubtful=self._recent.doubtful, highest=self._recent.highest)
             new = Place(target, epoch)
             self._go_on(new, continues=True)
         except BaseException as error:
@@ -318,10 +308,7 @@ class SwitchLayer(Layer):
         old, self._place = self._place, new
         self._old = [place for place in self._old if not place.is_closed]
         self._old.append(old)
-        with self._books:
-            self._recent.clear()
-            self._recent_keys = 0
-            self._doubtful.clear()
+        self._recent.clear()
         old.hand_over(new, continues=continues)
         self._gate.set()
 
@@ -359,36 +346,6 @@ class SwitchLayer(Layer):
                 )
                 raise Unavailable(message, code="busy") from error
         return place
-
-    def _remember(self, batch: Batch) -> bool:
-        """Keep the keys of a batch that is under way; return whether it was not known."""
-        with self._books:
-            if batch.id in self._recent:
-                return False
-            keys = tuple(change.key for change in batch.changes)
-            self._recent[batch.id] = keys
-            self._doubtful.add(batch.id)
-            self._recent_keys += len(keys)
-            while self._recent_keys > RECENT_KEYS and len(self._recent) > 1:
-                self._drop(next(iter(self._recent)))
-            return True
-
-    def _settle(self, batch: Batch, applied: Applied) -> None:
-        """Note that a batch has its answer, and forget it if the feed tells all its keys."""
-        all_changed = all(map(ne, applied.versions, applied.previous))
-        told = all_changed and Capability.FEED in self.capabilities
-        with self._books:
-            self._doubtful.discard(batch.id)
-            if told:
-                self._drop(batch.id)
-
-    def _forget(self, batch_id: str) -> None:
-        with self._books:
-            self._drop(batch_id)
-
-    def _drop(self, batch_id: str) -> None:
-        self._recent_keys -= len(self._recent.pop(batch_id, ()))
-        self._doubtful.discard(batch_id)
 
 
 async def _give_back(mover: Mover, target: Backend, error: BaseException) -> None:
