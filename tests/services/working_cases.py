@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
 
 from ropewalk.domain.migration import OnConflict
 from ropewalk.domain.policy import LastWins
 
-from .migration.shelf import PLAN, full_shelf
+from .migration.shelf import PLAN, ToldShelf, full_shelf, thread
 
 OWNER: Final = "somebody"
 
@@ -53,6 +54,7 @@ WORKING: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "migrations.cutover": lambda h, _: _migrated(
         h.migrations.cutover(full_shelf(), PLAN, freeze=_nothing)
     ),
+    "migrations.follow": lambda h, _: _followed(h.migrations.follow(ToldShelf(thread("t")), PLAN)),
     "migrations.get": lambda h, p: h.migrations.get(p.of("last", "theirs")),
     "migrations.over": lambda h, _: type(h.migrations.over(h.migrations.backend)).__name__,
     "migrations.rehearse": lambda h, _: _migrated(h.migrations.rehearse(full_shelf(), PLAN)),
@@ -116,6 +118,12 @@ async def _migrated(report: Any) -> object:  # noqa: ANN401 (any report)
     """Return of a report what does not tell how long it took."""
     done = await report
     return getattr(done, "brought", type(done).__name__)
+
+
+async def _followed(steps: Any) -> object:  # noqa: ANN401 (an iterator of steps)
+    """Return how many commits the first step went through."""
+    async with aclosing(steps):
+        return (await anext(steps)).commits
 
 
 async def _nothing() -> None:

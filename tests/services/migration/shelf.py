@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -9,9 +10,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from ropewalk.domain.change import Commit
 from ropewalk.domain.checkpoint import Checkpoint
 from ropewalk.domain.history import Message
 from ropewalk.domain.migration import OnConflict, Plan
+from ropewalk.domain.record import Key
 from ropewalk.domain.session import Session
 from ropewalk.domain.source import (
     Entity,
@@ -22,6 +25,7 @@ from ropewalk.domain.source import (
     Problem,
     Skipped,
     SourceItem,
+    SourceRecord,
 )
 from ropewalk.domain.thread import Thread
 
@@ -128,6 +132,29 @@ class Shelf:
             )
         for told in self.told:
             yield told
+
+
+class ToldShelf(Shelf):
+    """Also tells its commits, of which there is one: all that was put on it."""
+
+    async def changed(self, after: int) -> int:
+        """Return the number of that commit, and never of another."""
+        if after >= 1:
+            await asyncio.Event().wait()
+        return 1
+
+    async def commits(self, after: int) -> AsyncIterator[Commit]:
+        """Tell nothing: what was put on it was brought already."""
+        none: tuple[Commit, ...] = ()
+        for commit in none[after:]:
+            yield commit
+
+    async def current(
+        self, keys: Sequence[Key], *, bodies: bool = True
+    ) -> list[SourceRecord | None]:
+        """Know of no records, as nobody is told of any."""
+        del bodies
+        return [None] * len(keys)
 
 
 def full_shelf(messages: int = 25, checkpoints: int = 6) -> Shelf:
