@@ -39,7 +39,7 @@ root: Final = Group(
         "tag": ("tag:tag", "Give a checkpoint a name, or take it off."),
         "prune": ("prune:prune", "Remove checkpoints that no rule keeps, after a dry run."),
         "gc": ("gc:collect", "Give back the space of what no checkpoint needs any more."),
-        "verify": ("verify:verify", "Check all that states consist of, and name what is damaged."),
+        "verify": ("verify:verify", "Check all that is stored, and name what is damaged."),
         "runs": ("runs:runs", "List what workflows run, and which have lost their driver."),
         "leases": ("leases:leases", "List who alone may change what, and until when."),
         "watch": ("watch:watch", "Tell each commit of a space as it is made."),

@@ -42,11 +42,14 @@ async def values_of(
     states: States, header: CheckpointHeader, channels: Collection[str]
 ) -> dict[str, Any]:
     """Return the values of those of `channels` that have one in a state."""
-    keys = {channel_key(channel): channel for channel in channels}
-    if GROUP in states.keys(header):
+    held = frozenset(states.keys(header))
+    if GROUP in held:
         group = (await states.open(header, only=[GROUP]))[GROUP]
         return {channel: group[channel] for channel in channels if channel in group}
-    found = await states.open(header, only=list(keys))
+    keys = {channel_key(channel): channel for channel in channels}
+    there = held.intersection(keys)
+    # Most checkpoints on the way hold none of them.
+    found = await states.open(header, only=list(there)) if there else {}
     return {keys[key]: value for key, value in found.items()}
 
 
