@@ -18,7 +18,7 @@ import apsw
 from ...domain.change import Applied
 from ...domain.errors import RopewalkError
 from .connection import Connection
-from .lane import Lane
+from .lane import TOLD_AT_ONCE, Lane
 from .pace import Pace
 from .reader import Read, Reading
 from .turn import LATE, Turn
@@ -32,7 +32,10 @@ _FEW: Final = 2
 """So many batches at the end of the last turn are as good as one: the next need not wait for it."""
 
 _GROUP: Final = 16
-"""More batches than this are a group that pays for the way to the thread."""
+"""A transaction on the loop has so many batches at most; the others wait for the next turn."""
+
+_SHARE: Final = 0.25
+"""So much of a turn's budget goes to what was parked in the turn before."""
 
 _MOST_CHANGES: Final = 16
 _MOST_BYTES: Final = 64 * 1024
@@ -219,18 +222,32 @@ class Express:
         self._group = len(wanted)
         done = 0
         try:
-            if wanted and alone and len(wanted) <= _GROUP:
-                done = self._write(wanted)
+            if wanted and alone:
+                done = self._write(wanted[:_GROUP])
         finally:
             for write in wanted[:done]:
                 write.settle()
-            if done < len(wanted):
-                lane.hand_over(wanted[done:])
+            if done:
+                self._put_back(wanted[done:])
+            elif wanted:
+                lane.hand_over(wanted)
+
+    def _put_back(self, writes: Sequence[Write]) -> None:
+        """Let batches that there was no time for be the first of the next turn."""
+        with self._lock:
+            if not self._closed:
+                self._pending[:0] = writes
+                return
+        self._lane.hand_over(writes)
 
     def _read_parked(self) -> None:
-        """Do what was parked, in order, while there is time, but one read at least."""
+        """Do what was parked, in order: a few reads while there is time, but one at least.
+
+        Whoever gets an answer here goes on in the next turn, mostly for longer than the read took.
+        """
         now = time.perf_counter()
-        while True:
+        end = now + _SHARE * self._budget
+        for _ in range(TOLD_AT_ONCE):
             with self._lock:
                 if not self._parked:
                     break
@@ -246,7 +263,7 @@ class Express:
                 read.settle()
                 lane.gate.leave(0)
             now = time.perf_counter()
-            if not self._turn.has_time(now):
+            if now > end:
                 break
         for seat in self._seats:
             seat.let_go()
