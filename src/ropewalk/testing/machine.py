@@ -130,7 +130,7 @@ class BackendMachine(RuleBasedStateMachine):
         found = [sight(record) for record in self._model.scan(query, self._clock.now())]
         if found:
             key, version, made = found[-1]
-            found[-1] = key, version - ago[0], made - ago[1]
+            found[-1] = key, version - ago[0], made ^ ago[1]
         self._apply(replace(batch, seen=(Seen(query, tuple(found)),)))
 
     @rule(keys=st.lists(KEYS, max_size=8))
