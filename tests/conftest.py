@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
+from typing import Final
 
 import pytest
 
 from ropewalk.factory import BACKENDS, LAYERS
+
+_OF_A_STORE: Final = tuple(f"ropewalk-{part}" for part in ("writer", "points", "walks", "watch"))
+"""Threads that a store ends before its `close` returns."""
 
 
 def pytest_collection_finish() -> None:
@@ -19,6 +24,14 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """Fail the test that leaves a store open, and not the one that wonders about its threads."""
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread.name in _OF_A_STORE]
+    assert not left, f"a store was left open: {left}"
 
 
 @pytest.fixture

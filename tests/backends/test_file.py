@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +11,7 @@ import pytest
 
 from ropewalk.backends.file import FileBackend
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.testing.backend import BackendContract, DurableContract, Reopen
+from ropewalk.testing.backend import BackendContract, DurableContract, Reopen, reopening
 
 # A disk in memory, where there is one: hundreds of stores are made here, and an `fsync` on a busy
 # disk takes longer than the rest. The tests of crashes and processes work on the real one.
@@ -40,13 +40,5 @@ class TestFile(BackendContract, DurableContract):
         self, backend: FileBackend, clock: FrozenClock, root: Path
     ) -> AsyncIterator[Reopen]:
         """Close the store, and open its folder anew."""
-        async with AsyncExitStack() as stack:
-
-            async def close_and_open() -> FileBackend:
-                await backend.close()
-                again = FileBackend(root, clock=clock)
-                await again.open()
-                stack.push_async_callback(again.close)
-                return again
-
-            yield close_and_open
+        async with reopening(backend, partial(FileBackend, root, clock=clock)) as reopen:
+            yield reopen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from ropewalk.testing.backend import (
     FeedContract,
     Reopen,
     TallyContract,
+    reopening,
 )
 from ropewalk.testing.backend_batches import BatchContract
 from ropewalk.testing.backend_expectations import ExpectationContract
@@ -43,16 +45,13 @@ class _OnAFile:
         await backend.close()
 
     @pytest.fixture
-    def reopen(self, backend: SqliteBackend, clock: FrozenClock, tmp_path: Path) -> Reopen:
+    async def reopen(
+        self, backend: SqliteBackend, clock: FrozenClock, tmp_path: Path
+    ) -> AsyncIterator[Reopen]:
         """Close the store, and open its file anew."""
-
-        async def close_and_open() -> SqliteBackend:
-            await backend.close()
-            again = SqliteBackend(tmp_path / "store.db", clock=clock, loop_budget=self.BUDGET)
-            await again.open()
-            return again
-
-        return close_and_open
+        again = partial(SqliteBackend, tmp_path / "store.db", clock=clock, loop_budget=self.BUDGET)
+        async with reopening(backend, again) as reopen:
+            yield reopen
 
 
 class TestSqlite(_OnAFile, BackendContract, DurableContract):

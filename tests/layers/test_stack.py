@@ -20,7 +20,7 @@ from ropewalk.layers.logs import LOGGER, LogsLayer
 from ropewalk.layers.metrics import MetricsLayer
 from ropewalk.layers.retry import RetryLayer
 from ropewalk.layers.switch import SwitchLayer
-from ropewalk.testing.backend import BackendContract, DurableContract, Reopen
+from ropewalk.testing.backend import BackendContract, DurableContract, Reopen, reopening
 
 
 @pytest.fixture(autouse=True)
@@ -62,16 +62,16 @@ class TestOverSqlite(BackendContract, DurableContract):
         await layer.close()
 
     @pytest.fixture
-    def reopen(self, backend: Backend, clock: FrozenClock, tmp_path: Path) -> Reopen:
+    async def reopen(
+        self, backend: Backend, clock: FrozenClock, tmp_path: Path
+    ) -> AsyncIterator[Reopen]:
         """Close the stack, and open another one over the same file."""
 
-        async def close_and_open() -> Backend:
-            await backend.close()
-            again = stacked(SqliteBackend(tmp_path / "agent.db", clock=clock))
-            await again.open()
-            return again
+        def again() -> Backend:
+            return stacked(SqliteBackend(tmp_path / "agent.db", clock=clock))
 
-        return close_and_open
+        async with reopening(backend, again) as reopen:
+            yield reopen
 
 
 @pytest.mark.seed("9.4")

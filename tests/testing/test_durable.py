@@ -8,8 +8,7 @@ import pytest
 
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.ports import Backend
-from ropewalk.testing.backend import DurableContract, Reopen
+from ropewalk.testing.backend import DurableContract, Reopen, reopening
 
 from .kept import Forgetful, Kept
 
@@ -31,9 +30,10 @@ class TestKept(DurableContract):
         await backend.close()
 
     @pytest.fixture
-    def reopen(self, backend: Kept) -> Reopen:
+    async def reopen(self, backend: Kept) -> AsyncIterator[Reopen]:
         """Close it and open it again."""
-        return _reopen(backend)
+        async with reopening(backend, backend.again) as reopen:
+            yield reopen
 
 
 async def test_a_store_that_forgets_batch_ids_is_found_out() -> None:
@@ -41,17 +41,6 @@ async def test_a_store_that_forgets_batch_ids_is_found_out() -> None:
     backend = Forgetful(MemoryBackend(clock=FrozenClock(tick=0)))
     await backend.open()
     contract = DurableContract()
-    with pytest.raises(Exception, match=r"a was expected|exists already"):
-        await contract.test_a_retry_after_reopening_is_recognised(backend, _reopen(backend))
-
-
-def _reopen(backend: Kept) -> Reopen:
-    last = [backend]
-
-    async def reopen() -> Backend:
-        await last[-1].close()
-        last.append(last[-1].again())
-        await last[-1].open()
-        return last[-1]
-
-    return reopen
+    async with reopening(backend, backend.again) as reopen:
+        with pytest.raises(Exception, match=r"a was expected|exists already"):
+            await contract.test_a_retry_after_reopening_is_recognised(backend, reopen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ class Portion:
 class Paging(Protocol):
     """A back end that can begin a scan by one short read, and go on from its last record.
 
-    It need not: whoever has no `page` is scanned. For a coat round a back end this is a call like
-    any other one, where a scan is a generator that each of its records goes through.
+    It need not: whoever has no `page` is scanned, and so is a class that changes the `scan` it
+    inherits and says nothing of `page`. For a coat round a back end this is a call like any other
+    one, where a scan is a generator that each of its records goes through.
     """
 
     async def page(self, query: Query) -> Portion | None:
@@ -42,9 +44,21 @@ class Paging(Protocol):
 
 async def page_of(backend: Backend, query: Query) -> Portion | None:
     """Read the beginning of an answer at once, `None` where `backend` has to scan for it."""
-    if not hasattr(backend, "page"):
+    if not _has_pages(type(backend)):
         return None
     return await cast("Paging", backend).page(query)
+
+
+@lru_cache(maxsize=256)
+def _has_pages(kind: type) -> bool:
+    """Tell whether `page` of a class reads what its `scan` does: the later of the two decides."""
+    for part in kind.__mro__:
+        names = vars(part)
+        if "page" in names:
+            return True
+        if "scan" in names:
+            return False
+    return False
 
 
 async def records_of(backend: Backend, query: Query) -> AsyncGenerator[Record, None]:

@@ -10,7 +10,7 @@ from .backend_conditions import ConditionContract
 from .backend_contents import ContentContract, SpaceContract
 from .backend_expectations import ExpectationContract
 from .backend_feed import FeedContract
-from .backend_life import DurableContract, ExpiryContract, LifeContract, Reopen
+from .backend_life import DurableContract, ExpiryContract, LifeContract, Reopen, reopening
 from .backend_retries import RetryContract
 from .backend_scans import OpenScanContract, ScanContract
 from .backend_tallies import TallyContract
@@ -23,6 +23,7 @@ __all__ = [
     "FeedContract",
     "Reopen",
     "TallyContract",
+    "reopening",
 ]
 
 

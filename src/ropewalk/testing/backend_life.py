@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -20,6 +21,27 @@ from .samples import SPACE, commits, drain, everything, found, ids, key, put, re
 
 Reopen: TypeAlias = Callable[[], Awaitable[Backend]]
 """Close the store under test and open it again as another process would."""
+
+
+@asynccontextmanager
+async def reopening(backend: Backend, again: Callable[[], Backend]) -> AsyncGenerator[Reopen]:
+    """Yield what closes the store of `backend` and opens the one that `again` makes in its place.
+
+    The one that is open at the end is closed then: no test leaves threads or files behind.
+    """
+    last = backend
+
+    async def reopen() -> Backend:
+        nonlocal last
+        await last.close()
+        last = again()
+        await last.open()
+        return last
+
+    try:
+        yield reopen
+    finally:
+        await last.close()
 
 
 class LifeContract:
