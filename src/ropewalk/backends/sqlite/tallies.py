@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from ...domain.cursor import Ranked, rank
 from ...domain.errors import Corrupt
@@ -13,7 +13,7 @@ from ...domain.tally import DAY, MICROSECONDS_PER_DAY, Tally
 from . import lean
 from .conditions import is_float, label_code
 from .connection import Connection
-from .fragments import Sql, bound, joined
+from .fragments import Sql, bound, gathered, joined
 from .labels import decode_value
 from .names import Names
 from .paths import index_for
@@ -38,28 +38,31 @@ def statement(
     function of ours. `source` is another table than that of ordinary records, `along` a
     stretch of a declared index.
     """
-    groups = [_group(name) for name in group_by]
-    columns = [*groups, Sql("count(*)")]
-    for name in sums:
-        code = label_code(name)
-        floating = is_float(code)
-        whole = f"filter (where typeof({code.text}) = 'integer')"
-        columns += [
-            Sql(f"sum({code.text} >> 32) {whole}", code.values * 2),
-            Sql(f"sum({code.text} & 4294967295) {whole}", code.values * 2),
-            Sql(
-                f"label_float_sum({code.text}) filter (where {floating.text})",
-                (*code.values, *floating.values),
-            ),
-        ]
-    grouped = ", ".join(str(number + 1) for number in range(len(groups)))
-    rest = (Sql(f"group by {grouped}"),) if groups else ()
     found = answering(query, now)
     if along is not None:
         source, found = table(along.index_name), joined((found, along.condition), "and")
     elif source is None:
         source = table(index_for(query, ordered=False))
-    return chosen(joined_columns(columns), source, found, *rest)
+    codes = [_code(name) for name in (*group_by, *(LABEL + name for name in sums))]
+    if not any(code.is_label for code in codes):
+        return _counting(codes, source, found)
+    # Every mention of a label's code would look for it in the row's labels again. The limit keeps
+    # SQLite from writing the inner statement's columns into the outer one.
+    listed = [
+        Sql(f"{code.sql.text} as c{place}", code.sql.values) for place, code in enumerate(codes)
+    ]
+    inner = chosen(joined_columns(listed), source, found, Sql("limit -1"))
+    named = [Sql(f"c{place}") for place in range(len(codes))]
+    groups = [
+        _grouped(column) if code.is_label else column
+        for column, code in zip(named[: len(group_by)], codes, strict=False)
+    ]
+    columns = [*groups, Sql("count(*)")]
+    for column in named[len(group_by) :]:
+        columns += _summed(column)
+    outer = joined_columns(columns)
+    text = f"select {outer.text} from ({inner.text}){_group_by(len(groups))}"  # noqa: S608
+    return Sql(text, gathered((outer, inner)))
 
 
 def tally(
@@ -93,18 +96,50 @@ def _together(one: Tally, other: Tally) -> Tally:
     return Tally(one.group, one.count + other.count, sums)
 
 
-def _group(name: str) -> Sql:
+class _Code(NamedTuple):
+    """What a group or a sum is made of in a row."""
+
+    sql: Sql
+    is_label: bool
+
+
+def _code(name: str) -> _Code:
     if name == DAY:
         # SQLite divides towards zero; a day is floored.
         day = MICROSECONDS_PER_DAY
-        return Sql(f"created_at / {day} - (created_at % {day} < 0)")
+        return _Code(Sql(f"created_at / {day} - (created_at % {day} < 0)"), is_label=False)
     if not name.startswith(LABEL):
-        return Sql(name)
-    code = label_code(name[len(LABEL) :])
+        return _Code(Sql(name), is_label=False)
+    return _Code(label_code(name[len(LABEL) :]), is_label=True)
+
+
+def _counting(codes: Sequence[_Code], source: Sql, found: Sql) -> Sql:
+    """Return the statement of a tally that needs no label: an index may have all of it."""
+    columns = joined_columns([*(code.sql for code in codes), Sql("count(*)")])
+    return chosen(columns, source, found, Sql(_group_by(len(codes))))
+
+
+def _group_by(count: int) -> str:
+    return f" group by {', '.join(str(place + 1) for place in range(count))}" if count else ""
+
+
+def _grouped(code: Sql) -> Sql:
+    """Return what puts equal labels into one group: whole floats among the integers."""
     floating = is_float(code)
     return Sql(
         f"case when {floating.text} then label_group({code.text}) else {code.text} end",
-        (*floating.values, *code.values, *code.values),
+        floating.values,
+    )
+
+
+def _summed(code: Sql) -> tuple[Sql, Sql, Sql]:
+    """Return the three columns of a sum."""
+    floating = is_float(code)
+    whole = f"filter (where typeof({code.text}) = 'integer')"
+    return (
+        Sql(f"sum({code.text} >> 32) {whole}"),
+        Sql(f"sum({code.text} & 4294967295) {whole}"),
+        Sql(f"label_float_sum({code.text}) filter (where {floating.text})", floating.values),
     )
 
 
