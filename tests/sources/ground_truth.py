@@ -7,6 +7,7 @@ shape and hashed with code of our own, so that whatever got lost on the way is m
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from typing import Any, Final, TypeAlias
 
 from ropewalk.domain.checkpoint import Checkpoint
 from ropewalk.domain.history import Cost, LLMRequest, LLMResponse, Message, TokenUsage, ToolCall
+from ropewalk.domain.legacy.agents import agent_row
 from ropewalk.domain.legacy.fields import Times
 from ropewalk.domain.legacy.shapes import (
     checkpoint_metadata,
@@ -27,6 +29,7 @@ from ropewalk.domain.legacy.shapes import (
     session_document,
     thread_document,
 )
+from ropewalk.domain.plain import PlainRecord
 from ropewalk.domain.session import Interaction, Session
 from ropewalk.domain.source import Entity
 from ropewalk.domain.thread import Thread
@@ -118,6 +121,10 @@ def _prints(entities: Iterable[Entity], times: Times) -> Iterator[Print]:
             case Message() | ToolCall() | LLMRequest() | LLMResponse() | TokenUsage() | Cost():
                 record = history_record(entity, times=times)
                 yield "history", str(record.get("record_id")), sha256(record), ""
+            case PlainRecord():
+                row = agent_row(entity, times=times)
+                texts = {name: _text(value) for name, value in row.items()}
+                yield entity.kind, entity.id, sha256(texts), ""
             case _:
                 # Branches and snapshots were never written: they are traces of other files.
                 continue
@@ -128,3 +135,7 @@ def _prints(entities: Iterable[Entity], times: Times) -> Iterator[Print]:
         # Files of older generations say in their metadata what later ones say in their context.
         context: Any = document.get("context") or document["metadata"]
         yield "session", str(context.get("session_id")), sha256(document), ""
+
+
+def _text(value: object) -> object:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

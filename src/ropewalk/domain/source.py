@@ -9,6 +9,7 @@ from typing import Final, Protocol, TypeAlias, runtime_checkable
 from .change import Commit
 from .checkpoint import Checkpoint, PendingWrite
 from .history import Entry
+from .plain import PlainRecord
 from .record import Key, Record
 from .session import Interaction, Session
 from .thread import Branch, Snapshot, Thread
@@ -20,7 +21,15 @@ MAX_PROBLEMS: Final = 1_000
 """Most problems that an inventory lists."""
 
 Entity: TypeAlias = (
-    Session | Interaction | Thread | Branch | Snapshot | Entry | Checkpoint | PendingWrite
+    Session
+    | Interaction
+    | Thread
+    | Branch
+    | Snapshot
+    | Entry
+    | Checkpoint
+    | PendingWrite
+    | PlainRecord
 )
 """What a source can bring: each with its id, its parents and its times already in place."""
 
@@ -140,7 +149,8 @@ class Source(Protocol):
         """Go through everything once, parents before children, in bounded memory.
 
         The order of the kinds is session, thread (each after the one it was forked from, each
-        followed by its branch and snapshot), interaction, history entries, checkpoint, write.
+        followed by its branch and snapshot), interaction, history entries, checkpoint, write,
+        plain records.
         Reading twice gives the same items with the same ids. May be abandoned at any point.
         """
         ...

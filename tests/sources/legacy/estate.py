@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from .damage.agents import CHANGES, SNAPSHOTS, as_json, change, put_rows, snapshot
 from .damage.elder import api_row, elder, event, replay
 from .writing import Row, Tree, cost, interaction, message, metadata_of, pack, stored
 
 TEXTS: Final = ("hello", "你好 🌤️", "a\u2028b\x85c\x00d", "", "line\nline", 'q"\\', "half \ud83d")
+
+PICKLE: Final = b"cos\nsystem\n(S'exit 1'\ntR."
 
 KINDS: Final = ("message", "tool_call", "llm_request", "llm_response", "token_usage", "cost")
 
@@ -28,7 +29,7 @@ class Estate:
     events: dict[str, object] = field(default_factory=dict[str, object])
     rows: dict[str, object] = field(default_factory=dict[str, object])
     """Ids of interactions and of sessions, with the event or the metadata that each came from."""
-    skipped: dict[str, int] = field(default_factory=dict[str, int])
+    skipped: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
     def write(self) -> None:
         """Write everything."""
@@ -194,14 +195,21 @@ class Estate:
             self.rows[f"api-{number}"] = metadata
 
     def _agents(self) -> None:
-        tables = {
-            "state_history": "state_history (history_id TEXT, agent_id TEXT, state_diff TEXT)",
-            "state_snapshots": "snapshots (snapshot_id TEXT, agent_id TEXT, domain_state TEXT)",
-        }
-        for place, table in tables.items():
-            with closing(sqlite3.connect(self.tree.path(f"storage/{place}"))) as db, db:
-                db.execute(f"CREATE TABLE {table}")
-                name = table.partition(" ")[0]
-                rows = [(f"{n}", "agent", "{}") for n in range(3)]
-                db.executemany(f"INSERT INTO {name} VALUES (?, ?, ?)", rows)  # noqa: S608
-                self.skipped[f"storage/{place}:{name}"] = len(rows)
+        for number in range(6):
+            thread = {"thread_id": f"thread_{number:08x}"} if number % 2 else {}
+            texts = [json.dumps(each) for each in ({"added_free": self._value()}, thread)]
+            row = change(
+                f"change_{number}",
+                agent_id=f"agent_{number % 2}",
+                timestamp=self._moment(),
+                state_diff=texts[0],
+                metadata=texts[1],
+            )
+            state = json.dumps({"free": self._value(), "i": number})
+            saved = snapshot(f"saved_{number}", timestamp=self._moment(), domain_state=state)
+            put_rows(self.tree, row)
+            put_rows(self.tree, saved)
+            self.tree.tell("state_change", f"change_{number}", CHANGES, as_json(row))
+            self.tree.tell("state_snapshot", f"saved_{number}", SNAPSHOTS, as_json(saved))
+        self.tree.path("data/snapshots/old.pkl").write_bytes(PICKLE)
+        self.skipped["data/snapshots/old.pkl"] = PICKLE

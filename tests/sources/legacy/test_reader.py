@@ -23,12 +23,12 @@ from .reading import read
 from .whole import write_whole
 from .writing import ZONE, Tree, line_of, message
 
-STAGES = ["session", "thread", "interaction", "history", "checkpoint"]
+STAGES = ["session", "thread", "interaction", "history", "checkpoint", "state_change", "rest"]
 
 
 def stage(kind: str) -> int:
     """Return the place of a kind in the order that is promised."""
-    kind = {"branch": "thread", "snapshot": "thread"}.get(kind, kind)
+    kind = {"branch": "thread", "snapshot": "thread", "state_snapshot": "rest"}.get(kind, kind)
     return STAGES.index(kind if kind in STAGES else "history")
 
 

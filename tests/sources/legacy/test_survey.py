@@ -31,15 +31,13 @@ async def test_every_format_is_recognised_and_counted(whole: Tree) -> None:
         ("graph-checkpoints", "storage/graphs.db:checkpoints"): 1,
         ("leftover", "sessions/session_torn.tmp"): 1,
         ("pickle", "data/history/old.pkl"): 1,
-        ("state-history", "storage/state_history:state_history"): 1,
-        ("state-snapshots", "storage/state_snapshots:snapshots"): 1,
         ("unknown", "ground_truth.jsonl"): 1,
         ("unknown", "manifest.json"): 1,
         ("unknown", "storage/other.db"): 1,
     } == skipped
     assert all(each.reason for each in told.skipped())
     counted = {each.format: each.items for each in (await scan(whole)).formats if not each.read}
-    assert {"unknown": 3, "state-history": 1, "pickle": 1}.items() <= counted.items()
+    assert {"unknown": 3, "pickle": 1}.items() <= counted.items()
     assert {format for format, _ in skipped} == counted.keys()
 
 
@@ -49,7 +47,8 @@ async def test_the_inventory_tells_sizes_and_what_is_read(whole: Tree) -> None:
     formats = {each.format: each for each in inventory.formats}
     read_ones = {each.format: each.items for each in inventory.formats if each.read}
     assert READ == read_ones.keys()
-    assert (1, 2, 2) == tuple(read_ones[f] for f in ("api-sessions", "api-history", "tui-events"))
+    adjacent = ("api-sessions", "api-history", "tui-events", "state-history", "state-snapshots")
+    assert (1, 2, 2, 1, 1) == tuple(read_ones[format] for format in adjacent)
     files = list(whole.root.glob("history/sessions/*/*.jsonl"))
     size = sum(file.stat().st_size for file in files)
     history = formats["history"]

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from .damage.agents import CHANGES, SNAPSHOTS, as_json, change, put_rows, snapshot
 from .writing import (
     MORNING,
     NOON,
@@ -26,6 +27,7 @@ def write_whole(root: Path) -> Tree:
     _threads(tree)
     _history(tree)
     _checkpoints(tree)
+    _agents(tree)
     _adjacent(tree)
     branch = {
         "branch_id": "branch_1",
@@ -114,6 +116,15 @@ def _checkpoints(tree: Tree) -> None:
     )
 
 
+def _agents(tree: Tree) -> None:
+    row = change("change_1", metadata='{"thread_id": "thread_flat"}')
+    saved = snapshot("saved_1", compressed_data=b"\x00\xff", size_bytes=2)
+    put_rows(tree, row)
+    put_rows(tree, saved)
+    tree.tell("state_change", "change_1", CHANGES, as_json(row))
+    tree.tell("state_snapshot", "saved_1", SNAPSHOTS, as_json(saved))
+
+
 def _adjacent(tree: Tree) -> None:
     old = {"workflow_id": "react", "created_at": MORNING}
     first, second, third = ({**old, "session_id": f"1f73e8b{n}"} for n in (1, 2, 3))
@@ -136,8 +147,6 @@ def _adjacent(tree: Tree) -> None:
     row = ("thread_flat", "", "graph_1", None, "msgpack", graph, b'{"trigger_reason": "x"}')
     tree.checkpoints(row, place="storage/graphs.db")
     tables = {
-        "storage/state_history": "state_history (history_id TEXT, state_diff TEXT)",
-        "storage/state_snapshots": "snapshots (snapshot_id TEXT, domain_state TEXT)",
         "storage/other.db": "other (a TEXT, b TEXT)",
     }
     with closing(sqlite3.connect(tree.path("data/sessions/metadata.db"))) as db, db:

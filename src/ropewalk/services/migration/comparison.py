@@ -12,6 +12,7 @@ from ...domain.checkpoint import Checkpoint, PendingWrite
 from ...domain.errors import Corrupt, Invalid
 from ...domain.history import HistoryEntry
 from ...domain.migration import Difference, Progress, VerifyReport, content_digest, journal_id
+from ...domain.plain import PlainRecord
 from ...domain.session import Interaction
 from ...domain.source import Note, Problem, Skipped, SourceRecord
 from ...domain.thread import Branch, Snapshot, Thread
@@ -234,7 +235,7 @@ def _named(entity: Entity) -> Iterator[tuple[str, str, str | None]]:
     session_id = getattr(entity, "session_id", None)
     yield "session_id", "session", session_id
     match entity:
-        case Interaction() | HistoryEntry():
+        case Interaction() | HistoryEntry() | PlainRecord():
             yield "thread_id", "thread", entity.thread_id
         case Thread():
             if entity.origin is not None:

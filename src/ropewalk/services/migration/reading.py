@@ -11,6 +11,7 @@ from ...stores.checkpoints import CheckpointStore
 from ...stores.history import HistoryStore
 from ...stores.sessions import InteractionStore, SessionStore
 from ...stores.threads import BranchStore, SnapshotStore, ThreadStore
+from .plain import PlainRecords
 
 if TYPE_CHECKING:
     from ...domain.record import Record
@@ -47,6 +48,8 @@ class Reading:
         """
         if record.key.kind == WRITE:
             return await self._modules.checkpoints.pending_write(record.key.id)
+        if record.key.kind not in self._stores:
+            return await PlainRecords(self._desk).read(record)
         entity = await self._stores[record.key.kind].open(record)
         if not isinstance(entity, CheckpointHeader):
             return cast("Entity", entity)

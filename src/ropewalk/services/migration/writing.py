@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from ...domain.change import Batch, Delete, Put
 from ...domain.history import EntryKind
+from ...domain.plain import PlainRecord
 from ...domain.record import Key
 from ...domain.source import SourceItem, SourceRecord
+from ...stores.kinds import DOORS
 from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET
 from ..checkpoints.forest import Forest
 from ..modules import Modules
 from .journal import KEPT, SAME, Known
 from .ledger import Tray
+from .plain import PlainRecords
 
 if TYPE_CHECKING:
     from ...domain.migration import Plan
@@ -112,8 +115,13 @@ class Writing:
             await tray.apply(Batch(tuple(taken)))
 
     async def _adopt(self, below: Backend, chosen: Sequence[Choice]) -> None:
-        adopt = adopters(Modules(self._desk.over(below)))[chosen[0].item.kind]
-        await adopt(*(c.item.entity for c in chosen if isinstance(c.item, SourceItem)))
+        desk = self._desk.over(below)
+        entities = [c.item.entity for c in chosen if isinstance(c.item, SourceItem)]
+        if all(isinstance(entity, PlainRecord) for entity in entities):
+            await PlainRecords(desk).adopt(*cast("list[PlainRecord]", entities))
+            return
+        adopt = adopters(Modules(desk))[chosen[0].item.kind]
+        await adopt(*entities)
 
     async def _puts(self, chosen: Sequence[Choice]) -> AsyncIterator[Put]:
         for choice in chosen:
@@ -169,15 +177,22 @@ def is_noted(item: Item) -> bool:
 
 def fault_of(item: Item) -> str | None:
     """Return what is wrong about an item that no source should bring, if anything is."""
-    if isinstance(item, SourceItem) and item.kind not in _KINDS:
-        return f"no manager takes items of kind {item.kind!r}"
+    if isinstance(item, SourceItem):
+        plain = item.entity.kind if isinstance(item.entity, PlainRecord) else None
+        if plain is not None and (plain in DOORS or plain != item.kind):
+            return f"a plain record of kind {plain!r} is no item of kind {item.kind!r}"
+        if plain is None and item.kind not in _KINDS:
+            return f"no manager takes items of kind {item.kind!r}"
     own = item.record.key.id if isinstance(item, SourceRecord) else item.entity.id
     if own != item.source_id:
         return f"its id is {own!r}, and the source calls it {item.source_id!r}"
     return None
 
 
-_PLAIN: Final = frozenset({(False, "history"), (False, "interaction")})
+_RECORDS: Final = "records"
+"""The door of all plain records."""
+
+_PLAIN: Final = frozenset({(False, "history"), (False, "interaction"), (False, _RECORDS)})
 """Doors behind which adopting is one batch with the entities' own times, and nothing is read."""
 
 _HISTORY: Final = frozenset(kind.value for kind in EntryKind)
@@ -191,9 +206,12 @@ _KINDS: Final = _HISTORY | {
 
 def _door(choice: Choice) -> tuple[bool, str]:
     """Tell apart who writes an item: one manager's items go together, whatever their kinds."""
-    kind = choice.item.kind
-    is_record = isinstance(choice.item, SourceRecord)
-    return is_record, "" if is_record else ("history" if kind in _HISTORY else kind)
+    item = choice.item
+    if isinstance(item, SourceRecord):
+        return True, ""
+    if isinstance(item.entity, PlainRecord):
+        return False, _RECORDS
+    return False, "history" if item.kind in _HISTORY else item.kind
 
 
 def _is_plain(written: Sequence[Choice]) -> bool:

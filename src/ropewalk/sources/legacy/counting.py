@@ -11,6 +11,7 @@ from typing import TypeAlias
 from ...domain.source import MAX_PROBLEMS, FormatCount, Inventory, Problem, SourceItem
 from ..lines import read_lines
 from ..pump import Steps
+from .agents import Agents
 from .blobs import STORES, Origin
 from .checkpoints import Checkpoints
 from .history import History, kind_of, stranger
@@ -49,7 +50,7 @@ def _format(found: Found) -> FormatCount:
 
 def _older(visit: Visit) -> Steps[Piece]:
     older, kinds = Older(visit), Counter[str]()
-    for finding in chain(older.read(), older.read_events()):
+    for finding in chain(older.read(), older.read_events(), Agents(visit).read()):
         if isinstance(finding, SourceItem):
             kinds[finding.kind] += 1
             yield None

@@ -6,9 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, cast
-
-import apsw
+from typing import Final
 
 from ...domain.errors import Corrupt
 from ...domain.legacy.fields import Fields
@@ -17,8 +15,9 @@ from ...domain.legacy.shapes import DOCUMENT
 from ...domain.legacy.values import JsonObject, as_list, as_object, canonical, excerpt
 from ...domain.session import Interaction, Session, SessionStatus
 from ...domain.source import Finding, Problem, SourceItem
-from ..databases import columns, opened
+from ..databases import opened
 from ..text import digest_of, load_document, parse
+from .rows import rows
 from .survey import API_SESSIONS, EVENTS, OLDER, Found
 from .visit import Item, Visit, guarded
 
@@ -108,25 +107,15 @@ class Older:
         yield from item.notes()
 
     def _rows(self, found: Found) -> Iterator[Finding | None]:
-        # Everything as bytes: text that is no UTF-8 must not stop the others.
-        last = 0
         with opened(found.path) as db:
-            own = columns(db)[_ROWS]
-            names = [name for name in _COLUMNS if name in own]
-            cells = ", ".join(f"CAST({name} AS BLOB)" for name in names)
-            text = f"SELECT rowid, {cells} FROM {_ROWS} ORDER BY rowid"  # noqa: S608 (our own names)
-            try:
-                for number, *values in db.execute(text):
-                    last = cast("int", number)
-                    place = f"{found.place}/{last}"
-                    row: dict[str, str | None] = dict(
-                        zip(names, map(_shown, cast("list[bytes | None]", values)), strict=True)
-                    )
-                    yield from guarded(self._row(row, place), place)
-                    yield None
-            except apsw.Error as error:
-                reason = f"SQLite cannot read on behind row {last}: {error}"
-                yield Problem(code="bad_database", place=found.place, reason=reason)
+            for row in rows(db, _ROWS, _COLUMNS, place=found.place):
+                if isinstance(row, Problem):
+                    yield row
+                    continue
+                place = f"{found.place}/{row.number}"
+                shown = {name: row.text(name) for name in row.cells}
+                yield from guarded(self._row(shown, place), place)
+                yield None
 
     def _row(self, row: dict[str, str | None], place: str) -> Iterator[Finding]:
         raw: JsonObject = dict(row)
@@ -213,7 +202,3 @@ class Older:
             kind="interaction", source_id=id, place=place, digest=digest, entity=entity
         )
         yield from item.notes()
-
-
-def _shown(cell: bytes | None) -> str | None:
-    return None if cell is None else cell.decode("utf-8", "backslashreplace")

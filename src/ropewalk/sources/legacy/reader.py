@@ -13,6 +13,7 @@ from ...domain.legacy.fields import Times
 from ...domain.source import Finding, Inventory, Problem, Skipped
 from ..pump import Steps, stream
 from ..register import Register
+from .agents import Agents
 from .checkpoints import Checkpoints
 from .counting import Piece, Sum, count
 from .history import History
@@ -27,7 +28,8 @@ class LegacySource:
     """Reads sessions, threads, history months and checkpoints below one folder.
 
     All generations of them: sessions of older shapes, rows of the REST interface and events of the
-    text interface become sessions, entries and interactions that keep all of what stood there.
+    text interface become sessions, entries and interactions that keep all of what stood there;
+    states by agent become plain records.
 
     `root` is the working directory of the legacy program, or any folder in it. `tz` is the zone of
     the machine that it ran on: its times are local times without an offset. Everything else that
@@ -84,6 +86,7 @@ class LegacySource:
             yield from older.read_events()
             yield from History(visit).read()
             yield from checkpoints.read()
+            yield from Agents(visit).read()
 
     def _look(self, visit: Visit) -> Steps[Found | Problem]:
         if not self._root.is_dir():

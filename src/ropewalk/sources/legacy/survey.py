@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import apsw
+
 from ...domain.errors import Corrupt
 from ...domain.legacy.values import JsonObject, as_list, as_object
 from ...domain.source import Problem
-from ..databases import COMPANIONS, columns, count, is_database, opened, pending
+from ..databases import COMPANIONS, Database, columns, count, is_database, opened, pending
 from ..text import load_document, place_of, problem_of
 
 SESSION: Final = "session"
@@ -23,16 +25,19 @@ GRAPHS: Final = "graph-checkpoints"
 EVENTS: Final = "tui-events"
 API_SESSIONS: Final = "api-sessions"
 API_HISTORY: Final = "api-history"
+AGENT_CHANGES: Final = "state-history"
+AGENT_SNAPSHOTS: Final = "state-snapshots"
 OLDER: Final = ("session-g1", "session-g2", "session-g3")
 
 READ: Final = frozenset(
-    {SESSION, *OLDER, API_SESSIONS, EVENTS, THREAD, HISTORY, API_HISTORY, CHECKPOINTS}
+    {
+        *(SESSION, *OLDER, API_SESSIONS, EVENTS, THREAD, HISTORY, API_HISTORY, CHECKPOINTS),
+        *(AGENT_CHANGES, AGENT_SNAPSHOTS),
+    }
 )
 """The formats that are read; every other one is recognised, counted and told."""
 
 REASONS: Final = {
-    "state-history": "state changes by agent",
-    "state-snapshots": "state snapshots by agent",
     GRAPHS: "checkpoints of graphs, not of the checkpoint store",
     "graph-writes": "pending writes of graphs",
     "leftover": "a file that a writer left behind when it was interrupted",
@@ -239,7 +244,7 @@ def _database(path: Path, root: Path) -> Iterator[Sight]:
             tables = columns(db)
             formats = {table: _table_format(table, tables[table]) for table in tables}
             counts = {
-                table: count(db, table)
+                table: _counted(db, table, formats[table])
                 for table in tables
                 if formats[table] not in {"", CHECKPOINTS}
             }
@@ -265,6 +270,15 @@ def _database(path: Path, root: Path) -> Iterator[Sight]:
         yield _plain("unknown", path, root, "a SQLite database of another program")
 
 
+def _counted(db: Database, table: str, format: str) -> int:
+    try:
+        return count(db, table)
+    except apsw.Error:
+        if format not in READ:
+            raise
+        return 0  # what can be read of it is, and the damage is told then
+
+
 def _table_format(table: str, columns: set[str]) -> str:
     if table == "checkpoints" and columns >= _GRAPH_TABLES:
         return CHECKPOINTS
@@ -272,8 +286,8 @@ def _table_format(table: str, columns: set[str]) -> str:
         return "graph-writes"
     if table == "sessions" and columns >= {"session_id", "workflow_config_path"}:
         return API_SESSIONS
-    if table == "state_history" and "state_diff" in columns:
-        return "state-history"
+    if table == "state_history" and columns >= {"history_id", "state_diff"}:
+        return AGENT_CHANGES
     if table == "snapshots" and columns >= {"snapshot_id", "domain_state"}:
-        return "state-snapshots"
+        return AGENT_SNAPSHOTS
     return ""
