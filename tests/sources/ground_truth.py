@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias
 
 from ropewalk.domain.checkpoint import Checkpoint
 from ropewalk.domain.history import Cost, LLMRequest, LLMResponse, Message, TokenUsage, ToolCall
-from ropewalk.domain.legacy.agents import agent_row
+from ropewalk.domain.legacy.agents import PACKED, agent_row
 from ropewalk.domain.legacy.fields import Times
 from ropewalk.domain.legacy.shapes import (
     checkpoint_metadata,
@@ -121,7 +121,7 @@ def _prints(entities: Iterable[Entity], times: Times) -> Iterator[Print]:
             case Message() | ToolCall() | LLMRequest() | LLMResponse() | TokenUsage() | Cost():
                 record = history_record(entity, times=times)
                 yield "history", str(record.get("record_id")), sha256(record), ""
-            case PlainRecord():
+            case PlainRecord() if entity.kind in PACKED:
                 row = agent_row(entity, times=times)
                 texts = {name: _text(value) for name, value in row.items()}
                 yield entity.kind, entity.id, sha256(texts), ""

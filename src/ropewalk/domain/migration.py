@@ -117,6 +117,7 @@ class Reject:
     """One item that was not written: where it stands, why, and the item itself.
 
     `raw` is what stands in the source, as far as it could be read; `None` where nothing could.
+    Where `size` is given, `raw` is the beginning of so many bytes.
     `is_loss` is false where the target has something under the same id and the plan says to leave
     that there.
     """
@@ -128,6 +129,7 @@ class Reject:
     kind: str | None = None
     source_id: str | None = None
     is_loss: bool = True
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

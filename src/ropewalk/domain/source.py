@@ -81,7 +81,8 @@ class Problem:
     """Something that could not be read; everything else goes on.
 
     `code` is stable and may be counted by. `excerpt` is the beginning of what stands there, at most
-    `MAX_EXCERPT` characters; `raw` is the whole of it, as far as it can be had.
+    `MAX_EXCERPT` characters; `raw` is the whole of it, as far as it can be had. Where `size` is
+    given, that is how many bytes the whole has, and `raw` is the beginning of it.
     """
 
     code: str
@@ -89,16 +90,22 @@ class Problem:
     reason: str
     excerpt: str = ""
     raw: bytes | None = field(default=None, repr=False, compare=False)
+    size: int | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """Something recognised that this source does not bring along: `items` of a known `format`."""
+    """Something recognised that this source does not bring along: `items` of a known `format`.
+
+    Of a file, `raw` may be the beginning and `size` the number of its bytes.
+    """
 
     format: str
     place: str
     items: int
     reason: str
+    raw: bytes | None = field(default=None, repr=False, compare=False)
+    size: int | None = field(default=None, repr=False, compare=False)
 
 
 Item: TypeAlias = SourceItem | SourceRecord

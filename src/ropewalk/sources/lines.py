@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from ..domain.errors import Corrupt
 from ..domain.legacy.values import JsonObject, as_object, excerpt
 from ..domain.source import Problem
-from .text import BOM, MAX_ITEM_BYTES, parse
+from .text import BOM, HEAD_BYTES, MAX_ITEM_BYTES, parse
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -48,10 +48,16 @@ def read_lines(path: Path, place: str) -> Iterator[Found]:
                 number += 1
                 here = f"{place}:{number}"
                 if len(data) > MAX_ITEM_BYTES:
-                    _skip_line(file, data)
+                    size = len(data) + _skip_line(file, data)
                     reason = f"longer than {MAX_ITEM_BYTES} bytes; no record can hold it"
-                    text = excerpt(data)
-                    yield Problem(code="too_big", place=here, reason=reason, excerpt=text)
+                    yield Problem(
+                        code="too_big",
+                        place=here,
+                        reason=reason,
+                        excerpt=excerpt(data),
+                        raw=data[:HEAD_BYTES],
+                        size=size,
+                    )
                 elif data.strip():
                     yield from _read_line(data.removeprefix(BOM) if number == 1 else data, here)
     except OSError as error:
@@ -59,9 +65,13 @@ def read_lines(path: Path, place: str) -> Iterator[Found]:
         yield Problem(code="unreadable", place=f"{place}:{number + 1}", reason=reason)
 
 
-def _skip_line(file: BinaryIO, data: bytes) -> None:
+def _skip_line(file: BinaryIO, data: bytes) -> int:
+    """Read to the end of a line; return how many bytes that was."""
+    size = 0
     while data and not data.endswith(b"\n"):
         data = file.readline(1 << 20)
+        size += len(data)
+    return size
 
 
 def _read_line(data: bytes, place: str) -> Iterator[Found]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,9 @@ from ..domain.source import Problem
 
 MAX_ITEM_BYTES: Final = 2 * MAX_BODY_BYTES
 """Longest line or document that is read, in bytes: what is longer cannot become a record."""
+
+HEAD_BYTES: Final = 64 * 1024
+"""How much is told of a file that cannot be read, in bytes."""
 
 BOM: Final = b"\xef\xbb\xbf"
 
@@ -58,7 +62,14 @@ def load_document(path: Path) -> JsonObject:
         raise Corrupt(message, code="unreadable", line=0) from error
     if len(data) > MAX_ITEM_BYTES:
         message = f"is bigger than {MAX_ITEM_BYTES} bytes; no record can hold it"
-        raise Corrupt(message, code="too_big", line=0)
+        raise Corrupt(
+            message,
+            code="too_big",
+            line=0,
+            excerpt=excerpt(data),
+            raw=data[:HEAD_BYTES],
+            size=max(size, len(data)),
+        )
     try:
         text = data.removeprefix(BOM).decode()
     except UnicodeDecodeError as error:
@@ -87,11 +98,36 @@ def place_of(path: Path, root: Path) -> str:
 def problem_of(error: Corrupt, place: str) -> Problem:
     """Tell the damage of a document as a finding, with its line."""
     line = error.facts.get("line")
-    text, raw = error.facts.get("excerpt"), error.facts.get("raw")
+    text, raw, size = (error.facts.get(name) for name in ("excerpt", "raw", "size"))
     return Problem(
         code=error.code,
         place=f"{place}:{line}" if line else place,
         reason=error.message,
         excerpt=text if isinstance(text, str) else "",
         raw=raw if isinstance(raw, bytes) else None,
+        size=size if isinstance(size, int) else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of a file; `size` is that of the whole, `None` where this is all of it."""
+
+    raw: bytes | None = None
+    size: int | None = None
+
+
+def head_of(path: Path, *, most: int = HEAD_BYTES) -> Head:
+    """Return how a file begins, as far as it can be read at all."""
+    try:
+        with path.open("rb") as file:
+            data, size = file.read(most), os.fstat(file.fileno()).st_size
+    except OSError:
+        return Head()  # why, is told where the file is read
+    return Head(data, size if size > len(data) else None)
+
+
+def damaged(error: Corrupt, path: Path, place: str) -> Problem:
+    """Tell of a file that cannot be read, with its beginning."""
+    head = head_of(path)
+    return Problem(code=error.code, place=place, reason=error.message, raw=head.raw, size=head.size)

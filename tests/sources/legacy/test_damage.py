@@ -33,6 +33,7 @@ from ropewalk.domain.source import Entity, Inventory, Note, SourceItem
 from ropewalk.domain.thread import Branch, Snapshot, Thread
 from ropewalk.frontends.cli.migrate_report import Rejects
 from ropewalk.services.storage import Storage
+from ropewalk.sources.legacy.history import OTHER
 from ropewalk.sources.legacy.reader import LegacySource
 
 from ..ground_truth import Account, account
@@ -170,7 +171,7 @@ def shape(move: Move, entity: Entity) -> object:  # noqa: PLR0911 (one a kind)
         case Checkpoint():
             return [entity.state]
         case PlainRecord():
-            return agent_row(entity, times=TIMES)
+            return entity.data if entity.kind == OTHER else agent_row(entity, times=TIMES)
         case Branch() | Snapshot() | PendingWrite():
             return None
         case _:
@@ -209,6 +210,9 @@ def test_a_kind_of_damage(move: Move, kind: Damage) -> None:
             assert all(reject["reason"] and reject["loss"] for reject in found)
             if outcome.raw is not None:
                 assert outcome.raw in [raw_of(reject) for reject in found]
+            if outcome.head is not None:
+                [(raw, size)] = [(raw_of(reject), reject.get("size")) for reject in found]
+                assert outcome.head == (raw, size)
         else:
             id_ = move.id_of(outcome)
             entity = move.stored[outcome.kind, id_]
@@ -234,8 +238,9 @@ def test_nothing_else_is_refused(move: Move) -> None:
         if isinstance(outcome, Refused)
     )
     told = Counter((reject["code"], reject["place"]) for reject in move.rejects)
-    skipped = {place for _, place in told - wanted}
-    assert move.estate.skipped.keys() == skipped
+    left = {reject["place"]: raw_of(reject) for reject in move.rejects}
+    skipped = {place: left[place] for _, place in told - wanted}
+    assert move.estate.skipped == skipped
     assert Counter() == wanted - told
 
 

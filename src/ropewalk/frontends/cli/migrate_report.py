@@ -179,6 +179,8 @@ class Rejects:
             "loss": reject.is_loss,
             "raw": _raw(reject.raw),
         }
+        if reject.size is not None:
+            line["size"] = reject.size
         self._file.write(json.dumps(line) + "\n")
         self.count += 1
 

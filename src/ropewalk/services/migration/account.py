@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...domain.migration import Loss, Reject, RunReport
@@ -82,7 +82,15 @@ class Account:
         heap = self._losses.setdefault(skipped.format, _Heap(is_format=True))
         heap.add(skipped.place, skipped.reason, count=skipped.items)
         reason = f"{skipped.items} x {skipped.format}: {skipped.reason}"
-        self._tell(Reject(code=skipped.format, place=skipped.place, reason=reason))
+        self._tell(
+            Reject(
+                code=skipped.format,
+                place=skipped.place,
+                reason=reason,
+                raw=skipped.raw,
+                size=skipped.size,
+            )
+        )
 
     def problem(self, problem: Problem) -> None:
         """Take in what could not be read."""
@@ -94,6 +102,7 @@ class Account:
                 place=problem.place,
                 reason=problem.reason,
                 raw=problem.raw if problem.raw is not None else _bytes(problem.excerpt),
+                size=problem.size,
             )
         )
 
@@ -112,7 +121,8 @@ class Account:
     def _keep(self, problem: Problem) -> None:
         self._losses.setdefault(problem.code, _Heap()).add(problem.place, problem.reason)
         if len(self._problems) < MAX_PROBLEMS:
-            self._problems.append(problem)
+            # What stands there went to the rejects: a thousand of these may be long.
+            self._problems.append(replace(problem, raw=None))
 
     def _tell(self, reject: Reject) -> None:
         if self._rejected is not None:

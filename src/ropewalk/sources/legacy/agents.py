@@ -16,7 +16,7 @@ from ...domain.legacy.values import JsonObject, as_object, excerpt
 from ...domain.plain import PlainRecord
 from ...domain.source import Finding, Problem, SourceItem
 from ..databases import opened
-from ..text import parse
+from ..text import damaged, parse
 from .rows import TableRow, rows
 from .survey import AGENT_CHANGES, AGENT_SNAPSHOTS, Found
 from .visit import Item, Visit, guarded
@@ -51,7 +51,7 @@ class Agents:
                 try:
                     yield from self._table(found, table, kind)
                 except Corrupt as error:
-                    yield Problem(code=error.code, place=found.place, reason=error.message)
+                    yield damaged(error, found.path, found.place)
 
     def _table(self, found: Found, table: str, kind: str) -> Iterator[Finding | None]:
         before: datetime | None = None

@@ -22,6 +22,7 @@ from ...domain.moment import from_micros, to_micros
 from ...domain.source import Finding, Problem, Skipped, SourceItem
 from ..databases import Database, Value, opened
 from ..register import Row
+from ..text import damaged
 from .blobs import STORES, Origin, channel_state, channels, load_metadata, origin_of, unpack
 from .survey import CHECKPOINTS, GRAPHS, REASONS
 from .visit import Item, Visit, guarded
@@ -95,7 +96,7 @@ class Checkpoints:
                 with opened(found.path) as db:
                     yield from self._index(db, store, found.place)
             except Corrupt as error:
-                yield Problem(code=error.code, place=found.place, reason=error.message)
+                yield damaged(error, found.path, found.place)
 
     def _index(self, db: Database, store: int, place: str) -> Iterator[Finding | None]:
         # Behind a damaged page the rows can still be reached from the other end.
@@ -144,7 +145,7 @@ class Checkpoints:
                             yield from self._row(db, row, f"{found.place}/{row.row}")
                             yield None
             except Corrupt as error:
-                yield Problem(code=error.code, place=found.place, reason=error.message)
+                yield damaged(error, found.path, found.place)
 
     def _row(self, db: Database, row: Row, place: str) -> Iterator[Finding]:
         try:

@@ -14,7 +14,7 @@ from ..pump import Steps
 from .agents import Agents
 from .blobs import STORES, Origin
 from .checkpoints import Checkpoints
-from .history import History, kind_of, stranger
+from .history import OTHER, History, kind_of, stranger
 from .older import Older
 from .survey import API_HISTORY, CHECKPOINTS, GRAPHS, HISTORY, READ, SESSION, THREAD, Found
 from .visit import Visit
@@ -64,10 +64,10 @@ def _lines(found: Found) -> Steps[Piece]:
     for line in read_lines(found.path, found.place):
         if isinstance(line, Problem):
             yield line
-        elif (kind := kind_of(line)) is None:
+        elif (kind := kind_of(line)) is None and found.format != API_HISTORY:
             yield stranger(line)
         else:
-            kinds[kind.value] += 1
+            kinds[OTHER if kind is None else kind.value] += 1
             yield None
     yield kinds
     yield _format(replace(found, items=kinds.total()))
@@ -102,7 +102,8 @@ class Sum:
         if isinstance(piece, Problem):
             self._problem_count += 1
             if len(self._problems) < MAX_PROBLEMS:
-                self._problems.append(piece)
+                # Only reading tells what stands there: a thousand of these may be long.
+                self._problems.append(replace(piece, raw=None))
         elif isinstance(piece, FormatCount):
             known = self._formats.get(piece.format)
             self._formats[piece.format] = piece if known is None else _both(known, piece)

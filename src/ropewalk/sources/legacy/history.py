@@ -13,6 +13,7 @@ from ...domain.legacy.fields import Fields, is_id
 from ...domain.legacy.keeping import difference, join
 from ...domain.legacy.shapes import own_record
 from ...domain.legacy.values import canonical, excerpt
+from ...domain.plain import PlainRecord
 from ...domain.source import Finding, Problem, SourceItem
 from ..lines import Line, read_lines
 from ..text import digest_of
@@ -20,6 +21,9 @@ from .survey import API_HISTORY, HISTORY, Found
 from .visit import ENTRY, Item, Visit, guarded
 
 KINDS: Final[Mapping[object, EntryKind]] = {kind.value: kind for kind in EntryKind}
+
+OTHER: Final = "api_record"
+"""Kind of the plain record that a line of the REST interface is, where it is no entry."""
 
 
 @dataclass(slots=True)
@@ -38,10 +42,15 @@ class History:
                     yield line
                     continue
                 kind = kind_of(line)
-                if kind is None:
+                if kind is None and found.format != API_HISTORY:
                     yield stranger(line)
                     continue
-                for finding in guarded(self._record(line, kind, found, before), line.place):
+                findings = (
+                    self._other(line, found, before)
+                    if kind is None
+                    else self._record(line, kind, found, before)
+                )
+                for finding in guarded(findings, line.place):
                     if isinstance(finding, SourceItem):
                         before = finding.entity.created_at
                     yield finding
@@ -61,15 +70,7 @@ class History:
         created = fields.moment("timestamp")
         guess = created or before or self._month(found)
         if guess is None:
-            reason = "tells no time that can be read, and nor does anything before it"
-            whole = canonical(raw)
-            yield Problem(
-                code="no_time",
-                place=line.place,
-                reason=reason,
-                excerpt=excerpt(whole),
-                raw=whole,
-            )
+            yield _timeless(line)
             return
         digest = digest_of(raw)
         item.identify(raw.get("record_id"), digest, topic=ENTRY)
@@ -95,6 +96,33 @@ class History:
         )
         yield from item.notes()
 
+    def _other(self, line: Line, found: Found, before: datetime | None) -> Iterator[Finding]:
+        """Keep whole what the REST interface wrote, who took records of any type."""
+        item, fields = Item(self.visit, OTHER, line.place), self.visit.fields(line.value)
+        created = fields.moment("timestamp")
+        guess = created or before or self._month(found)
+        if guess is None:
+            yield _timeless(line)
+            return
+        digest = digest_of(line.value)
+        item.identify(line.value.get("record_id"), digest)
+        if created is None:
+            item.note("time_guessed", f"timestamp cannot be read; took {guess.isoformat()}")
+        type = fields.word_or_none("record_type")
+        entity = PlainRecord(
+            id=item.id,
+            kind=OTHER,
+            data=line.value,
+            metadata={} if type is None else {"record_type": type},
+            session_id=self._session(fields, found, item),
+            created_at=guess,
+            updated_at=guess,
+        )
+        yield SourceItem(
+            kind=OTHER, source_id=item.id, place=line.place, digest=digest, entity=entity
+        )
+        yield from item.notes()
+
     def _session(self, fields: Fields, found: Found, item: Item) -> str | None:
         session = fields.link("session_id")
         if session is None and is_id(found.path.stem):
@@ -109,6 +137,14 @@ class History:
     def _month(self, found: Found) -> datetime | None:
         month = found.path.parent.name
         return self.visit.times.read(f"{month[:4]}-{month[4:]}-01T00:00:00")
+
+
+def _timeless(line: Line) -> Problem:
+    reason = "tells no time that can be read, and nor does anything before it"
+    whole = canonical(line.value)
+    return Problem(
+        code="no_time", place=line.place, reason=reason, excerpt=excerpt(whole), raw=whole
+    )
 
 
 def kind_of(line: Line) -> EntryKind | None:

@@ -16,7 +16,7 @@ from ...domain.legacy.values import JsonObject, as_list, as_object, canonical, e
 from ...domain.session import Interaction, Session, SessionStatus
 from ...domain.source import Finding, Problem, SourceItem
 from ..databases import opened
-from ..text import digest_of, load_document, parse
+from ..text import damaged, digest_of, load_document, parse
 from .rows import rows
 from .survey import API_SESSIONS, EVENTS, OLDER, Found
 from .visit import Item, Visit, guarded
@@ -51,7 +51,7 @@ class Older:
             try:
                 yield from self._rows(found)
             except Corrupt as error:
-                yield Problem(code=error.code, place=found.place, reason=error.message)
+                yield damaged(error, found.path, found.place)
 
     def _document(self, found: Found) -> Iterator[Finding]:
         document = load_document(found.path)

@@ -13,6 +13,7 @@ from ...domain.legacy.fields import Times
 from ...domain.source import Finding, Inventory, Problem, Skipped
 from ..pump import Steps, stream
 from ..register import Register
+from ..text import HEAD_BYTES, Head, head_of
 from .agents import Agents
 from .checkpoints import Checkpoints
 from .counting import Piece, Sum, count
@@ -69,11 +70,14 @@ class LegacySource:
                 if isinstance(sight, Problem):
                     yield sight
                 elif sight is not None and sight.format not in READ:
+                    head = _head(sight)
                     yield Skipped(
                         format=sight.format,
                         place=sight.place,
                         items=sight.items,
                         reason=sight.reason,
+                        raw=head.raw,
+                        size=head.size,
                     )
                 else:
                     yield None
@@ -103,3 +107,18 @@ class LegacySource:
         with Register() as register:
             visit = Visit(self._times, register)
             yield from count(visit, self._look(visit))
+
+
+def _head(found: Found) -> Head:
+    """Return how a file begins that is left: what nobody knows may be very much, and tells less."""
+    if found.path.is_symlink() or not found.path.is_file():
+        return Head()  # opening a pipe would wait for ever
+    most = _WHOLE.get(found.format)
+    return Head() if most is None else head_of(found.path, most=most)
+
+
+_WHOLE: Final = {
+    **dict.fromkeys(("leftover", "pickle", "recovery-log"), HEAD_BYTES),
+    "unknown": HEAD_BYTES // 16,
+}
+"""Formats of whole files, and how much is told of them, in bytes; tables are not files."""

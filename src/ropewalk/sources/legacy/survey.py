@@ -15,7 +15,7 @@ from ...domain.errors import Corrupt
 from ...domain.legacy.values import JsonObject, as_list, as_object
 from ...domain.source import Problem
 from ..databases import COMPANIONS, Database, columns, count, is_database, opened, pending
-from ..text import load_document, place_of, problem_of
+from ..text import damaged, load_document, place_of, problem_of
 
 SESSION: Final = "session"
 THREAD: Final = "thread"
@@ -38,8 +38,8 @@ READ: Final = frozenset(
 """The formats that are read; every other one is recognised, counted and told."""
 
 REASONS: Final = {
-    GRAPHS: "checkpoints of graphs, not of the checkpoint store",
-    "graph-writes": "pending writes of graphs",
+    GRAPHS: "checkpoints of graphs; as a source of their own they are read: --from langgraph FILE",
+    "graph-writes": "pending writes of graphs, which come with those checkpoints",
     "leftover": "a file that a writer left behind when it was interrupted",
     "pickle": "a pickle, which is never opened: reading it could run code",
     "recovery-log": "a log of session recoveries",
@@ -249,7 +249,7 @@ def _database(path: Path, root: Path) -> Iterator[Sight]:
                 if formats[table] not in {"", CHECKPOINTS}
             }
     except Corrupt as error:
-        yield Problem(code=error.code, place=place, reason=error.message)
+        yield damaged(error, path, place)
         return
     size = path.stat().st_size
     size += sum(file.stat().st_size for file in pending(path))

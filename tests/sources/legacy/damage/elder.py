@@ -160,7 +160,7 @@ def _api_lines(tree: Tree) -> Sequence[Outcome]:
     cut = line_of(message("h-lines_3", name))[:50]
     tree.path(place).write_bytes(b"\n".join((line_of(bad), line_of(good), cut)))
     return [
-        Refused("unknown_record_type", f"{place}:1", json_of(bad)),
+        Brought("api_record", "h-lines_2", bad),
         Brought("message", "h-lines_1", good),
         Refused("torn", f"{place}:3", cut),
     ]
@@ -187,5 +187,5 @@ ELDERS: Final = (
     Damage("a-text", "the metadata of a row was cut off", _api_text),
     Damage("a-status", "a row of a status that nobody knows", _api_status),
     Damage("a-bytes", "a row whose texts are no UTF-8", _api_bytes),
-    Damage("h-lines", "lines of the REST interface: unknown, sound and torn", _api_lines),
+    Damage("h-lines", "lines of the REST interface: of another type, sound and torn", _api_lines),
 )  # fmt: skip

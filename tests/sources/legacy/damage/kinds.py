@@ -27,12 +27,14 @@ class Brought:
 class Refused:
     """An item that must be named in the rejects: why, where it stands, and what stands there.
 
-    Without `raw`, it is a whole file (or a page of one) that anybody can look at in its place.
+    Of a whole file, `head` is how it begins and, where that is not all of it, its size. With
+    neither, it is a page of one that anybody can look at in its place.
     """
 
     code: str
     place: str
     raw: bytes | None = None
+    head: tuple[bytes, int | None] | None = None
 
 
 Outcome: TypeAlias = Brought | Refused

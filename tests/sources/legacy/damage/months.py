@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from ropewalk.domain.legacy.values import canonical
-from ropewalk.sources.text import BOM, MAX_ITEM_BYTES
+from ropewalk.sources.text import BOM, HEAD_BYTES, MAX_ITEM_BYTES
 
 from ..writing import Tree, cost, line_of, message
 from .kinds import Brought, Damage, Outcome, Refused
@@ -231,8 +231,9 @@ def plant_too_big(tree: Tree) -> Sequence[Outcome]:
         file.truncate(file.tell() + MAX_ITEM_BYTES + 10)
         file.seek(0, 2)
         file.write(NL + _line(name, 2) + NL)
-    # A line that is too long to be held is not put into the rejects either.
-    return [_come(name), Refused("too_big", _at(name, 2)), _come(name, 2)]
+    # Of a line that is too long to be held, its beginning is put into the rejects.
+    head = (bytes(HEAD_BYTES), MAX_ITEM_BYTES + 10 + len(NL))
+    return [_come(name), Refused("too_big", _at(name, 2), head=head), _come(name, 2)]
 
 
 BIG: Final = Damage("too-big", "a hole longer than any line may be", plant_too_big)

@@ -14,6 +14,8 @@ from typing import Final
 
 import ormsgpack
 
+from ropewalk.sources.text import HEAD_BYTES
+
 from ..writing import MORNING, NOON, SCHEMA, Row, Tree, compact, metadata_of, pack, stored
 from .kinds import Brought, Damage, Outcome, Refused
 
@@ -130,6 +132,13 @@ def _many(tree: Tree, id: str) -> tuple[Path, list[Row]]:
     return tree.path(_file(id)), rows
 
 
+def _head(path: Path, most: int) -> tuple[bytes, int]:
+    """Return how a file begins that is longer than that, and how long it is."""
+    data = path.read_bytes()
+    assert len(data) > most
+    return data[:most], len(data)
+
+
 def _cut_file(tree: Tree) -> Sequence[Outcome]:
     path, rows = _many(tree, "d-cut")
     os.truncate(path, path.stat().st_size // 4 * 3)
@@ -144,19 +153,19 @@ def _cut_file(tree: Tree) -> Sequence[Outcome]:
 def _overwritten(tree: Tree) -> Sequence[Outcome]:
     path, _ = _many(tree, "d-overwritten")
     path.write_bytes(b"\0" * 4096 + path.read_bytes()[4096:])
-    return [Refused("unknown", _file("d-overwritten"))]
+    return [Refused("unknown", _file("d-overwritten"), head=_head(path, HEAD_BYTES // 16))]
 
 
 def _header(tree: Tree) -> Sequence[Outcome]:
     path, _ = _many(tree, "d-schema")
     data = path.read_bytes()
     path.write_bytes(data[:100] + b"\xff" * 300 + data[400:])
-    return [Refused("bad_database", _file("d-schema"))]
+    return [Refused("bad_database", _file("d-schema"), head=_head(path, HEAD_BYTES))]
 
 
 def _empty(tree: Tree) -> Sequence[Outcome]:
     tree.path(_file("d-empty")).touch()
-    return [Refused("unknown", _file("d-empty"))]
+    return [Refused("unknown", _file("d-empty"), head=(b"", None))]
 
 
 def _foreign(tree: Tree) -> Sequence[Outcome]:
