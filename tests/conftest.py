@@ -14,6 +14,8 @@ from ropewalk.factory import BACKENDS, LAYERS
 _OF_A_STORE: Final = tuple(f"ropewalk-{part}" for part in ("writer", "points", "walks", "watch"))
 """Threads that a store ends before its `close` returns."""
 
+_there: set[threading.Thread] = set()
+
 
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what stays until the end: thousands of tests and their modules.
@@ -27,11 +29,25 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Note the threads of stores before a test with its fixtures begins."""
+    _there.update(_of_stores())
+    try:
+        return (yield)
+    finally:
+        _there.clear()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown() -> Generator[None]:
-    """Fail the test that leaves a store open, and not the one that wonders about its threads."""
+    """Fail the test that leaves a store open, and not a later one that wonders about threads."""
     yield
-    left = [thread.name for thread in threading.enumerate() if thread.name in _OF_A_STORE]
+    left = [thread.name for thread in _of_stores() - _there]
     assert not left, f"a store was left open: {left}"
+
+
+def _of_stores() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name in _OF_A_STORE}
 
 
 @pytest.fixture

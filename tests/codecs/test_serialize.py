@@ -228,6 +228,28 @@ def test_what_was_read_is_the_callers_own() -> None:
     assert {"a": [1], "b": bytearray(b"x")} == other
 
 
+def test_comparing_tells_what_writing_would() -> None:
+    """Of any two values, also of bytes and what comes as bytes, and of typed ones."""
+    marked = {"n": 0xC4C5, "text": "\u0107", "list": [b"", {"deep": b"x"}]}
+    values = [*KEPT, marked, [bytearray(b"a"), bytearray(b"a")], [b"a", b"a"], [KEPT, marked]]
+    for before in values:
+        form = PACK.dumps(before)
+        for value in values:
+            expected = PACK.dumps(value) == form
+            assert expected == PACK.same(value, form, bare=False)
+            assert expected == PACK.same(value, form, bare=PACK.is_bare(form))
+    with pytest.raises(Invalid, match="holds a Foo"):
+        PACK.same([Foo()], PACK.dumps([1]), bare=True)
+
+
+def test_a_form_is_bare_where_no_bytes_lie_in_it() -> None:
+    """Numbers and texts whose bytes look like the beginning of bytes do not count as such."""
+    bare = ["\u0107", 0xC4, {"\u0107": [1.5, 0xC5]}, [Decimal(1), "\u0107"], "a" * 0xC4]
+    assert all(PACK.is_bare(PACK.dumps(value)) for value in bare)
+    held = [b"", {"a": [b"x"]}, {"b": {"c": b"x" * 70_000}}, [[[b"x" * 300]]]]
+    assert not any(PACK.is_bare(PACK.dumps(value)) for value in held)
+
+
 @pytest.mark.parametrize(("value", "path", "words"), REFUSED)
 def test_what_cannot_be_kept_is_refused_by_its_path(value: Value, path: str, words: str) -> None:
     """The error names the place in the value, the type and what to do."""

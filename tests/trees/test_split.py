@@ -135,6 +135,43 @@ def test_the_same_object_is_unchanged_where_the_caller_vouches_for_it() -> None:
     assert rows == shelf.value(again)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"x", bytearray(b"x")), (1, True), (0.0, -0.0), ("1", 1), ([], {}), ("\u0107", "\u0106")],
+)
+def test_a_change_in_place_is_seen(old: Value, new: Value) -> None:
+    """However alike the two are, at the third comparison as at the first."""
+    shelf = Shelf()
+    rows: list[dict[str, Value]] = [{"n": n, "text": "\u0107" * 300, "v": [old]} for n in range(60)]
+    before, memo = shelf.write(rows)
+    for _ in range(2):
+        slot, memo = shelf.write(rows, memo, before=before)
+        assert before == slot
+    rows[7]["v"][0] = new
+    slot, memo = shelf.write(rows, memo, before=before)
+    assert before != slot
+    assert same(rows, shelf.value(slot))
+
+
+def test_what_is_vouched_for_is_passed_over_as_far_as_it_goes() -> None:
+    """Behind the first object that is another everything is looked at, however many there are."""
+    shelf = Shelf()
+    rows = [[n] * 40 for n in range(2_500)]
+    slot, memo = shelf.write(rows, by_identity=True)
+    for place in (2_400, 1_030, 0):
+        before = slot
+        rows[place] = [-1] * 40
+        slot, memo = shelf.write(rows, memo, before=before, by_identity=True)
+        assert before != slot
+        assert rows == shelf.value(slot)
+    del rows[1_100:]
+    slot, memo = shelf.write(rows, memo, before=slot, by_identity=True)
+    assert rows == shelf.value(slot)
+    rows += [[n] for n in range(50)]
+    slot, memo = shelf.write(rows, memo, before=slot, by_identity=True)
+    assert shelf.scratch(rows) == slot
+
+
 def test_what_nests_without_an_end_is_refused() -> None:
     """A list that holds itself is an error, and no hang."""
     rows: list[object] = [1]

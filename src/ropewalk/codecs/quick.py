@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from itertools import chain
 from typing import Final
 
-from ormsgpack import Ext, packb
+from ormsgpack import OPT_NON_STR_KEYS, Ext, packb, unpackb
 
 from . import arrays
 from .format import OPTIONS, Value
@@ -21,22 +21,45 @@ _BIN_32: Final = 0xC6
 _OPENING: Final = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
 
 _BUFFERS: Final[frozenset[type]] = frozenset({bytearray, memoryview})
-_HOLDING: Final[frozenset[type]] = frozenset({dict, list})
+_BYTES: Final[frozenset[type]] = frozenset({bytes})
 
 
 def packed(value: object) -> bytes | None:
     """Return the bytes of `value`, or `None` where only a walk can write it (or refuse it)."""
+    data = quickly(value)
+    # ormsgpack takes a bytearray for bytes, silently. Before all bytes stands one of these markers:
+    # where there is none, nobody needs to look.
+    return None if data is None or (_is_marked(data) and _holds(_BUFFERS, value)) else data
+
+
+def quickly(value: object) -> bytes | None:
+    """Return what `packed` does, but take a bytearray for bytes."""
     leaves = _Leaves()
     try:
-        data = packb(value, leaves, OPTIONS)
+        return packb(value, leaves, OPTIONS)
     except TypeError:
         if leaves.interrupt is not None:
             raise leaves.interrupt from None
         return None
-    # ormsgpack takes a bytearray for bytes, silently. Before all bytes stands one of these markers:
-    # where there is none, nobody needs to look.
-    marked = _BIN_8 in data or _BIN_16 in data or _BIN_32 in data
-    return None if marked and _holds_buffer(value) else data
+
+
+def holds_no_bytes(data: bytes) -> bool:
+    """Tell whether what `packed` wrote is certain to hold no bytes, but in a typed value."""
+    if not _is_marked(data):
+        return True
+    try:
+        value: object = unpackb(data, ext_hook=_nothing, option=OPT_NON_STR_KEYS)
+    except ValueError:
+        return False
+    return not _holds(_BYTES, value)
+
+
+def _is_marked(data: bytes) -> bool:
+    return _BIN_8 in data or _BIN_16 in data or _BIN_32 in data
+
+
+def _nothing(code: int, data: bytes) -> None:
+    """Stand for a typed value."""
 
 
 def shallow(data: bytes, levels: int) -> bool:
@@ -75,22 +98,16 @@ class _Leaves:
             raise
 
 
-def _holds_buffer(value: object) -> bool:
-    """Tell whether a bytearray or memoryview lies in the lists and dictionaries of `value`."""
-    level: list[object] = [value]
-    while _BUFFERS.isdisjoint(kinds := set(map(type, level))):
-        if kinds.isdisjoint(_HOLDING):
+def _holds(sought: frozenset[type], value: object) -> bool:
+    """Tell whether such an object lies in the lists and dictionaries of `value`."""
+    level: list[Value] = [value]
+    while sought.isdisjoint(kinds := set(map(type, level))):
+        inside: list[Value] = []
+        if dict in kinds:
+            inside += chain.from_iterable([d.values() for d in level if d.__class__ is dict])
+        if list in kinds:
+            inside += chain.from_iterable([part for part in level if part.__class__ is list])
+        if not inside:
             return False
-        level = _one_level_down(level)
+        level = inside
     return True
-
-
-def _one_level_down(level: Iterable[Value]) -> list[object]:
-    inside: list[object] = []
-    for item in level:
-        kind = item.__class__
-        if kind is dict:
-            inside += item.values()
-        elif kind is list:
-            inside += item
-    return inside

@@ -8,7 +8,7 @@ from ..domain.errors import Invalid
 from ..domain.ports import Opened
 from .allowlist import TYPES, TypeRegistry
 from .format import OPTIONS, Value
-from .quick import packed
+from .quick import holds_no_bytes, packed, quickly
 from .reader import Reader
 from .refusal import Refused, invalid
 from .writer import Writer
@@ -52,6 +52,14 @@ class MsgPack:
         a time zone or a package that is missing.
         """
         return Reader(self._types).read(data)
+
+    def same(self, value: Value, form: bytes, *, bare: bool) -> bool:
+        """Tell whether `dumps` writes `value` in this form, in less time where that is bare."""
+        return (bare and quickly(value) == form) or self.dumps(value) == form
+
+    def is_bare(self, form: bytes) -> bool:
+        """Tell whether no bytes lie in a form: so no bytearray has it, which comes as bytes."""
+        return holds_no_bytes(form)
 
     def open(self, value: Value) -> Opened | None:
         """Take a typed value apart: ordered containers, and what is made of registered classes.

@@ -175,6 +175,17 @@ class Values(Protocol):
         """Read what `dumps` wrote; raise `Corrupt` for anything else."""
         ...
 
+    def same(self, value: object, form: bytes, *, bare: bool) -> bool:
+        """Tell whether `dumps` writes `value` in this form; `bare` is what `is_bare` says of it.
+
+        Raises `Invalid` as `dumps`.
+        """
+        ...
+
+    def is_bare(self, form: bytes) -> bool:
+        """Tell whether a form is certain to hold nothing that takes a closer look to compare."""
+        ...
+
     def open(self, value: object) -> Opened | None:
         """Take a typed value apart as `dumps` would, or `None` where it is kept in one piece."""
         ...

@@ -16,6 +16,12 @@ from .pieces import Pauses, Pieces, given_up, remembered
 _LONGEST_SEEN: Final = 256 * 1024
 """A leaf whose items are longer is compared by their names."""
 
+_BREATH: Final = 64 * 1024
+"""Bytes of stored forms that are compared without a pause."""
+
+_AT_ONCE: Final = 1_024
+"""Items that are compared by identity without a pause."""
+
 
 def write_list(
     splitter: Pieces, value: list[object], memo: Memo | None, limit: int
@@ -178,13 +184,32 @@ class _Rewriter:
 
     def _same_from_front(self) -> Pauses[tuple[int, int]]:
         """Return how many leaves from the front are as they were, and how many items that is."""
-        at = 0
+        vouched = yield from self._vouched_from_front()
+        total = self._memo.row.total - len(self._memo.tail)
+        if vouched >= total:
+            return len(self._leaves), total
+        at = looked = 0
         for place, leaf in enumerate(self._leaves):
-            if not (yield from self._same(leaf, at)):
-                return place, at
-            at += leaf.branch.total
-            yield
+            end = at + leaf.branch.total
+            if end > vouched:
+                if not (yield from self._same(leaf, at)):
+                    return place, at
+                looked += len(leaf.seen or b"")
+                if looked > _BREATH:
+                    looked = 0
+                    yield
+            at = end
         return len(self._leaves), at
+
+    def _vouched_from_front(self) -> Pauses[int]:
+        """Return how many items from the front the caller vouches for, so many at a time."""
+        at, value, items = 0, self._value, self._items or ()
+        while at < min(len(items), len(value)):
+            if not all(map(is_, value[at : at + _AT_ONCE], items[at : at + _AT_ONCE])):
+                return at
+            at += _AT_ONCE
+            yield
+        return min(at, len(items), len(value))
 
     def _same(self, leaf: Leaf, at: int) -> Pauses[bool]:
         """Tell whether the items from `at` on are those of a leaf."""
@@ -194,7 +219,7 @@ class _Rewriter:
         if self._vouched(part, at):
             return True
         if leaf.seen is not None:
-            return self._splitter.values.dumps(part) == leaf.seen
+            return self._looks_the_same(leaf, leaf.seen, part)
         if leaf.subs or not all(isinstance(slot, bytes | Ref) for slot in leaf.slots):
             return (yield from self._same_trees(leaf, part))
         forms: list[bytes] = []
@@ -207,6 +232,13 @@ class _Rewriter:
         if sum(map(len, forms)) <= _LONGEST_SEEN:
             leaf.seen = remembered(self._splitter, list_head(len(part)) + b"".join(forms))
         return True
+
+    def _looks_the_same(self, leaf: Leaf, seen: bytes, part: list[object]) -> bool:
+        """Tell whether items look as those of a leaf did."""
+        values = self._splitter.values
+        if leaf.bare is None:
+            leaf.bare = values.is_bare(seen)
+        return values.same(part, seen, bare=leaf.bare)
 
     def _same_trees(self, leaf: Leaf, part: list[object]) -> Pauses[bool]:
         """Tell whether items are those of a leaf of which some are trees of their own."""

@@ -17,13 +17,15 @@ class Leaf:
     """A closed leaf of a list: its branch, its slots, and what its items looked like.
 
     `seen` is the stored form of a list of these items, `None` where it is not known or too long to
-    keep. `subs` are the memos of items that are trees of their own, by their place in the leaf.
+    keep, and `bare` whether it is a bare one, once that has been asked. `subs` are the memos of
+    items that are trees of their own, by their place in the leaf.
     """
 
     branch: Branch
     slots: tuple[Slot, ...]
     seen: bytes | None = None
     subs: dict[int, Memo] = field(default_factory=dict[int, "Memo"])
+    bare: bool | None = None
 
 
 @dataclass(slots=True)

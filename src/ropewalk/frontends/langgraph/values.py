@@ -97,6 +97,14 @@ class SerdeValues:
             return self._mixed(data)
         return self._loaded(_MSGPACK, data)
 
+    def same(self, value: object, form: bytes, *, bare: bool) -> bool:  # noqa: ARG002 (nothing is)
+        """Tell whether `dumps` writes `value` in this form."""
+        return self.dumps(value) == form
+
+    def is_bare(self, form: bytes) -> bool:  # noqa: ARG002 (each comparison looks at everything)
+        """Say of no form that it is quicker to compare."""
+        return False
+
     def _mixed(self, data: bytes) -> object:
         """Read a list or a dictionary some of whose members are `Typed`."""
 
