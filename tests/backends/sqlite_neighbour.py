@@ -9,6 +9,7 @@ import asyncio
 import os
 import sqlite3
 import sys
+import warnings
 from contextlib import closing
 
 from ropewalk.backends.sqlite import SqliteBackend
@@ -76,6 +77,8 @@ def fork(path: str) -> None:
         store = SqliteBackend(path, clock=SystemClock())
         runner.run(store.open())
         runner.run(store.apply(Batch((Put(key=COUNTER, body=b"1"),))))
+        # Python 3.12 warns of a fork beside threads, which is what this is about.
+        warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
         if child == 0:
             _say(" ".join(_tried(store, path)))

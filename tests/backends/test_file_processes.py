@@ -36,6 +36,8 @@ from ropewalk.testing.samples import (
     write,
 )
 
+from ..forked import PIPE, Forked
+
 HERE = Path(__file__).parent
 EVERYONE = Query(space=None)
 
@@ -67,10 +69,10 @@ async def pair(root: Path) -> AsyncIterator[tuple[FileBackend, FileBackend]]:
 
 
 @contextmanager
-def neighbour(root: Path, work: str, times: int) -> Generator[subprocess.Popen[str], None, None]:
+def neighbour(root: Path, work: str, times: int) -> Generator[Forked, None, None]:
     """Let another process work, once it has opened the store; it must end well."""
-    command = [sys.executable, str(HERE / "file_neighbour.py"), str(root), work, str(times)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [HERE / "file_neighbour.py", root, work, str(times)]
+    process = Forked(command, stdout=PIPE, stderr=PIPE)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,6 +18,8 @@ from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key
 from ropewalk.testing.samples import SPACE, commits, found, ids, put, read, soon, write
 
+from ..forked import PIPE, Forked
+
 SCRIPT = Path(__file__).with_name("sqlite_neighbour.py")
 PATIENCE = 60.0
 
@@ -27,7 +27,7 @@ PATIENCE = 60.0
 class Neighbour:
     """Another process on the same file."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Forked) -> None:
         self._process = process
 
     def hear(self) -> str:
@@ -44,19 +44,12 @@ class Neighbour:
     def end(self) -> tuple[int, str]:
         """Wait for its end; return its exit status and all that it still said."""
         said, _ = self._process.communicate(timeout=PATIENCE)
-        return self._process.returncode, said
+        return self._process.wait(), said
 
 
 @contextmanager
 def _neighbour(what: str, path: Path, number: int = 0) -> Generator[Neighbour]:
-    # Python 3.12 warns of a fork beside threads, which is what one of them is about.
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", str(SCRIPT)]
-    with subprocess.Popen(
-        [*command, what, str(path), str(number)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with Forked([SCRIPT, what, path, str(number)], stdin=PIPE, stdout=PIPE) as process:
         try:
             yield Neighbour(process)
         finally:

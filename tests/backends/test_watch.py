@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +19,8 @@ from ropewalk.domain.errors import Unavailable
 from ropewalk.domain.ports import Backend
 from ropewalk.testing.samples import commits, put, soon, write
 
+from ..forked import PIPE, Forked
+
 pytestmark = pytest.mark.seed("5.1", "8.3")
 
 Open = Callable[[], Backend]
@@ -28,6 +28,7 @@ Open = Callable[[], Backend]
 WRITE = """
 import asyncio, sys
 import ropewalk
+
 async def main():
     async with ropewalk.open(sys.argv[1]) as storage:
         for n in range(int(sys.argv[2])):
@@ -99,8 +100,7 @@ async def test_a_commit_of_another_process_wakes(scheme: str, handle: Open, tmp_
     """Commits of a process are noticed while it lives, each by itself."""
     backend = handle()
     await backend.open()
-    command = [sys.executable, "-c", WRITE, f"{scheme}:///{tmp_path / 'store'}", "5"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as writer:  # noqa: ASYNC220
+    with Forked(["-c", WRITE, f"{scheme}:///{tmp_path / 'store'}", "5"], stdin=PIPE) as writer:
         assert writer.stdin is not None
         for n in range(5):
             waiting = asyncio.ensure_future(backend.changed(n))

@@ -6,8 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +24,7 @@ from ropewalk.testing.load import conclude, put_load, rounds
 from ropewalk.testing.recording import Tape
 from ropewalk.testing.verdict import Level
 
+from ..forked import Forked
 from .load_worker import make
 
 pytestmark = [
@@ -168,13 +167,13 @@ class _Crew:
     def _stop(self) -> Path:
         return self._folder / "stop"
 
-    def _start(self) -> tuple[subprocess.Popen[bytes], Path]:
+    def _start(self) -> tuple[Forked, Path]:
         name = f"p{len(self._tapes)}t"
         tape = self._folder / f"{name}.tape"
         tape.touch()
         self._tapes.append(tape)
         rest = [str(tape), name, str(self.begin), str(self._stop)]
-        return subprocess.Popen([sys.executable, str(WORKER), self._url, *rest]), tape
+        return Forked([WORKER, self._url, *rest]), tape
 
     def _wait_for(self, tape: Path, *, lines: int) -> None:
         """Wait until a process has written so much."""

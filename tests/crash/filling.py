@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,8 @@ from ropewalk.domain.errors import Unavailable
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key
+
+from ..forked import run_forked
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -35,13 +36,7 @@ def small_disk(folder: Path) -> Generator[bool]:
 
 def run(module: str, *arguments: str) -> None:
     """Let another process do the work, which must end well."""
-    process = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    process = run_forked(["-m", module, *arguments], cwd=ROOT)
     assert (0, "done\n", "") == (process.returncode, process.stdout, process.stderr)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +16,8 @@ from ropewalk.domain.clock import SystemClock
 from ropewalk.domain.health import State
 from ropewalk.domain.query import Query
 from ropewalk.testing.samples import commits, everything
+
+from ..forked import PIPE, Forked, run_forked
 
 HERE = Path(__file__).parent
 ROUNDS = 20 if os.environ.get("ROPEWALK_LONG") else 3
@@ -68,12 +68,7 @@ def test_death_at_every_step_leaves_all_or_nothing() -> None:
     recovery, and a recovery after the machine was started anew; and the batch can be retried.
     """
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        run = subprocess.run(
-            [sys.executable, str(HERE / "file_steps.py"), folder],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run = run_forked([HERE / "file_steps.py", folder])
     assert (0, "") == (run.returncode, run.stderr)
     print(run.stdout)  # noqa: T201
     deaths = [int(line.split()[-2]) for line in run.stdout.splitlines()]
@@ -83,14 +78,7 @@ def test_death_at_every_step_leaves_all_or_nothing() -> None:
 
 def _write_and_kill(root: Path, random: Random) -> dict[str, int]:
     """Let both write, kill each after a random number of batches; return the last acknowledged."""
-    writers = {
-        name: subprocess.Popen(
-            [sys.executable, str(HERE / "file_writer.py"), str(root), name],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for name in NAMES
-    }
+    writers = {name: Forked([HERE / "file_writer.py", root, name], stdout=PIPE) for name in NAMES}
     last = dict.fromkeys(NAMES, 0)
     try:
         for name, writer in writers.items():

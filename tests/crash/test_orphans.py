@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 import ropewalk
 from ropewalk.domain.run import RunStatus
+
+from ..forked import PIPE, Forked
 
 SCRIPT = Path(__file__).with_name("run_driver.py")
 ROUNDS = 5 if os.environ.get("ROPEWALK_LONG") else 1
@@ -23,45 +23,38 @@ RESCUERS = 2
 pytestmark = [pytest.mark.seed("8.5", "5.1", "5.2"), pytest.mark.timeout(120 + 20 * ROUNDS)]
 
 
-@asynccontextmanager
-async def _process(*arguments: str) -> AsyncGenerator[asyncio.subprocess.Process, None]:
+@contextmanager
+def _process(*arguments: str) -> Generator[Forked]:
     """Start a process of the script, and see to it that it does not outlive the block."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(SCRIPT), *arguments, stdout=subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
+    with Forked([SCRIPT, *arguments], stdout=PIPE) as process:
+        try:
+            yield process
+        finally:
             process.kill()
-        await process.wait()
 
 
-async def _line(process: asyncio.subprocess.Process) -> str:
+async def _line(process: Forked) -> str:
     assert process.stdout is not None
-    return (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
+    return (await asyncio.to_thread(process.stdout.readline)).strip()
 
 
-async def _rest(process: asyncio.subprocess.Process) -> list[str]:
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+async def _rest(process: Forked) -> list[str]:
+    output, _ = await asyncio.to_thread(process.communicate, 60)
     assert 0 == process.returncode
-    return output.decode().splitlines()
+    return output.splitlines()
 
 
-async def _killed(driver: asyncio.subprocess.Process) -> None:
-    driver.send_signal(signal.SIGKILL)
-    assert -signal.SIGKILL == await driver.wait()
+async def _killed(driver: Forked) -> None:
+    driver.kill()
+    assert -signal.SIGKILL == await asyncio.to_thread(driver.wait, 60)
 
 
 async def _rescued(url: str, run_id: str) -> list[str]:
     """Kill whoever drives a run while others look for orphans; return what these have told."""
-    async with AsyncExitStack() as stack:
-        driver = await stack.enter_async_context(_process("begin", url, run_id))
+    with ExitStack() as stack:
+        driver = stack.enter_context(_process("begin", url, run_id))
         assert ["ready", "half"] == [await _line(driver), await _line(driver)]
-        rescuers = [
-            await stack.enter_async_context(_process("rescue", url, run_id))
-            for _ in range(RESCUERS)
-        ]
+        rescuers = [stack.enter_context(_process("rescue", url, run_id)) for _ in range(RESCUERS)]
         assert ["ready"] * RESCUERS == [await _line(rescuer) for rescuer in rescuers]
         await _killed(driver)
         return [line for rescuer in rescuers for line in await _rest(rescuer)]

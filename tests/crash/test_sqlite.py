@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from contextlib import closing
@@ -23,6 +21,8 @@ from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
 from ropewalk.testing.samples import commits, everything
 
+from ..forked import PIPE, Forked
+
 SCRIPT = Path(__file__).with_name("sqlite_writer.py")
 ROUNDS = 20 if os.environ.get("ROPEWALK_LONG") else 3
 WRITERS = "AB"
@@ -33,11 +33,7 @@ class Victim:
     """A process that writes, with a thread that reads what it says was kept."""
 
     def __init__(self, path: Path, writer: str, first: int, enough: threading.Semaphore) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(path), writer, str(first)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._process = Forked([SCRIPT, path, writer, str(first)], stdout=PIPE)
         self.acknowledged: list[str] = []
         self._enough = enough
         self._reader = threading.Thread(target=self._read)

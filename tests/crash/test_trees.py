@@ -7,8 +7,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ import ropewalk
 from ropewalk.domain.errors import NotFound, RopewalkError
 from ropewalk.domain.verified import Verified
 
+from ..forked import Forked
 from .tree_work import ROOT, hash_of, message
 
 pytestmark = pytest.mark.seed("3.4")
@@ -79,16 +78,13 @@ class Works:
         self._kills = 0
         self._running = [self._start(role) for role in self._roles]
 
-    def _start(self, role: str) -> tuple[subprocess.Popen[bytes], Path]:
+    def _start(self, role: str) -> tuple[Forked, Path]:
         journal = self._folder / f"{len(self._journals)}.jsonl"
         journal.touch()
         self._journals.append(journal)
         seed = str(self._rng.getrandbits(32))
         with journal.with_suffix(".err").open("wb") as errors:
-            process = subprocess.Popen(
-                [sys.executable, str(WORK), role, self._url, str(journal), seed, str(self._stop)],
-                stderr=errors,
-            )
+            process = Forked([WORK, role, self._url, journal, seed, self._stop], stderr=errors)
         return process, journal
 
     def run(self, *, seconds: float, kills: int, until_corrupt: bool = False) -> Told:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 import ropewalk
 from ropewalk.domain.health import State
 
+from ..forked import PIPE, Forked
 from .unit_writer import ACCOUNTS, SESSION, START, THREAD, prepare
 
 SCRIPT: Final = Path(__file__).with_name("unit_writer.py")
@@ -31,11 +30,7 @@ class _Victim:
     """A process that writes, with a thread that reads what it says was kept."""
 
     def __init__(self, url: str, writer: str, first: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), url, writer, str(first)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._process = Forked([SCRIPT, url, writer, str(first)], stdout=PIPE)
         self.acknowledged: list[str] = []
         self._units = threading.Semaphore(0)
         self._reader = threading.Thread(target=self._read)

@@ -6,8 +6,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key
 from ropewalk.testing.samples import everything
 
+from ..forked import PIPE, Forked
 from .sqlite_upgrader import STEP, schema_at
 
 SCRIPT = Path(__file__).with_name("sqlite_upgrader.py")
@@ -43,9 +42,7 @@ async def made(tmp_path: Path) -> Path:
 
 def _killed(path: Path, backup: Path, seconds: float) -> bool:
     """Kill an upgrade so long after it has begun; return whether it had said that it was done."""
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(path), str(backup)], stdout=subprocess.PIPE, text=True
-    )
+    process = Forked([SCRIPT, path, backup], stdout=PIPE)
     assert process.stdout is not None
     assert "begun\n" == process.stdout.readline()
     # The moment of the kill is what varies here; nothing waits for it.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,8 @@ import pytest
 import ropewalk
 from ropewalk.testing.samples import soon
 
+from ..forked import PIPE, Forked, run_forked
+
 HERE = Path(__file__).parent
 MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of its own is made there)
 LONG = bool(os.environ.get("ROPEWALK_LONG"))
@@ -25,12 +25,9 @@ WRITERS = "AB"
 
 
 @contextmanager
-def _process(*arguments: str) -> Generator[subprocess.Popen[str]]:
+def _process(*arguments: str) -> Generator[Forked]:
     """Run a worker; it is killed where it does not end by itself."""
-    command = [sys.executable, str(HERE / "watch_worker.py"), *arguments]
-    worker = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    )
+    worker = Forked([HERE / "watch_worker.py", *arguments], stdin=PIPE, stdout=PIPE)
     with worker:
         try:
             yield worker
@@ -38,7 +35,7 @@ def _process(*arguments: str) -> Generator[subprocess.Popen[str]]:
             worker.kill()
 
 
-def _lines(worker: subprocess.Popen[str], count: int) -> list[int]:
+def _lines(worker: Forked, count: int) -> list[int]:
     assert worker.stdout is not None
     return [int(worker.stdout.readline()) for _ in range(count)]
 
@@ -110,13 +107,7 @@ def test_death_at_every_step_of_forgetting_leaves_a_feed() -> None:
     To whoever had the file store open as well as to the next, also after another boot.
     """
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        run = subprocess.run(
-            [sys.executable, "-m", "tests.crash.file_trim_steps", folder],
-            cwd=HERE.parents[1],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run = run_forked(["-m", "tests.crash.file_trim_steps", folder], cwd=HERE.parents[1])
     assert (0, "") == (run.returncode, run.stderr)
     print(run.stdout)  # noqa: T201
     deaths = [int(line.split()[-1]) for line in run.stdout.splitlines()]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,8 @@ from ropewalk.domain.query import Query
 from ropewalk.layers.switch import SwitchLayer
 from ropewalk.testing.samples import commits, ids, put, write
 
+from ..forked import run_forked
+
 RECORDS = 40
 
 PROGRAM = """
@@ -25,6 +25,7 @@ from ropewalk.domain.clock import SystemClock
 from ropewalk.layers.base import Layer
 from ropewalk.layers.switch import SwitchLayer
 from ropewalk.testing.samples import put, write
+
 
 class Deadly(Layer):
     left = int(sys.argv[2])
@@ -51,9 +52,8 @@ asyncio.run(main())
 
 def _die(folder: Path, writes: int) -> None:
     """Run a process that is killed when it has written to the new store so often."""
-    command = [sys.executable, "-c", PROGRAM, str(folder), str(writes)]
-    run = subprocess.run(command, capture_output=True, check=False)
-    assert (-signal.SIGKILL, b"") == (run.returncode, run.stderr)
+    run = run_forked(["-c", PROGRAM, folder, str(writes)])
+    assert (-signal.SIGKILL, "") == (run.returncode, run.stderr)
 
 
 def _layer(path: Path) -> SwitchLayer:

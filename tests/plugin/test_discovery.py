@@ -18,6 +18,8 @@ from ropewalk.domain.ports import Backend
 from ropewalk.factory import AddressedBackend
 from ropewalk.testing.backend import CoreContract
 
+from ..forked import run_forked
+
 pytestmark = pytest.mark.seed("9.1")
 
 PROGRAM = """
@@ -49,17 +51,15 @@ asyncio.run(main())
 """
 
 
+def _environment(site: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ROPEWALK_")}
+    return {**kept, "PYTHONPATH": str(site)}
+
+
 def _run(site: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the program in a process that sees what is installed in `site`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ROPEWALK_")}
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        cwd=site,
-        env={**kept, "PYTHONPATH": str(site), **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**_environment(site), **environ}
+    return run_forked(["-c", PROGRAM, *arguments], cwd=site, env=environment)
 
 
 def test_it_is_really_installed(site: Path) -> None:
@@ -76,7 +76,14 @@ def test_another_process_opens_it_by_url(site: Path, tmp_path: Path, by: str) ->
     file = tmp_path / "settings.toml"
     file.write_text("url = 'sample://lab'\n[backend.sample]\nmost = 50\n", "utf-8")
     if by == "argument":
-        run = _run(site, "sample://lab?most=50")
+        run = subprocess.run(
+            [sys.executable, "-c", PROGRAM, "sample://lab?most=50"],
+            cwd=site,
+            env=_environment(site),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     elif by == "environment":
         run = _run(site, ROPEWALK_URL="sample://lab", ROPEWALK_BACKEND_SAMPLE_MOST="50")
     else:

@@ -6,8 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ import pytest
 from ropewalk.domain.migration import JOURNAL
 from ropewalk.factory import open
 
+from ...forked import PIPE, Forked
 from .typing_it import typed
 
 WRITER: Final = Path(__file__).with_name("committing.py")
@@ -29,10 +28,9 @@ SOURCE, TARGET = "sqlite:///source.db", "sqlite:///target.db"
 
 
 @contextmanager
-def _spawned(*command: str) -> Generator[subprocess.Popen[str], None, None]:
+def _spawned(*command: str) -> Generator[Forked, None, None]:
     """Start a process for the block, which ends it if it has not come to its end."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+    with Forked(command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
         try:
             yield process
         finally:
@@ -40,10 +38,10 @@ def _spawned(*command: str) -> Generator[subprocess.Popen[str], None, None]:
 
 
 def _following() -> Any:  # noqa: ANN401 (a context of a process)
-    return _spawned(sys.executable, "-m", "ropewalk", "copy", SOURCE, TARGET, "--follow", "--json")
+    return _spawned("-m", "ropewalk", "copy", SOURCE, TARGET, "--follow", "--json")
 
 
-def _said(process: subprocess.Popen[str]) -> Any:  # noqa: ANN401 (what JSON says)
+def _said(process: Forked) -> Any:  # noqa: ANN401 (what JSON says)
     """Return the next line of a process, read as JSON."""
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -63,7 +61,7 @@ async def _newest(url: str) -> int:
 async def test_killed_again_and_again_it_ends_as_its_source_is() -> None:
     """Each process goes on where the one before was; every change reached the target once."""
     chance = random.Random("followed")
-    with _spawned(sys.executable, str(WRITER), SOURCE) as writer:
+    with _spawned(str(WRITER), SOURCE) as writer:
         assert writer.stdout is not None
         assert "begun\n" == writer.stdout.readline()
         positions = [0]
@@ -103,7 +101,7 @@ async def test_killed_again_and_again_it_ends_as_its_source_is() -> None:
 def test_an_interrupt_ends_it_in_peace(demo: str, folder: Path) -> None:
     """^C says where it was, with exit code 0; a person reads lines."""
     command = ("-m", "ropewalk", "copy", demo, f"sqlite:///{folder / 'spare.db'}", "--follow")
-    with _spawned(sys.executable, *command) as process:
+    with _spawned(*command) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("commit ")
         process.send_signal(signal.SIGINT)

@@ -6,8 +6,6 @@ import asyncio
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pytest
 import ropewalk
 from ropewalk.frontends.cli.exits import Exit
 
+from ...forked import PIPE, Forked
 from .typing_it import typed
 
 pytestmark = pytest.mark.seed("8.3")
@@ -99,8 +98,8 @@ def test_what_makes_no_sense_is_refused(own: str, words: tuple[str, ...]) -> Non
 def test_it_waits_for_other_processes_until_it_is_interrupted(own: str) -> None:
     """A commit of another process is written out at once, and an interrupt ends it."""
     newest = asyncio.run(_told(own, 0))[-1]
-    command = [sys.executable, "-m", "ropewalk", "watch", "--consumer", "c", "--json", "-u", own]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watcher:
+    command = ["-m", "ropewalk", "watch", "--consumer", "c", "--json", "-u", own]
+    with Forked(command, stdout=PIPE) as watcher:
         try:
             assert watcher.stdout is not None
             while json.loads(watcher.stdout.readline())["seq"] < newest:

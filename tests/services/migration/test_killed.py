@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from ropewalk.domain.migration import JOURNAL, RunStatus, content_digest
 from ropewalk.domain.query import Query
 from ropewalk.services.storage import Storage
 
+from ...forked import PIPE, Forked
 from .shelf import PLAN, full_shelf
 
 SCRIPT: Final = Path(__file__).with_name("victim.py")
@@ -37,7 +36,7 @@ _OF_A_SECRET: Final = {"node", "family", "head", "secret", "dictionary", "checkp
 def _killed(path: Path, batches: int) -> bool:
     """Let a process run so many batches, and kill it; return whether it came to its end."""
     arguments = [str(path), str(MESSAGES), str(CHECKPOINTS), str(BATCH)]
-    process = subprocess.Popen([sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE)
+    process = Forked([SCRIPT, *arguments], stdout=PIPE)
     assert process.stdout is not None
     with process.stdout:
         for _ in range(batches):
