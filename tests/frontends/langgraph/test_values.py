@@ -130,6 +130,17 @@ def test_what_was_written_whole_may_lie_in_a_list() -> None:
         values.loads(b"\x92\xd4\x1f\x01")
 
 
+@pytest.mark.parametrize("size", [0, 1, 8, 200, 300, 70_000])
+def test_what_was_written_whole_is_found_among_bytes_like_its_head(size: int) -> None:
+    """However long it is, and wherever the number of its extension stands for something else."""
+    values = SerdeValues(SERDE)
+    items = [31, "x" * 31, {"k": 31}, Typed("bytearray", b"\x1f" * size)]
+
+    found = values.loads(b"\x94" + b"".join(map(values.dumps, items)))
+
+    assert [31, "x" * 31, {"k": 31}, bytearray(b"\x1f" * size)] == found
+
+
 def test_pickles_are_kept_where_the_serializer_makes_them() -> None:
     """With pickle_fallback a value that needs it comes back; without, the error says what to do."""
     pickling = SerdeValues(JsonPlusSerializer(pickle_fallback=True))

@@ -19,6 +19,7 @@ from ...domain.checkpoint import CheckpointHeader, Write
 from ...domain.errors import Corrupt, Invalid
 from ...domain.graph import METADATA, restored
 from .deltas import history
+from .forms import forms_of
 from .metadata import has_rest, taken
 from .place import Place
 from .state import located, made_at, ready, to_checkpoint, to_state
@@ -34,7 +35,7 @@ class Keeper:
 
     def __init__(self, storage: Storage, serde: SerializerProtocol) -> None:
         """Work on `storage` with `serde`."""
-        self._values = SerdeValues(serde)
+        self._values = SerdeValues(serde, forms_of(storage))
         self.states: States = storage.states.bound(self._values)
 
     async def put(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
@@ -15,6 +14,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from ...domain.errors import Corrupt, Invalid
 from ...domain.graph import LANGGRAPH, TYPED
 from ...domain.ports import Opened
+from .forms import Forms
 
 _MSGPACK: Final = "msgpack"
 _PICKLE: Final = "pickle"
@@ -28,7 +28,6 @@ _EXTENSIONS: Final = {0xC7: 1, 0xC8: 2, 0xC9: 4}
 _FIXED_EXTENSIONS: Final = range(0xD4, 0xD9)
 _CONTAINERS: Final = frozenset(bytes([n]) for n in (*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF))
 """The first bytes of lists and dictionaries."""
-_TYPED_HEAD: Final = re.compile(rb"[\xd4-\xd8]\x1f|\xc7.\x1f|\xc8..\x1f|\xc9....\x1f", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,9 +49,10 @@ class SerdeValues:
 
     name: str = LANGGRAPH
 
-    def __init__(self, serde: SerializerProtocol) -> None:
-        """Write and read with `serde`."""
+    def __init__(self, serde: SerializerProtocol, forms: Forms | None = None) -> None:
+        """Write and read with `serde`; `forms` are those of other such values, to be shared."""
         self._serde = serde
+        self._forms = Forms() if forms is None else forms
         self.composes = composes(serde)
         """Whether the parts of a value can be written and read on their own."""
 
@@ -72,6 +72,10 @@ class SerdeValues:
 
     def dumps(self, value: object) -> bytes:
         """Write `value`; raise `Invalid` for what the serializer cannot write."""
+        formed = self._formed(value)
+        return self._plain(value) if formed is None else formed
+
+    def _plain(self, value: object) -> bytes:
         if type(value) is Typed:
             inner = ormsgpack.packb([value.form, value.data])
             return ormsgpack.packb(ormsgpack.Ext(TYPED, inner))
@@ -99,7 +103,8 @@ class SerdeValues:
 
     def same(self, value: object, form: bytes, *, bare: bool) -> bool:  # noqa: ARG002 (nothing is)
         """Tell whether `dumps` writes `value` in this form."""
-        return self.dumps(value) == form
+        formed = self._formed(value, like=form)
+        return (self._plain(value) if formed is None else formed) == form
 
     def is_bare(self, form: bytes) -> bool:  # noqa: ARG002 (each comparison looks at everything)
         """Say of no form that it is quicker to compare."""
@@ -156,6 +161,10 @@ class SerdeValues:
         same = self._in_one_piece(inside) == payload
         return Opened(code, b"", inside) if same else None
 
+    def _formed(self, value: object, *, like: bytes = b"") -> bytes | None:
+        """Return the form of messages, which is known for those that were written lately."""
+        return self._forms.of(value, self._written, like=like) if self.composes else None
+
     def _readable(self) -> frozenset[str]:
         return _FORMS | {_PICKLE} if getattr(self._serde, _FALLBACK, False) else _FORMS
 
@@ -165,6 +174,14 @@ class SerdeValues:
         except Exception as error:
             raise _refused(value, str(error)) from error
         return form, bytes(data)
+
+    def _written(self, models: object) -> bytes | None:
+        """Return what the serializer makes of models, `None` where it is no MessagePack."""
+        try:
+            form, data = self._dumped(models)
+        except Invalid:  # whoever writes the models themselves gets the error
+            return None
+        return data if form == _MSGPACK else None
 
     def _in_one_piece(self, value: object) -> bytes | None:
         try:
@@ -199,8 +216,15 @@ def extension_of(data: bytes) -> tuple[int, bytes] | None:
 
 
 def _holds_typed(data: bytes) -> bool:
-    """Tell whether a `Typed` may lie in `data`; it is looked for only where its code occurs."""
-    return bytes([TYPED]) in data and _TYPED_HEAD.search(data) is not None
+    """Tell whether a `Typed` may lie in `data`: its code, behind the head of an extension."""
+    at = data.find(TYPED, 1)
+    while at > 0:
+        if data[at - 1] in _FIXED_EXTENSIONS or any(
+            at > width and data[at - width - 1] == head for head, width in _EXTENSIONS.items()
+        ):
+            return True
+        at = data.find(TYPED, at + 1)
+    return False
 
 
 def _typed(payload: bytes) -> tuple[str, bytes]:
