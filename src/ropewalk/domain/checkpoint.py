@@ -58,11 +58,13 @@ class Checkpoint(CheckpointHeader):
     """A checkpoint with its state, which is the caller's own copy.
 
     `form` is empty where the values are written as this store writes them, else the name of the
-    program whose form they have: its typed values are `Opaque` then.
+    program whose form they have: its typed values are `Opaque` then. `schema` is the version of
+    the user's own that a state in such a form has; any other one has the present version.
     """
 
     state: Any
     form: str = ""
+    schema: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ropewalk.domain.errors import Conflict
 from ropewalk.domain.migration import OnConflict, Plan
 from ropewalk.factory import open, source_of
 from ropewalk.services.storage import Storage
@@ -99,17 +98,6 @@ async def test_another_space_is_sealed_anew(stores: list[Storage]) -> None:
     assert latest is not None
     assert 4 == latest.state["step"]
     assert ["a", "b"] == list((await other.sessions.get("s")).tags)
-
-
-async def test_the_states_of_two_stores_are_not_mixed(stores: list[Storage]) -> None:
-    """A space with states of its own is refused, whatever the policy: nodes are named by secret."""
-    source, target, *_ = stores
-    await target.threads.create(id="own")
-    await target.checkpoints.save("own", {"a": list(range(300))})
-
-    with pytest.raises(Conflict, match="copy into an empty space"):
-        await target.migrations.run(source_of(source), COPY)
-    assert (await target.checkpoints.verify()).is_whole
 
 
 @pytest.mark.seed("7.5")

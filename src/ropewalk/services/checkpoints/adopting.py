@@ -57,6 +57,7 @@ class Adopting:
                 checkpoint.state,
                 family=family,
                 parent=parent,
+                schema=checkpoint.schema,
                 growth=growths.get(family),
                 memo=known,
             )

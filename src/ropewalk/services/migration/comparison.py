@@ -21,6 +21,7 @@ from ..modules import Modules
 from .content import field_that_differs
 from .journal import KEPT, Known
 from .reading import Reading
+from .replanting import Replanting
 from .sightings import Sightings
 from .writing import Writing, is_wanted
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from ...domain.migration import Plan
     from ...domain.record import Key, Record
-    from ...domain.source import Entity, Finding, Item, Source
+    from ...domain.source import Entity, Item, Source
     from ..desk import Desk
     from .journal import Journal
 
@@ -67,8 +68,7 @@ class Comparison:
     ) -> VerifyReport:
         """Go through the source to its end, and through the journal for what it lacks by now."""
         waiting: list[Item] = []
-        findings = cast("AsyncGenerator[Finding, None]", source.read())
-        async with aclosing(findings):
+        async with aclosing(Replanting(self._desk).read(source)) as findings:
             async for finding in findings:
                 if isinstance(finding, Note | Problem | Skipped):
                     self._unreadable += isinstance(finding, Problem)
@@ -170,7 +170,7 @@ class Comparison:
             if isinstance(item, SourceRecord):
                 differs = await self._record_differs(item, record)
             else:
-                entity = await self._reading.entity(record)
+                entity = await self._reading.entity(record, like=item.entity)
                 differs = field_that_differs(item.entity, entity, self._desk.sealer.values)
         except (Corrupt, Invalid) as error:
             self._note(item, error.code, f"it cannot be read from the target: {error.message}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 from ...domain.errors import Conflict, Corrupt, Denied, RopewalkError, Unavailable
 from ...domain.migration import Deletions, Progress, RunReport, RunStatus, journal_id
 from ...domain.source import Note, Problem, Skipped, SourceRecord
+from ...stores.trees import DICTIONARY
 from ..checkpoints.saver import wait_after
 from ..modules import Modules
 from .account import Account
@@ -19,6 +20,7 @@ from .journal import KEPT
 from .judging import Judging
 from .ledger import Ledger
 from .reading import Reading
+from .replanting import Replanting
 from .sightings import Sightings
 from .writing import Choice, Writing, fault_of, is_noted, is_wanted
 
@@ -99,8 +101,7 @@ class Engine:
     async def _read(self, source: Source) -> None:
         waiting: list[Item] = []
         weight, size = 0, 0
-        findings = cast("AsyncGenerator[Finding, None]", source.read())
-        async with aclosing(findings):
+        async with aclosing(self._findings(source)) as findings:
             async for finding in findings:
                 match finding:
                     case Note():
@@ -128,10 +129,18 @@ class Engine:
                 waiting.append(item)
                 weight += _WEIGHTS.get(item.kind, 1)
                 size += len(item.record.body or b"") if isinstance(item, SourceRecord) else 0
-                if weight >= self._plan.batch or size >= _FULL_BYTES:
+                # What leans on a dictionary can be opened only once that is there.
+                is_leant_on = item.kind == DICTIONARY
+                if is_leant_on or weight >= self._plan.batch or size >= _FULL_BYTES:
                     await self._settle(waiting)
                     waiting, weight, size = [], 0, 0
         await self._settle(waiting)
+
+    def _findings(self, source: Source) -> AsyncGenerator[Finding, None]:
+        if self._ledger.state.position is not None:
+            # What follows comes as it is stored there, so all of it has to.
+            return cast("AsyncGenerator[Finding, None]", source.read())
+        return Replanting(self._desk).read(source)
 
     async def _again(self, item: Item) -> None:
         """Take in an item whose id the source used before: the very same, or one too many."""

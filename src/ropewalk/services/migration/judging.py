@@ -130,17 +130,19 @@ class Judging:
             return content_digest(wanted) == content_digest(found)
         values = self._desk.sealer.values
         try:
-            entity = await self._reading.entity(found)
+            entity = await self._reading.entity(found, like=item.entity)
         except Corrupt:
             return False  # whatever it was: the plan says what becomes of it
         return fingerprint(entity, values) == fingerprint(item.entity, values)
 
     def _check_secret(self, item: Item) -> None:
-        """Refuse to mix the states of two stores: their nodes are named by different secrets."""
+        """Refuse nodes that are named by another secret than those that are there."""
         if item.kind == SECRET:
             message = (
                 f"space {self._desk.space!r} of the target has states of its own already, whose "
-                "nodes are named by another secret: copy into an empty space"
+                "parts are named by another secret than those of the source. They are named anew "
+                "where they can be opened with the settings of the target, and where the copy "
+                "does not follow its source: copy into an empty space"
             )
             raise Conflict(message, code="other_secret", key=self._key(item))
 

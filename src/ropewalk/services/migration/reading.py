@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ...domain.checkpoint import CheckpointHeader
+from ...domain.checkpoint import Checkpoint, CheckpointHeader, PendingWrite
 from ...domain.record import Key
 from ...stores.checkpoints import CheckpointStore
 from ...stores.history import HistoryStore
 from ...stores.sessions import InteractionStore, SessionStore
 from ...stores.threads import BranchStore, SnapshotStore, ThreadStore
 from .plain import PlainRecords
+from .stored import StoredStates
 
 if TYPE_CHECKING:
     from ...domain.record import Record
@@ -31,6 +32,7 @@ class Reading:
         """Read at `desk`; `modules` load the states."""
         self._desk = desk
         self._modules = modules
+        self._stored = StoredStates(desk)
         classes: Sequence[type[EntityStore[Any]]] = (
             *(SessionStore, InteractionStore, ThreadStore, BranchStore, SnapshotStore),
             *(HistoryStore, CheckpointStore),
@@ -41,11 +43,16 @@ class Reading:
             for kind in cls.kinds
         }
 
-    async def entity(self, record: Record) -> Entity:
+    async def entity(self, record: Record, *, like: Entity | None = None) -> Entity:
         """Return the entity that a record is, a checkpoint with its state.
 
-        Raises `Corrupt` where it is damaged.
+        The values of a state are read as those of `like` were. Raises `Corrupt` where it is
+        damaged.
         """
+        if isinstance(like, Checkpoint | PendingWrite) and like.form:
+            if record.key.kind == WRITE:
+                return await self._stored.write(record)
+            return await self._stored.checkpoint(record)
         if record.key.kind == WRITE:
             return await self._modules.checkpoints.pending_write(record.key.id)
         if record.key.kind not in self._stores:
