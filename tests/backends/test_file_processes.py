@@ -71,7 +71,7 @@ async def pair(root: Path) -> AsyncIterator[tuple[FileBackend, FileBackend]]:
 @contextmanager
 def neighbour(root: Path, work: str, times: int) -> Generator[Forked, None, None]:
     """Let another process work, once it has opened the store; it must end well."""
-    command = [HERE / "file_neighbour.py", root, work, str(times)]
+    command: list[str | Path] = [HERE / "file_neighbour.py", root, work, str(times)]
     process = Forked(command, stdout=PIPE, stderr=PIPE)
     try:
         assert process.stdout is not None
