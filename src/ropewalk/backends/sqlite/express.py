@@ -214,23 +214,29 @@ class Express:
         if not pending:
             return
         lane = self._lane
-        alone = lane.gate.inside == len(pending)
-        wanted = [write for write in pending if not write.abandoned()]
-        for write in pending:
+        self._group = len(pending)
+        if lane.gate.inside != len(pending):
+            # Others are with the thread: it writes these behind them.
+            lane.hand_over(pending)
+            return
+        wanted: list[Write] = []
+        for write in pending[:_GROUP]:
             if write.abandoned():
                 lane.gate.leave(write.size)
-        self._group = len(wanted)
+            else:
+                wanted.append(write)
         done = 0
         try:
-            if wanted and alone:
-                done = self._write(wanted[:_GROUP])
+            if wanted:
+                done = self._write(wanted)
         finally:
             for write in wanted[:done]:
                 write.settle()
-            if done:
-                self._put_back(wanted[done:])
-            elif wanted:
-                lane.hand_over(wanted)
+            left = [*wanted[done:], *pending[_GROUP:]]
+            if done or not wanted:
+                self._put_back(left)
+            else:
+                lane.hand_over(left)
 
     def _put_back(self, writes: Sequence[Write]) -> None:
         """Let batches that there was no time for be the first of the next turn."""
