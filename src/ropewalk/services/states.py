@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -150,6 +150,15 @@ class States:
     def keys(self, header: CheckpointHeader) -> tuple[str, ...]:
         """Return the keys of a state; no value is read."""
         return tuple(self._planter.root(header).slots)
+
+    def may_have(self, header: CheckpointHeader, keys: Iterable[str]) -> bool:
+        """Tell whether a state may have one of these keys; where not, that is certain.
+
+        Looks for their texts in the root, which is not taken apart.
+        """
+        if header.trunk is None:
+            return True
+        return any(key.encode(errors="replace") in header.trunk.root for key in keys)
 
     async def newest(self, thread_id: str, *, namespace: str = "") -> CheckpointHeader | None:
         """Return the checkpoint with the greatest id in a namespace of a thread, or `None`."""

@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite
 
 from ...domain.checkpoint import CheckpointHeader
 from ...domain.graph import CHECKPOINT
-from .state import channels_of, values_of
+from .state import channels_of, keys_of, values_of
 from .values import is_snapshot
 
 if TYPE_CHECKING:
@@ -40,18 +40,21 @@ _PASSING: Final = frozenset(
 _PASSING_PREFIX: Final = "branch:to:"
 """LangGraph's own channels, whose values pass with a step: they have no history."""
 
-_FIRST_WINDOW: Final = 8
-_WIDEST_WINDOW: Final = 64
+_FIRST_WINDOW: Final = 16
+_WIDER: Final = 4
+_WIDEST_WINDOW: Final = 256
 
 
-async def ancestors(states: States, header: CheckpointHeader) -> AsyncIterator[CheckpointHeader]:
+async def ancestors(
+    states: States, header: CheckpointHeader, *, width: int = _FIRST_WINDOW
+) -> AsyncIterator[CheckpointHeader]:
     """Go through the ancestors of a checkpoint, nearest first, until one is missing.
 
     Follows the parents, as ids do not tell who comes from whom; ends where they form a circle.
+    `width` is how many of them are probably asked for.
     """
     walked = {header.id}
     near: dict[str, CheckpointHeader] = {}
-    width = _FIRST_WINDOW
     here: CheckpointHeader | None = header
     while here is not None and here.parent_id is not None and here.parent_id not in walked:
         id_ = here.parent_id
@@ -62,7 +65,7 @@ async def ancestors(states: States, header: CheckpointHeader) -> AsyncIterator[C
                 thread_id=here.thread_id, namespace=here.namespace, before=here.id, limit=width
             )
             near = {each.id: each async for each in rows}
-            width = min(2 * width, _WIDEST_WINDOW)
+            width = min(_WIDER * width, _WIDEST_WINDOW)
         here = near.get(id_) or await states.find(id_)
         if here is not None:
             yield here
@@ -78,15 +81,22 @@ async def history(
     """
     writes: dict[str, list[PendingWrite]] = {channel: [] for channel in channels}
     seeds: dict[str, Any] = {}
-    async for window in _windows(ancestors(states, target)):
+    missing: Sequence[str] = channels
+    keys = keys_of(missing)
+    width = _distance(target, channels)
+    async for window in _windows(ancestors(states, target, width=width), width):
         written = await states.writes_of([header.id for header in window], channels=channels)
         for header in window:
-            missing = [channel for channel in channels if channel not in seeds]
             for write in reversed(written.get(header.id, ())):
                 if write.channel in missing:
                     writes[write.channel].append((write.task_id, write.channel, write.value))
+            # Most checkpoints on the way hold none of them.
+            if not states.may_have(header, keys):
+                continue
             seeds |= await values_of(states, header, missing)
-            if len(seeds) == len(writes):
+            missing = [channel for channel in channels if channel not in seeds]
+            keys = keys_of(missing)
+            if not missing:
                 break
         else:
             continue
@@ -99,16 +109,27 @@ async def history(
     return found
 
 
+def _distance(target: CheckpointHeader, channels: Sequence[str]) -> int:
+    """Return how far up the line the values of these channels probably are."""
+    counted = _counted(target)
+    steps: list[int] = []
+    for channel in channels:
+        counts: object = counted.get(channel)
+        if isinstance(counts, list | tuple):
+            numbers = cast("Sequence[object]", counts)
+            steps += [count + 1 for count in numbers if isinstance(count, int) and count >= 0]
+    return min(max(steps, default=_FIRST_WINDOW), _WIDEST_WINDOW)
+
+
 async def _windows(
-    headers: AsyncIterator[CheckpointHeader],
+    headers: AsyncIterator[CheckpointHeader], width: int
 ) -> AsyncIterator[list[CheckpointHeader]]:
     window: list[CheckpointHeader] = []
-    width = _FIRST_WINDOW
     async for header in headers:
         window.append(header)
         if len(window) == width:
             yield window
-            window, width = [], min(2 * width, _WIDEST_WINDOW)
+            window, width = [], min(_WIDER * width, _WIDEST_WINDOW)
     if window:
         yield window
 
@@ -202,9 +223,9 @@ class Lifelines:
         return is_snapshot((await values_of(self._states, header, [channel])).get(channel))
 
 
-def _counted(header: CheckpointHeader) -> Iterable[str]:
+def _counted(header: CheckpointHeader) -> Mapping[str, object]:
     counters = header.metadata.get(_COUNTERS)
-    return cast("Mapping[str, Any]", counters) if isinstance(counters, Mapping) else ()
+    return cast("Mapping[str, object]", counters) if isinstance(counters, Mapping) else {}
 
 
 def _passes(channel: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -38,6 +38,11 @@ async def channels_of(states: States, header: CheckpointHeader) -> frozenset[str
     return frozenset(channel_of(key) for key in keys if is_channel(key))
 
 
+def keys_of(channels: Iterable[str]) -> tuple[str, ...]:
+    """Return the keys under which a state may hold the values of these channels."""
+    return (GROUP, *map(channel_key, channels))
+
+
 async def values_of(
     states: States, header: CheckpointHeader, channels: Collection[str]
 ) -> dict[str, Any]:
@@ -48,7 +53,6 @@ async def values_of(
         return {channel: group[channel] for channel in channels if channel in group}
     keys = {channel_key(channel): channel for channel in channels}
     there = held.intersection(keys)
-    # Most checkpoints on the way hold none of them.
     found = await states.open(header, only=list(there)) if there else {}
     return {keys[key]: value for key, value in found.items()}
 

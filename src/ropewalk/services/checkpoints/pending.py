@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace as replaced
 from typing import TYPE_CHECKING, Final
 
 from ...domain.checkpoint import CheckpointHeader, PendingWrite, Write, write_id
-from ...domain.errors import Conflict
+from ...domain.errors import Conflict, Corrupt
 from ...domain.lease import LEASE_LOST
 from ...domain.moment import from_micros
 from ...domain.query import Condition, Order
 from ...stores.base import Find
 from ...stores.writes import StoredWrite, prefix_of
+from ...trees.read import together
+from ...trees.root import WHOLE
 from ..manager import ATTEMPTS
 from .saver import wait_after
 
 if TYPE_CHECKING:
     from ...domain.change import Change
+    from ...domain.checkpoint import Trunk
     from ...domain.thread import Thread
+    from ...trees.read import Reads, TreeReader
+    from ...trees.root import Root
     from ..desk import Desk
     from .grove import Grove
     from .growth import Growth
@@ -28,6 +35,11 @@ _BY_ID: Final = Order("id")
 
 _BEHIND: Final = chr(ord(prefix_of("")) + 1)
 """What makes a bound right behind the writes at a checkpoint, put behind its id."""
+
+_NEVER: Final = from_micros(0)
+
+_AT_ONCE: Final = 64
+"""So many values are made without a pause."""
 
 _OTHERS: Final = 16
 """So many writes for each checkpoint are looked through at most, to find those of several."""
@@ -40,6 +52,7 @@ class Pending:
         """Keep values in the form that `planter` writes."""
         self._desk = desk
         self._store = grove.writes
+        self._forest = grove.forest
         self._planter = planter
 
     async def put(self, id: str, thread: Thread, writes: Sequence[Write], *, replace: bool) -> None:
@@ -119,16 +132,23 @@ class Pending:
     ) -> dict[str, list[Write]]:
         """Return the writes at each checkpoint, by task path, task and place."""
         found: dict[str, list[Write]] = {id_: [] for id_ in ids}
-        async for stored in self.stored_at(ids):
-            if channels is None or stored.channel in channels:
+        there = [
+            stored
+            async for stored in self.stored_at(ids)
+            if channels is None or stored.channel in channels
+        ]
+        for start in range(0, len(there), _AT_ONCE):
+            part = there[start : start + _AT_ONCE]
+            for stored, value in zip(part, await self._values(part), strict=True):
                 write = Write(
                     task_id=stored.task_id,
                     index=stored.index,
                     channel=stored.channel,
-                    value=await self._value(stored),
+                    value=value,
                     task_path=stored.task_path,
                 )
                 found[stored.checkpoint_id].append(write)
+            await asyncio.sleep(0)
         for writes in found.values():
             writes.sort(key=lambda w: (w.task_path, w.task_id, w.index))
         return found
@@ -146,6 +166,26 @@ class Pending:
             created_at=stored.created_at,
             form=self._planter.root(header_of(stored)).values,
         )
+
+    async def _values(self, stored: Sequence[StoredWrite]) -> list[object]:
+        """Return the values of several writes, whose nodes are read together."""
+        try:
+            return await self._together(stored)
+        except Corrupt:
+            # One after the other, so that the error is about the one that is damaged.
+            return [await self._value(each) for each in stored]
+
+    async def _together(self, stored: Sequence[StoredWrite]) -> list[object]:
+        works: defaultdict[str, dict[int, Reads[object]]] = defaultdict(dict)
+        for place, each in enumerate(stored):
+            header = header_of(each)
+            root = self._planter.root(header)
+            trunk = await self._planter.checked(header)
+            works[trunk.family][place] = _value_of(root, self._planter.reader_of(root))
+        values: dict[int, object] = {}
+        for family, parts in works.items():
+            values |= await self._forest.read(family, together(parts))
+        return [values[place] for place in range(len(stored))]
 
     async def _value(self, stored: StoredWrite) -> object:
         _, value = await self._planter.state(header_of(stored))
@@ -185,9 +225,17 @@ def belonging(id: str, thread_id: str, write: Write) -> CheckpointHeader:
 
 def header_of(stored: StoredWrite) -> CheckpointHeader:
     """Return a header that a planter can read the value of a stored write from."""
-    return replaced(_bound(stored.id, stored.thread_id), trunk=stored.trunk)
+    return _bound(stored.id, stored.thread_id, stored.trunk)
 
 
-def _bound(id: str, thread_id: str) -> CheckpointHeader:
-    never = from_micros(0)
-    return CheckpointHeader(id=id, thread_id=thread_id, created_at=never, updated_at=never)
+def _bound(id: str, thread_id: str, trunk: Trunk | None = None) -> CheckpointHeader:
+    return CheckpointHeader(
+        id=id, thread_id=thread_id, created_at=_NEVER, updated_at=_NEVER, trunk=trunk
+    )
+
+
+def _value_of(root: Root, reader: TreeReader) -> Reads[object]:
+    """Return the value that a root leads to."""
+    if root.is_dict:
+        return together({name: reader.value(slot) for name, slot in root.slots.items()})
+    return reader.value(root.slots[WHOLE])
