@@ -28,6 +28,7 @@ from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
 from ropewalk.factory import BACKENDS, AddressedBackend
 from ropewalk.layers.base import Layer
+from ropewalk.layers.leaning import LeaningLayer
 from ropewalk.layers.logs import LogsLayer
 from ropewalk.layers.readonly import ReadonlyLayer
 from ropewalk.layers.retry import RetryLayer
@@ -46,8 +47,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def coats(storage: Storage) -> list[type]:
-    """Return the classes that stand round the store, outermost first, and its own."""
-    backend: Backend = storage._desk.backend  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    """Return the classes that stand round the store, outermost first, and its own.
+
+    Outside of them all stands the one that knows what bodies lean on.
+    """
+    outermost = storage._desk.backend  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    assert isinstance(outermost, LeaningLayer)
+    backend: Backend = outermost.below
     classes: list[type] = [type(backend)]
     while isinstance(backend, Layer):
         backend = backend.below

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from .domain.address import Option, Options, redacted, split_url, without_secrets
+from .domain.leaning import DEFAULT_SIZE, check_size
 from .domain.policy import Policy
 from .domain.record import DEFAULT_SPACE, check_name
 from .domain.span import span
@@ -51,7 +52,8 @@ class Config:
 
     `url` names the store, without the options that stood behind its question mark; they are in
     `options`. `layers` stand round the store, in the order of the house. `keep_feed` is how long
-    commits are told ("30d"), without one for ever. `plugins` has classes ("module:Class") by room
+    commits are told ("30d"), without one for ever. `dictionary` is the most bytes of what small
+    bodies are compressed with, 0 for nothing. `plugins` has classes ("module:Class") by room
     and name, `policies` what decides where changes meet, by kind. `idle` are the sections that
     this url and these layers do not use.
     """
@@ -66,6 +68,7 @@ class Config:
         LayerConfig("retry"),
     )
     keep_feed: str = ""
+    dictionary: int = DEFAULT_SIZE
     options: Options = field(default_factory=dict[str, Option])
     plugins: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     policies: Mapping[str, Policy] = field(default_factory=dict[str, Policy])
@@ -77,6 +80,7 @@ class Config:
         check_name(self.space, field="space")
         if self.keep_feed:
             span(self.keep_feed, field="keep_feed")
+        check_size(self.dictionary)
         names_of(self.codecs, ARGUMENT, "codecs")
         names_of([layer.name for layer in self.layers], ARGUMENT, "layers")
         if self.url is not None:

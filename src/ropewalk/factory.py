@@ -23,9 +23,11 @@ from .domain.schema import Schema, Schemed
 from .domain.source import Source
 from .domain.span import span
 from .domain.spelling import did_you_mean
+from .layers.leaning import LeaningLayer
 from .layers.metrics import MetricsLayer
 from .layers.switch import SwitchLayer
 from .registry import Registry
+from .services.dictionaries.bodies import Bodies, is_whole
 from .services.storage import Storage
 from .sources.ropewalk import RopewalkSource
 
@@ -159,6 +161,9 @@ def open(
 
     if sealer is None:
         sealer = make_pipeline(config.codecs, load=_with_plugins(CODECS, config, "codecs").load)
+    if is_whole(sealer):
+        sealer = bodies = Bodies(sealer, coat, size=config.dictionary, actor=config.actor)
+        coat = LeaningLayer(coat, bodies)
     return Opening(
         Storage(
             coat,

@@ -18,7 +18,7 @@ from .domain.spelling import closest, did_you_mean
 
 ARGUMENT: Final = "argument"
 
-VALUES: Final = ("url", "space", "actor", "codecs", "layers", "keep_feed")
+VALUES: Final = ("url", "space", "actor", "codecs", "layers", "keep_feed", "dictionary")
 SECTIONS: Final = ("backend", "layer", "plugins")
 POLICY: Final = "policy"
 ROOMS: Final = ("backends", "layers", "codecs", "sources")
@@ -61,6 +61,15 @@ def names_of(value: object, origin: str, key: str) -> tuple[str, ...]:
     return tuple(cast("Sequence[str]", names))
 
 
+def size_of(value: object, origin: str, key: str) -> int:
+    """Return a number of bytes, 0 for false; raise `Invalid` for anything else."""
+    if value is False:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong(origin, key, "a number of bytes, or false", value)
+    return value
+
+
 def option_of(value: object, origin: str, key: str) -> Option:
     """Return what may be an option; raise `Invalid` for anything else."""
     if not isinstance(value, str | int | float | bool):
@@ -92,11 +101,17 @@ def settings_in(mapping: Mapping[str, object], origin: str) -> Iterator[Setting]
         elif key in ("codecs", "layers"):
             yield Setting(key, names_of(value, origin, key), origin)
         elif key in VALUES:
-            if not isinstance(value, str):
-                raise wrong(origin, key, "text", value)
-            yield Setting(key, value, origin)
+            yield Setting(key, _value(value, origin, key), origin)
         else:
             raise _unknown(origin, key, (*VALUES, *SECTIONS, POLICY))
+
+
+def _value(value: object, origin: str, key: str) -> object:
+    if key == "dictionary":
+        return size_of(value, origin, key)
+    if not isinstance(value, str):
+        raise wrong(origin, key, "text", value)
+    return value
 
 
 def _policies(table: object, origin: str) -> Iterator[Setting]:
@@ -119,7 +134,8 @@ def from_environment(environ: Mapping[str, str]) -> Iterator[Setting]:
             names = [part.strip() for part in text.split(",") if part.strip()]
             yield Setting(key, names_of(names, origin, key), origin)
         elif key in VALUES:
-            yield Setting(key, text, origin)
+            value = parsed(text) if key == "dictionary" else text
+            yield Setting(key, _value(value, origin, key), origin)
         elif section in ("backend", "layer"):
             if not name or not item:
                 message = f"{origin}: write {PREFIX}{section.upper()}_<NAME>_<KEY>"

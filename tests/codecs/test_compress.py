@@ -164,4 +164,4 @@ def test_a_thread_keeps_few_dictionaries(size: int) -> None:
             codec.unpack(packed.data, dictionary=other)
         with pytest.raises(Corrupt, match="not the one of its name"):
             codec.pack(body, dictionary=other)
-    assert (8, 16) == engines.kept
+    assert (8, 32) == engines.kept

@@ -245,4 +245,5 @@ def test_seals_that_somebody_makes_up_take_no_memory(pipeline: Pipeline) -> None
     for n in range(2_000):
         with pytest.raises(Invalid, match="not at hand"):
             pipeline.unpack(record(Sealed(b"", f"raw|zstd:{n:016x}")))
-    assert len(pipeline._ways) <= 512  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    remembered = pipeline._openings._ways  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    assert len(remembered) <= 512

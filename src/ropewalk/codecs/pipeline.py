@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NoReturn, TypeAlias, TypeVar
+from typing import Final, NoReturn
 
 from ..domain.archive import Peeled
 from ..domain.errors import Corrupt, Invalid
 from ..domain.limits import MAX_BODY_BYTES, MAX_OPENED_BYTES
 from ..domain.ports import NO_DICTIONARIES, Dictionary, Sealed, Values
 from ..domain.record import Key, Record
-from ..domain.spelling import did_you_mean
 from ..registry import Registry
 from . import BUILTIN
 from .allowlist import TYPES, TypeRegistry
-from .dictionaries import is_name
 from .foreign import ForeignValues
-from .recipe import RAW, Codec, Packer, Step, key_bytes, parse, steps_bytes
+from .openings import Openings, lent
+from .recipe import RAW, Codec, Packer, Step, key_bytes, steps_bytes
 from .serialize import MsgPack
-
-T = TypeVar("T")
 
 DEFAULT_STEPS: Final = ("zstd", "crc32")
 """What a body goes through behind the serializer, unless the settings say otherwise."""
@@ -32,26 +28,6 @@ BIG_BYTES: Final = 64 * 1024
 
 BIG_SEALED_BYTES: Final = 16 * 1024
 """A longer sealed body is opened in a worker thread: it may well grow on the way."""
-
-
-_MOST_WAYS: Final = 512
-"""So many seals of packed bodies are remembered with the way to open them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Undo:
-    """One step on the way to open a packed body: `before` stands for the steps before it."""
-
-    codec: Codec
-    packer: Packer | None
-    parameter: str
-    before: bytes
-
-
-_Opening: TypeAlias = tuple[
-    tuple[tuple[Callable[..., bytes], bytes, str], ...], Callable[[bytes], object]
-]
-"""What undoes each step of a seal, with the steps before it and its parameter; and the reader."""
 
 
 class Pipeline:
@@ -70,7 +46,7 @@ class Pipeline:
     def __init__(self, serializer: Values, *codecs: Codec, opens: Iterable[Codec] = ()) -> None:
         """Choose the steps for writing, and what else can be read."""
         self._serializer = serializer
-        self._readers: Mapping[str, Values] = {Step(serializer.name).name: serializer}
+        readers: Mapping[str, Values] = {Step(serializer.name).name: serializer}
         if serializer.name == RAW:
             message = (
                 f"no serializer can be called {RAW!r}: that says in a seal that there was none"
@@ -81,11 +57,9 @@ class Pipeline:
             names = ", ".join(codec.name for codec in codecs)
             message = f"each codec stands in a pipeline once, and here are {names}"
             raise Invalid(message, code="duplicate", field="codecs")
-        self._openers: Mapping[str, Codec] = {codec.name: codec for codec in opens} | own
+        self._openings = Openings(readers, {codec.name: codec for codec in opens} | own)
         # Asked once, for the answer takes its time.
         self._steps = [(codec, codec if isinstance(codec, Packer) else None) for codec in codecs]
-        self._ways: dict[str, tuple[_Undo, ...]] = {}
-        self._openings: dict[str, _Opening] = {}
 
     @property
     def values(self) -> Values:
@@ -102,10 +76,19 @@ class Pipeline:
         Raises `Invalid`, with the key, naming the path of a value that cannot be kept, or the
         limit (`max_opened_bytes`, `max_body_bytes`) that the whole is beyond.
         """
+        return await self.seal_leaning(value, key, dictionary=None)
+
+    async def seal_leaning(
+        self, value: object, key: Key, *, dictionary: Dictionary | None
+    ) -> Sealed:
+        """Close as `seal` does, leaning on the dictionary where that saves bytes.
+
+        Raises `Corrupt` also for a dictionary whose content has not its name.
+        """
         data = self._serialised(value, key)
         if len(data) <= BIG_BYTES:
-            return self._close(data, key)
-        return await asyncio.to_thread(self._close, data, key)
+            return self._close(data, key, dictionary=dictionary)
+        return await asyncio.to_thread(self._close, data, key, dictionary=dictionary)
 
     async def unseal(self, record: Record) -> object:
         """Open the body of `record` by its own seal.
@@ -113,17 +96,39 @@ class Pipeline:
         Raises `Corrupt`, with the key, where body or seal are damaged; `Invalid` where the record
         came without its body, or where this program lacks what its seal or its types need.
         """
+        return await self.unseal_leaning(record)
+
+    async def unseal_leaning(
+        self, record: Record, *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
+    ) -> object:
+        """Open as `unseal` does, with what bodies lean on.
+
+        Raises `Invalid` with the code `unknown_dictionary` where the dictionary that the seal
+        names is not among `dictionaries`.
+        """
         body = _body(record)
         if len(body) <= BIG_SEALED_BYTES:
-            return self._open(body, record.seal, record.key)
-        return await asyncio.to_thread(self._open, body, record.seal, record.key)
+            return self._open(body, record.seal, record.key, dictionaries)
+        return await asyncio.to_thread(self._open, body, record.seal, record.key, dictionaries)
 
     def unseal_at_once(self, record: Record) -> object | None:
         """Open as `unseal` does, without a wait; `None` where a body is too big for that."""
-        body = _body(record)
+        return self.unseal_leaning_at_once(record)
+
+    def unseal_leaning_at_once(
+        self, record: Record, *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
+    ) -> object | None:
+        """Open as `unseal_leaning` does, without a wait; `None` where a body is too big for it."""
+        body = record.body
+        if body is None:
+            body = _body(record)
         if len(body) > BIG_SEALED_BYTES:
             return None
-        return self._open(body, record.seal, record.key)
+        return self._open(body, record.seal, record.key, dictionaries)
+
+    def leans_on(self, seal: str) -> str:
+        """Return the name of the dictionary that a body needs, nothing for a packed one."""
+        return self._openings.needs(seal)
 
     def pack(self, data: bytes, key: Key, *, dictionary: Dictionary | None = None) -> Sealed:
         """Close bytes that are a stored form already, at once and in this thread.
@@ -147,20 +152,9 @@ class Pipeline:
         """
         data, key = _body(record), record.key
         try:
-            way = self._ways.get(record.seal)
-            bound = key_bytes(key)
-            for undo in self._way(record.seal) if way is None else way:
-                if undo.packer is None:
-                    data = undo.codec.decode(data, bound + undo.before, parameter=undo.parameter)
-                    continue
-                needed = undo.parameter
-                dictionary = dictionaries.get(needed) if needed else None
-                if needed and dictionary is None:
-                    raise _unknown_dictionary(needed)
-                data = undo.packer.unpack(data, dictionary=dictionary)
+            return self._openings.packed(record.seal).walk(data, key_bytes(key), dictionaries)
         except (Corrupt, Invalid) as error:
             _raise_with_key(error, key)
-        return data
 
     def peel(
         self, record: Record, *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
@@ -170,23 +164,12 @@ class Pipeline:
         Raises as `unpack` does, and never asks for the types of values.
         """
         data, key = _body(record), record.key
-        needed = ""
         try:
-            recipe = parse(record.seal)
-            for step, before in recipe.undo:
-                codec = _known(step.name, self._openers, what="codec")
-                if recipe.serializer == RAW and isinstance(codec, Packer):
-                    needed = step.parameter
-                    dictionary = dictionaries.get(needed) if needed else None
-                    if needed and dictionary is None:
-                        raise _unknown_dictionary(needed)
-                    data = codec.unpack(data, dictionary=dictionary)
-                else:
-                    aad = key_bytes(key) + steps_bytes(before)
-                    data = codec.decode(data, aad, parameter=step.parameter)
+            way = self._openings.way(record.seal)
+            data = way.walk(data, key_bytes(key), dictionaries)
         except (Corrupt, Invalid) as error:
             _raise_with_key(error, key)
-        return Peeled(recipe.serializer, data, needed)
+        return Peeled(way.form, data, way.needs)
 
     def dress(self, peeled: Peeled, key: Key, *, dictionary: Dictionary | None = None) -> Sealed:
         """Close what was peeled as bodies are closed here, at once and in this thread."""
@@ -206,27 +189,6 @@ class Pipeline:
             if packer is not None:
                 return packer.train(samples, size=size)
         return None
-
-    def _way(self, seal: str) -> tuple[_Undo, ...]:
-        """Read the seal of a packed body, and remember the way to open it."""
-        recipe = parse(seal)
-        if recipe.serializer != RAW:
-            message = f"the seal {seal[:80]!r} does not begin with {RAW!r}: no packed body has it"
-            raise Corrupt(message, code="bad_seal", seal=seal)
-        found: list[_Undo] = []
-        for step, before in recipe.undo:
-            codec = _known(step.name, self._openers, what="codec")
-            packer = codec if isinstance(codec, Packer) else None
-            if packer is not None and step.parameter and not is_name(step.parameter):
-                message = f"{step.parameter!r} cannot be the name of a dictionary"
-                raise Corrupt(message, code="bad_seal", seal=seal)
-            found.append(_Undo(codec, packer, step.parameter, steps_bytes(before)))
-        way = tuple(found)
-        # Seals are few, but for those that somebody makes up.
-        if len(self._ways) >= _MOST_WAYS:
-            self._ways.clear()
-        self._ways[seal] = way
-        return way
 
     def _serialised(self, value: object, key: Key) -> bytes:
         try:
@@ -252,6 +214,8 @@ class Pipeline:
         for codec, packer in self._steps:
             if packed and packer is not None:
                 encoded = packer.pack(data, dictionary=dictionary)
+            elif dictionary is not None and packer is not None:
+                encoded = packer.lean(data, dictionary=dictionary)
             else:
                 encoded = codec.encode(data, bound + steps_bytes(seal))
             if encoded is not None:
@@ -261,31 +225,20 @@ class Pipeline:
             raise _too_big(len(data), key, limit=MAX_BODY_BYTES, limit_name="max_body_bytes")
         return Sealed(data, seal)
 
-    def _open(self, data: bytes, seal: str, key: Key) -> object:
+    def _open(
+        self, data: bytes, seal: str, key: Key, dictionaries: Mapping[str, Dictionary]
+    ) -> object:
         try:
-            steps, loads = self._openings.get(seal) or self._opening(seal)
+            steps, loads = self._openings.value(seal)
             bound = key_bytes(key)
-            for decode, before, parameter in steps:
-                data = decode(data, bound + before, parameter=parameter)
+            for undo, before, parameter in steps:
+                if before is None:
+                    data = undo(data, dictionary=lent(parameter, dictionaries))
+                else:
+                    data = undo(data, bound + before, parameter=parameter)
             return loads(data)
         except (Corrupt, Invalid) as error:
             _raise_with_key(error, key)
-
-    def _opening(self, seal: str) -> _Opening:
-        """Read the seal of a value, and remember how its body is opened."""
-        recipe = parse(seal)
-        if recipe.serializer == RAW:
-            raise _packed(seal)
-        steps = [
-            (_known(step.name, self._openers, what="codec").decode, before, step.parameter)
-            for step, before in recipe.undo
-        ]
-        loads = _known(recipe.serializer, self._readers, what="serializer").loads
-        opening = tuple((d, steps_bytes(before), p) for d, before, p in steps), loads
-        if len(self._openings) >= _MOST_WAYS:
-            self._openings.clear()
-        self._openings[seal] = opening
-        return opening
 
 
 def make_pipeline(
@@ -336,27 +289,6 @@ def _raise_with_key(error: Corrupt | Invalid, key: Key) -> NoReturn:
         raise Corrupt(message, code=error.code, **facts) from error
     message = f"the body of {key} cannot be opened here: {error.message}"
     raise Invalid(message, code=error.code, **facts) from error
-
-
-def _packed(seal: str) -> Invalid:
-    message = "it is bytes, part of something bigger, and no object; use unpack"
-    return Invalid(message, code="packed", seal=seal)
-
-
-def _unknown_dictionary(name: str) -> Invalid:
-    message = f"it leans on the dictionary {name!r}, which is not at hand; read that one first"
-    return Invalid(message, code="unknown_dictionary", dictionary=name)
-
-
-def _known(name: str, known: Mapping[str, T], *, what: str) -> T:
-    found = known.get(name)
-    if found is None:
-        message = (
-            f"its seal names the {what} {name!r}, which this program has not set up "
-            f"({did_you_mean(name, known)}); install it, and name it in the settings"
-        )
-        raise Invalid(message, code="unknown_codec", codec=name)
-    return found
 
 
 def _too_big(size: int, key: Key, *, limit: int, limit_name: str) -> Invalid:

@@ -53,14 +53,21 @@ class Codec(Protocol):
 
 @runtime_checkable
 class Packer(Codec, Protocol):
-    """A codec that has ways of its own for little bodies, and may lean on a dictionary there."""
+    """A codec that has ways of its own for little bodies, and may lean on a dictionary there.
+
+    What stands as its parameter in a seal is the name of the dictionary.
+    """
+
+    def lean(self, data: bytes, *, dictionary: Dictionary) -> Encoded | None:
+        """Do as `encode`, leaning on a dictionary where that is of use; `unpack` undoes it."""
+        ...
 
     def pack(self, data: bytes, *, dictionary: Dictionary | None) -> Encoded | None:
         """Return the other bytes, the name of the dictionary as parameter; `None` as `encode`."""
         ...
 
     def unpack(self, data: bytes, *, dictionary: Dictionary | None) -> bytes:
-        """Undo `pack` with the dictionary that the seal names; raise `Corrupt` where damaged."""
+        """Undo `pack` or `lean` with the dictionary of the seal; raise `Corrupt` where damaged."""
         ...
 
     def train(self, samples: Sequence[bytes], *, size: int) -> Dictionary | None:

@@ -71,7 +71,9 @@ class Archives:
         chosen = tuple(dict.fromkeys(spaces)) or (self._desk.space,)
         desks = [self._at(space) for space in chosen]
         own = [await self._belongings(desk, scope) for desk in desks]
-        parts = [Selection(desk, each) for desk, each in zip(desks, own, strict=True)]
+        parts = [
+            Selection(desk, each, sealed=sealed) for desk, each in zip(desks, own, strict=True)
+        ]
         expected = Counter[str]()
         kinds = [await part.counts() for part in parts]
         for counts in kinds:
@@ -89,6 +91,8 @@ class Archives:
         with ArchiveWriter(Path(path), None if sealed else self._peeler()) as writer:
             await asyncio.to_thread(writer.begin, manifest)
             for part, counts in zip(parts, kinds, strict=True):
+                async for record in part.leaned_on():
+                    writer.know(record)
                 for kind in counts:
                     await _copy(part, kind, writer, told)
             commits = await self._commits(begun, chosen)

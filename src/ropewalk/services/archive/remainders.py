@@ -29,8 +29,8 @@ async def remainders(desk: Desk, *, trimmed: bool) -> tuple[Remainder, ...]:
         found.append(
             Remainder(
                 what="dictionaries of the compressor",
-                why="they were trained on parts of states, and may repeat short pieces of them; "
-                "the states of others lean on them",
+                why="they were trained on parts of states and on records, and may repeat short "
+                "pieces of them; what belongs to others leans on them",
                 remedy="they go with their space: ropewalk spaces delete",
                 count=count,
             )

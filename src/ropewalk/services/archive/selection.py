@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
+from ...domain.leaning import BODIES, OF
 from ...domain.migration import JOURNAL
 from ...domain.query import Condition, Query
 from ...stores.base import Find
@@ -66,11 +67,22 @@ def in_order(kinds: Iterable[str]) -> tuple[str, ...]:
 class Selection:
     """Finds the records of a scope; reads one portion of them at a time."""
 
-    def __init__(self, desk: Desk, belongings: Belongings | None, *, bodies: bool = True) -> None:
-        """Look into the space of `desk`; `None` belongings are everything in it."""
+    def __init__(
+        self,
+        desk: Desk,
+        belongings: Belongings | None,
+        *,
+        bodies: bool = True,
+        sealed: bool = False,
+    ) -> None:
+        """Look into the space of `desk`; `None` belongings are everything in it.
+
+        With `sealed`, the dictionaries that bodies lean on belong to every scope.
+        """
         self._desk = desk
         self._own = belongings
         self._bodies = bodies
+        self._sealed = sealed
         self._grove = Grove(desk)
 
     async def counts(self) -> dict[str, int]:
@@ -79,6 +91,11 @@ class Selection:
         rows = await self._desk.backend.tally(everything, (), ("kind",))
         counts = {str(row.group[0]): row.count for row in rows}
         return {kind: counts[kind] for kind in in_order(counts)}
+
+    async def leaned_on(self) -> AsyncIterator[Record]:
+        """Go through the dictionaries that bodies lean on, whatever the scope."""
+        async for record in self._where(DICTIONARY, Condition(f"labels.{OF}", "eq", BODIES)):
+            yield record
 
     async def records(self, kind: str) -> AsyncIterator[Record]:
         """Go through what the scope has of one kind."""
@@ -128,9 +145,8 @@ class Selection:
                 yield record
             return
         if kind in (SECRET, DICTIONARY):
-            found = self._where(kind) if own.threads else None
-            if found is not None:
-                async for record in found:
+            async for record in self._where(kind):
+                if self._sealed if OF in record.labels else own.threads:
                     yield record
             return
         named = {SESSION: own.named, HEAD: own.threads, FAMILY: own.roots}[kind]

@@ -6,13 +6,14 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from zstandard import ZstdCompressor
 
 from ...domain.archive import FORMAT, Manifest, Peeler
-from ...domain.errors import Unavailable
+from ...domain.errors import Corrupt, Invalid, Unavailable
 from ...domain.ports import Dictionary
 from ...stores.trees import DICTIONARY
 from .lines import encoded, opened_line, sealed_line
@@ -91,6 +92,17 @@ class ArchiveWriter:
                 }
             )
         )
+
+    def know(self, dictionary: Record) -> None:
+        """Take in a dictionary for bodies to come, and write nothing of it.
+
+        One that is damaged is told by the bodies that need it: they are written as they are stored.
+        """
+        if self._peeler is None:
+            return
+        key = dictionary.key
+        with suppress(Corrupt, Invalid):
+            self._dictionaries[key.id] = Dictionary(key.id, self._peeler.peel(dictionary).data)
 
     def add(self, records: Sequence[Record]) -> None:
         """Write some records."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from ...domain.change import Put
 from ...domain.errors import Conflict, Corrupt, Invalid
+from ...domain.leaning import OF
 from ...domain.lease import LEASE_LOST
 from ...domain.ports import Dictionary
-from ...domain.query import NEWEST_FIRST, Query
+from ...domain.query import NEWEST_FIRST, Condition, Query
 from ...domain.record import Key
 from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET, TREES
 from ...trees.keys import SECRET_BYTES, TreeKeys
@@ -32,6 +33,9 @@ T = TypeVar("T")
 CACHE_BYTES: Final = 32 * 1024 * 1024
 _OVERHEAD: Final = 200
 _AT_ONCE: Final = 1_024
+
+OF_STATES: Final = Condition(f"labels.{OF}", "eq", None)
+"""Which dictionaries are for nodes: the others say what they are for."""
 
 _LONGEST_FAMILY: Final = 200
 """In characters; beyond, the name of a node may be longer than an id is allowed to be."""
@@ -120,7 +124,13 @@ class Forest:
     async def dictionary(self) -> Dictionary | None:
         """Return the dictionary that nodes are written with now, `None` where there is none."""
         if not self._looked:
-            newest = Query(space=self._desk.space, kinds=(DICTIONARY,), order=NEWEST_FIRST, limit=1)
+            newest = Query(
+                space=self._desk.space,
+                kinds=(DICTIONARY,),
+                where=(OF_STATES,),
+                order=NEWEST_FIRST,
+                limit=1,
+            )
             async for record in self._desk.backend.scan(newest):
                 self._current = self._known(record)
             self._looked = True

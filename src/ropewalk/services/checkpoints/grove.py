@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...domain.change import Delete
 from ...stores.checkpoints import CheckpointStore
 from ...stores.writes import WriteStore
+from ..dictionaries.training import Plan, Stage, Training
 from .forest import Forest
 from .memos import Memos
 from .planter import Planter
-from .training import Training
 
 if TYPE_CHECKING:
     from ...domain.change import Change
     from ...domain.ports import Values
     from ..desk import Desk
+
+
+def _each(_: bytes) -> int:
+    return 1
+
+
+_NODES: Final = Plan(
+    stages=(Stage(20, 10 * 1024), Stage(250, 32 * 1024), Stage(5_000, 64 * 1024)),
+    weigh=_each,
+    measure=len,
+    longest=8 * 1024,
+    most=2 * 1024 * 1024,
+)
+"""After so many nodes of content, a dictionary of so many bytes."""
 
 
 class Grove:
@@ -28,7 +42,10 @@ class Grove:
         self.writes = WriteStore(desk.backend, desk.sealer, space=desk.space)
         self.forest = Forest(desk)
         self.memos = Memos()
-        self.training = Training(self.forest, desk.sealer)
+        train = desk.sealer.train
+        self.training = Training(
+            self.forest, lambda samples, size: train(samples, size=size), _NODES
+        )
 
     def planter(self, values: Values) -> Planter:
         """Return who plants states in this form of values."""

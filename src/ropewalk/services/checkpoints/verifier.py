@@ -69,6 +69,8 @@ class Verifier:
 
     async def verify(self, thread_id: str | None) -> Verified:
         """Check a thread's own states and pending writes, or everything."""
+        async for record in self._records(DICTIONARY, None):
+            await self._dictionary(record)
         if await self._secret():
             await self._states(thread_id)
         if thread_id is None:
@@ -77,8 +79,6 @@ class Verifier:
         return self._verified()
 
     async def _states(self, thread_id: str | None) -> None:
-        async for record in self._records(DICTIONARY, None):
-            await self._dictionary(record)
         async for record in self._records("checkpoint", thread_id):
             await self._checkpoint(record)
         async for record in self._records("write", thread_id):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from ...domain.change import ABSENT, Change, Delete, Put
 from ...domain.errors import Conflict
+from ...domain.leaning import OF
 from ...domain.migration import JOURNAL, RunStatus, UndoReport
 from ...domain.query import Query
 from ...domain.record import Key
@@ -220,15 +221,22 @@ class Undoing:
         return (await collector.collect(only=families)).removed
 
     async def _remove_unneeded(self, late: set[tuple[str, str]]) -> None:
-        """Remove the secret and the dictionaries that the run brought, if no state is left."""
+        """Remove the secret and the dictionaries that the run brought, if nothing needs them."""
+        if not late:
+            return
         rows = await self._desk.backend.tally(
-            Query(space=self._desk.space, kinds=_TREES, bodies=False)
+            Query(space=self._desk.space, bodies=False), (), ("kind",)
         )
-        if not rows[0].count and late:
+        left = {str(row.group[0]) for row in rows} - JOURNAL - _LATE
+        if not left.intersection(_TREES):
             keys = [Key(self._desk.space, kind, id_) for kind, id_ in sorted(late)]
+            if left:
+                # What others wrote meanwhile may lean on a dictionary for bodies.
+                found = await self._headers(keys)
+                keys = [key for key in keys if key in found and OF not in found[key].labels]
             await self._desk.commit_in_parts([Delete(key=key) for key in keys])
             self._forget()
-            self._removed += len(late)
+            self._removed += len(keys)
 
 
 def _is_late(entry: Entry) -> bool:

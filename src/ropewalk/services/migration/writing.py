@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from ...domain.change import Batch, Delete, Put
 from ...domain.history import EntryKind
+from ...domain.leaning import OF, Lending
 from ...domain.plain import PlainRecord
 from ...domain.record import Key
 from ...domain.source import SourceItem, SourceRecord
@@ -145,7 +146,12 @@ class Writing:
         if record.seal.split("|")[0] == _PACKED:
             sealed = sealer.pack(await self._forest.open(record), key)
         else:
-            sealed = await sealer.seal(await sealer.unseal(record), key)
+            # What its body leans on was brought into this space before it.
+            if isinstance(sealer, Lending):
+                value = await sealer.unseal_lent(record, space=key.space)
+            else:
+                value = await sealer.unseal(record)
+            sealed = await sealer.seal(value, key)
         return replace(record, key=key, body=sealed.body, seal=sealed.seal)
 
 
@@ -166,7 +172,8 @@ def adopters(modules: Modules) -> Mapping[str, Adopt]:
 def is_wanted(plan: Plan, item: Item) -> bool:
     """Tell whether a plan wants an item; whoever wants states wants what they consist of."""
     if isinstance(item, SourceRecord) and item.kind in TREES:
-        return plan.wants("checkpoint") or plan.wants("write")
+        leaned_on = OF in item.record.labels
+        return leaned_on or plan.wants("checkpoint") or plan.wants("write")
     return plan.wants(item.kind)
 
 
