@@ -61,6 +61,8 @@ def test_a_plan_is_made_rehearsed_and_carried_out(old: Tree, folder: Path) -> No
     assert done.lines[0] == first
     words = first.strip("`").split()[1:]
     assert 0 == typed("migrate", "verify", "move.toml").code
+    nothing = typed("migrate", "rollback", "last", "-u", URL)
+    assert (0, words[2]) == (nothing.code, nothing.lines[-1].rpartition(" ")[2])
     assert 0 == typed(*words).code
     assert {"migration"} == set(typed("stats", "-u", URL, "--json").json["records"])
     assert old.root.exists()

@@ -34,6 +34,12 @@ def test_other_ids_say_nothing() -> None:
     assert [EPOCH] * 4 == [of_id(other) for other in others]
 
 
+def test_a_number_is_seconds_since_1970() -> None:
+    """A program that called a saver by itself wrote its clock; what is no time says nothing."""
+    assert datetime(2025, 11, 15, 0, 2, 41, 520000, tzinfo=UTC) == read(1763164961.52)
+    assert [None] * 4 == [read(other) for other in (float("nan"), 1e300, True, "soon")]
+
+
 @given(TIMES)
 def test_an_id_that_is_a_time_becomes_one_that_says_it(at: datetime) -> None:
     """The first savers named checkpoints so; the new id is always the same."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
+from ...domain.migration import RunStatus
 from .command import Example, Invocation, command
 from .exits import Exit
 from .importing import EXITS
 from .migrate_ends import meant
 from .opening import run
 from .output import Output
+
+_STANDING: Final = frozenset({RunStatus.DONE, RunStatus.PARTLY})
 
 
 @command(
@@ -36,6 +41,10 @@ async def _rollback(invocation: Invocation, which: str, *, force: bool) -> None:
     output = Output(invocation)
     async with meant(invocation, which) as (storage, _, run_id):
         undone = await storage.migrations.rollback(run_id, force=force)
+        earlier = None
+        if not (undone.removed or undone.restored):
+            runs = await storage.migrations.runs()
+            earlier = next((r for r in runs if r.changes and r.status in _STANDING), None)
     if output.json:
         output.emit(
             {
@@ -51,3 +60,5 @@ async def _rollback(invocation: Invocation, which: str, *, force: bool) -> None:
         f"run {undone.run}: {output.number(undone.removed)} records removed, "
         f"{output.number(undone.restored)} put back, {output.number(undone.nodes)} nodes removed"
     )
+    if earlier is not None:
+        output.line(f"it had changed nothing; the newest run that did is {earlier.run}")

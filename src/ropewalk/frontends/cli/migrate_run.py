@@ -143,4 +143,5 @@ def tell(output: Output, report: RunReport, rejected: Rejects, file: Path | None
     for line in markdown(report):
         output.line(line)
     if rejected.count:
-        output.line(f"{rejected.count} not written, each with its reason: {rejected.path}")
+        lines = f"{output.number(rejected.count)} line{'' if rejected.count == 1 else 's'}"
+        output.line(f"what was not written, each with its reason: {rejected.path} ({lines})")

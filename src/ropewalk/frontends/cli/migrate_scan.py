@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     "--from",
     "format",
     metavar="FORMAT",
-    help="What SOURCE is: legacy, ropewalk or langgraph; seen from SOURCE where it is left out.",
+    help="What SOURCE is: legacy, ropewalk, langgraph, openai-agents or jsonl; seen from SOURCE "
+    "where it is left out.",
 )
 @click.option("--tz", metavar="ZONE", help="The zone of the machine that wrote a legacy folder.")
 @click.option("--from-space", metavar="NAME", help="The space of a source that is a store.")
@@ -125,6 +126,5 @@ def _show(output: Output, inventory: Inventory) -> None:
         for each in inventory.problems:
             output.line(f"{clean(each.place)}: {clean(each.reason)} [{clean(each.code)}]")
     output.line()
-    output.line(
-        f"{output.number(sum(inventory.kinds.values()))} items, {inventory.problem_count} problems"
-    )
+    problems = f"{inventory.problem_count} problem{'' if inventory.problem_count == 1 else 's'}"
+    output.line(f"{output.number(sum(inventory.kinds.values()))} items, {problems}")

@@ -19,11 +19,16 @@ _VARIANT: Final = 0b10
 _REST: Final = (1 << 62) - 1
 
 
-def read(text: object) -> datetime | None:
-    """Return the time that a text says, which is UTC unless it says otherwise; `None` for none."""
+def read(told: object) -> datetime | None:
+    """Return the time that a text says, which is UTC unless it says otherwise; `None` for none.
+
+    A float is seconds since 1970: so programs wrote it that called a saver by themselves.
+    """
     try:
-        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:  # it says something else
+        if isinstance(told, float):
+            return EPOCH + timedelta(seconds=told)
+        moment = datetime.fromisoformat(told) if isinstance(told, str) else None
+    except (ValueError, OverflowError):  # it says something else
         return None
     if moment is None or moment.utcoffset() is not None:
         return moment
