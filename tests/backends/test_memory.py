@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 
@@ -106,7 +107,7 @@ async def test_closing_forgets_everything(memory: MemoryBackend) -> None:
 
 
 async def test_its_url_is_bare() -> None:
-    """`memory://` makes a store; a path and options are refused, as it has none."""
+    """`memory://` makes a store; a path and unknown options are refused, as it has none."""
     clock = FrozenClock()
     memory = MemoryBackend.from_url("memory://", clock=clock)
     await memory.open()
@@ -116,6 +117,33 @@ async def test_its_url_is_bare() -> None:
         MemoryBackend.from_url("memory://a/b.db", clock=clock)
     with pytest.raises(Invalid, match="timeout"):
         MemoryBackend.from_url("memory://", clock=clock, timeout=3)
+    with pytest.raises(Invalid, match="loop_budget"):
+        MemoryBackend.from_url("memory://?loop_budget=soon", clock=clock)
+
+
+@pytest.mark.seed("4.2")
+@pytest.mark.parametrize(
+    ("url", "turns"), [("memory://?loop_budget=3600000", 0), ("memory://?loop_budget=0", 20)]
+)
+async def test_its_url_says_how_long_it_may_keep_the_loop(url: str, turns: int) -> None:
+    """Short calls are one stretch, and without a budget each of them gives way."""
+    memory = MemoryBackend.from_url(url, clock=SystemClock())
+    await memory.open()
+    await memory.get([])
+    turned = 0
+
+    def turn() -> None:
+        nonlocal turned
+        turned += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    turn()
+    turned = 0
+    for _ in range(20):
+        await memory.get([])
+    assert turns <= turned
+    assert turned == 0 or turns > 0
+    await memory.close()
 
 
 async def test_nothing_is_left_of_deleted_records(memory: MemoryBackend) -> None:

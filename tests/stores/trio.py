@@ -31,7 +31,8 @@ THOROUGH: Final = settings(
 def make_backend(name: str, folder: Path, clock: FrozenClock) -> Backend:
     """Return one of the three back ends, not open yet."""
     if name == "memory":
-        return MemoryBackend(clock=clock)
+        # It gives way at every call, so that each can be cancelled on its way.
+        return MemoryBackend(clock=clock, loop_budget=0)
     if name == "sqlite":
         return SqliteBackend(folder / "store.db", clock=clock)
     return FileBackend(folder / "store", clock=clock, sync="normal")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final, TypeAlias
 
 from ..domain.cursor import Rank, Ranked, rank
@@ -52,19 +53,23 @@ class LabelLists:
         """Tell whether a list finds what a condition of the query means."""
         return self._finding(query) is not None
 
-    def found(self, query: Query) -> tuple[str, ...] | None:
-        """Return the ids among which the answer is, `None` where no list helps to find them."""
+    def found(self, query: Query) -> Iterator[str] | None:
+        """Return the ids among which the answer is, `None` where no list helps to find them.
+
+        They are those of this moment, each once, however long it takes to go through them.
+        """
         part = self._finding(query)
         if part is None:
             return None
         lists = self._of(query)
-        ids = [
-            id
+        stretches = [
+            stretch
             for condition in part
             for stretch in _stretches(lists[label_of(condition)], condition)
-            for _, id in stretch
         ]
-        return tuple(dict.fromkeys(ids))
+        ids = (id for _, id in chain.from_iterable(stretches))
+        # The stretches of one condition have nothing in common.
+        return ids if len(part) == 1 else _distinct(ids)
 
     def has_order(self, query: Query) -> bool:
         """Tell whether a list has the query's order, and no other is better to find with."""
@@ -76,8 +81,8 @@ class LabelLists:
             and all(label_of(condition) == name for condition in better or ())
         )
 
-    def ordered(self, query: Query) -> tuple[str, ...]:
-        """Return all ids between the cursors of a query whose order a list has."""
+    def ordered(self, query: Query) -> Iterator[str]:
+        """Return all ids between the cursors of a query whose order a list has, as they are now."""
         entries = self._of(query).get(query.order.field[len(LABEL) :], [])
         low, high = query.after, query.until
         if query.order.descending:
@@ -88,8 +93,10 @@ class LabelLists:
             begin = bisect_right(entries, low.key, key=lambda entry: (*entry, *names))
         if high is not None:
             end = bisect_left(entries, high.key, key=lambda entry: (*entry, *names))
-        ids = [id for _, id in entries[begin:end]]
-        return tuple(reversed(ids) if query.order.descending else ids)
+        stretch = entries[begin:end]
+        if query.order.descending:
+            stretch.reverse()
+        return (id for _, id in stretch)
 
     def _finding(self, query: Query) -> tuple[Condition, ...] | None:
         """Return the best part of a query of which every label has a list."""
@@ -101,6 +108,14 @@ class LabelLists:
         if query.space is None or len(set(query.kinds)) != 1:
             return {}
         return self._lists.get((query.space, query.kinds[0]), {})
+
+
+def _distinct(ids: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for id in ids:
+        if id not in seen:
+            seen.add(id)
+            yield id
 
 
 def _entry(record: Record, label: str) -> _Entry:

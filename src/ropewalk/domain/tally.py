@@ -54,18 +54,42 @@ def tally_records(
 
     Without `group_by` there is exactly one group, also of no records.
     """
-    groups: dict[tuple[Ranked, ...], tuple[list[Label | None], _Sums]] = {}
-    if not group_by:
-        groups[()] = [], _Sums(len(sums))
+    totals = Totals(sums, group_by)
     for record in records:
-        values = [_group_value(record, name) for name in group_by]
+        totals.add(record)
+    return totals.result()
+
+
+class Totals:
+    """A tally under way, for those who do not have all of its records at once."""
+
+    def __init__(self, sums: Sequence[str], group_by: Sequence[str]) -> None:
+        """Begin with no record, to add up the labels `sums` by `group_by`."""
+        self._names = tuple(sums)
+        self._group_by = tuple(group_by)
+        self._groups: dict[tuple[Ranked, ...], tuple[list[Label | None], _Sums]] = {}
+        self._only = None if self._group_by else _Sums(len(self._names))
+        if self._only is not None:
+            self._groups[()] = [], self._only
+
+    def add(self, record: Record) -> None:
+        """Count one more record."""
+        if self._only is not None:
+            self._only.add(record, self._names)
+            return
+        values = [_group_value(record, name) for name in self._group_by]
         key = tuple(rank(value) for value in values)
-        _, total = groups.setdefault(key, (values, _Sums(len(sums))))
-        total.add(record, sums)
-    return [
-        Tally(tuple(values), total.count, total.result())
-        for _, (values, total) in sorted(groups.items(), key=lambda item: item[0])
-    ]
+        found = self._groups.get(key)
+        if found is None:
+            found = self._groups[key] = values, _Sums(len(self._names))
+        found[1].add(record, self._names)
+
+    def result(self) -> list[Tally]:
+        """Return what was added up so far, sorted by group."""
+        return [
+            Tally(tuple(values), total.count, total.result())
+            for _, (values, total) in sorted(self._groups.items(), key=lambda item: item[0])
+        ]
 
 
 def _group_value(record: Record, name: str) -> Label | None:
@@ -115,9 +139,12 @@ class _Sums:
 
     def add(self, record: Record, names: Sequence[str]) -> None:
         self.count += 1
+        labels = record.labels
         for index, name in enumerate(names):
-            value = record.labels.get(name)
-            if isinstance(value, float):
+            value = labels.get(name)
+            if type(value) is int:
+                self._ints[index] += value
+            elif isinstance(value, float):
                 self._floats[index].add(value)
             elif isinstance(value, int) and not isinstance(value, bool):
                 self._ints[index] += value

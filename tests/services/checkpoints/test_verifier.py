@@ -95,7 +95,7 @@ async def test_a_flipped_bit_is_named_and_nothing_else() -> None:
     backend = MemoryBackend(clock=SystemClock())
     await backend.open()
     book = await fill(backend)
-    shelf = cast("dict[tuple[str, str, str], Record]", vars(backend)["_records"])
+    shelf = cast("dict[tuple[str, str, str], Record]", vars(vars(backend)["_contents"])["_records"])
     whole = await handle(backend).checkpoints.verify()
     assert (True, 3) == (whole.is_whole, whole.writes)
     assert (len(book.states), 1) == (whole.checkpoints, whole.dictionaries)
@@ -183,7 +183,7 @@ async def test_one_thread_can_be_checked_alone() -> None:
         await storage.threads.create(id=name)
     await storage.checkpoints.save("good", {"n": 1})
     bad = await storage.checkpoints.save("bad", {"n": 2})
-    shelf = cast("dict[tuple[str, str, str], Record]", vars(backend)["_records"])
+    shelf = cast("dict[tuple[str, str, str], Record]", vars(vars(backend)["_contents"])["_records"])
     key = (bad.id, "checkpoint", "default")
     shelf[key] = replace(shelf[key], body=flipped(shelf[key].body or b"", 9))
     assert (await handle(backend).checkpoints.verify(thread_id="good")).is_whole

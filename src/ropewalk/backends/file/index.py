@@ -91,7 +91,7 @@ class Index:
 
     def candidates(self, query: Query) -> Iterator[Record]:
         """Go through the headers that `query` may mean, in no order and without its cursors."""
-        named = query.named_ids()
+        named: Iterable[str] | None = query.named_ids()
         if named is None:
             named = self._labels.found(query)
         if named is not None and query.space is not None:
@@ -147,7 +147,7 @@ class Index:
             held = (self._headers[place[4]].record for place in places)
             self._labels.declare(record.key.space, declared, held)
 
-    def _named(self, space: str, kinds: Sequence[str], named: Sequence[str]) -> Iterator[Record]:
+    def _named(self, space: str, kinds: Sequence[str], named: Iterable[str]) -> Iterator[Record]:
         """Look ids up under each kind, instead of going through all records for them."""
         there = [kind for place, kind in self._all if place == space]
         chosen = [kind for kind in there if not kinds or kind in kinds]

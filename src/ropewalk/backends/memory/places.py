@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from heapq import merge
-from itertools import chain
 from math import inf
 from typing import TypeAlias
 
@@ -77,9 +76,12 @@ class Index:
         """Return the kinds of which there are records in a space."""
         return tuple(self._shelves.get(("space", space, ""), {}))
 
-    def all(self, query: Query) -> Iterator[Place]:
-        """Go through the places that `query` may mean, list by list."""
-        return chain.from_iterable(self._lists(query))
+    def copied(self, query: Query) -> list[list[Place]]:
+        """Return the lists of places that `query` may mean, as they are now.
+
+        A million places are copied in some milliseconds.
+        """
+        return [places[:] for places in self._lists(query)]
 
     def after(self, query: Query, position: Place | None, end: Place | None) -> Iterator[Place]:
         """Go through the places between two bounds, in the direction of the query's order."""
