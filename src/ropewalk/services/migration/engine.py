@@ -19,6 +19,7 @@ from .departures import Departures
 from .journal import KEPT
 from .judging import Judging
 from .ledger import Ledger
+from .mending import Mending
 from .reading import Reading
 from .replanting import Replanting
 from .sightings import Sightings
@@ -58,6 +59,7 @@ class Engine:
         self._ledger = Ledger(desk.backend, journal, state, account.told)
         reading = Reading(desk, Modules(desk))
         self._writing = Writing(desk)
+        self._mending = Mending(desk, self._ledger, self._writing)
         self._judging = Judging(
             desk,
             journal,
@@ -82,6 +84,7 @@ class Engine:
         then stays, and the next call goes on from there.
         """
         await self._read(source)
+        await self._mend(source)
         await self._look_for_the_vanished()
         complete = self._account.report(self._ledger.state).is_complete
         status = RunStatus.DONE if complete else RunStatus.PARTLY
@@ -149,6 +152,13 @@ class Engine:
             reason = "the source used its id before, for something else"
             self._account.refuse(item, code="duplicate_source_id", reason=reason)
 
+    async def _mend(self, source: Source) -> None:
+        try:
+            await self._mending.mend(source)
+        except Conflict as error:
+            check_alone(self._journal, self._ledger.state, error)
+            raise
+
     async def _settle(self, items: Sequence[Item]) -> None:
         if items:
             await self._bring(items)
@@ -158,6 +168,7 @@ class Engine:
         """Write a batch; where one item is the reason that it cannot be, write the others."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
+                await self._mending.watch(items)
                 judged = await self._judging.judge(items)
                 chosen = [choice for choice, is_new in judged if is_new]
                 if chosen:

@@ -65,5 +65,6 @@ class Spool(Passing):
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Find nothing: there is nothing to write with, and everything else is asked by its key."""
         _ = query
-        for record in ():
+        nothing: tuple[Record, ...] = ()
+        for record in nothing:
             yield record
