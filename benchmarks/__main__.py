@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from . import (
+    bodies,
     conversations,
     growth,
     moving,
@@ -40,6 +41,7 @@ _QUESTIONS: Final[Mapping[str, Callable[[Scale, Path], Section | Awaitable[Secti
     "conversations": conversations.measure,
     "sizes": sizes.measure,
     "prices": prices.measure,
+    "bodies": bodies.measure,
     "transfers": transfers.measure,
     "moving": moving.measure,
 }

@@ -37,6 +37,7 @@ _ORDER: Final = (
     "conversations",
     "sizes",
     "prices",
+    "bodies",
     "growth",
     "shapes",
     "reading",

@@ -8,18 +8,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from ..domain.errors import NotFound
+from ..domain.leaning import DICTIONARY
 from ..domain.migration import JOURNAL, content_digest
 from ..domain.ports import Capability, require
 from ..domain.query import Order, Query
+from ..domain.record import Key
 from ..domain.source import FormatCount, Inventory, Note, SourceRecord
 
 if TYPE_CHECKING:
     from ..domain.change import Commit
     from ..domain.ports import Backend
-    from ..domain.record import Key, Record
+    from ..domain.record import Record
     from ..domain.source import Finding
 
-_FIRST: Final = ("secret", "dictionary", "node", "family", "head", "session", "thread")
+_FIRST: Final = ("secret", DICTIONARY, "node", "family", "head", "session", "thread")
 _LAST: Final = ("checkpoint", "write")
 _BY_ID: Final = Order("id")
 _REASON: Final = "it tells of migrations into that store, and stays with it"
@@ -89,6 +91,7 @@ class RopewalkSource:
     async def read(self) -> AsyncGenerator[Finding, None]:
         """Go through the records, each as it is when it is met."""
         kinds = await self._kinds()
+        brought: set[str] = set()
         others = sorted(kinds.keys() - {*_FIRST, *_LAST})
         for kind in (*_FIRST, *others, *_LAST):
             if kind not in kinds:
@@ -97,12 +100,30 @@ class RopewalkSource:
             rows = cast("AsyncGenerator[Record, None]", self._backend.scan(query))
             async with aclosing(rows):
                 async for record in rows:
-                    yield _item(record)
+                    name = _leans_on(record.seal)
+                    if name and name not in brought:
+                        # It may have been made since those were read.
+                        [found] = await self._backend.get([Key(self._space, DICTIONARY, name)])
+                        brought.add(name)
+                        if found is not None:
+                            yield _item(found)
+                    if kind != DICTIONARY or record.key.id not in brought:
+                        yield _item(record)
+                    if kind == DICTIONARY:
+                        brought.add(record.key.id)
         journal = Query(space=self._space, kinds=tuple(sorted(JOURNAL)), bodies=False)
         [row] = await self._backend.tally(journal)
         if row.count:
             reason = f"{row.count} records of the journal: {_REASON}"
             yield Note(code="journal_stays", place=self._space, reason=reason)
+
+
+def _leans_on(seal: str) -> str:
+    """Return what may be the name of a dictionary in a seal: what a step says behind a colon."""
+    for step in seal.split("|"):
+        if step.startswith("zstd:"):
+            return step.removeprefix("zstd:")
+    return ""
 
 
 def _item(record: Record) -> SourceRecord:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -21,12 +23,23 @@ from ropewalk.domain.errors import Corrupt, Invalid, Unavailable
 from ropewalk.domain.migration import Plan
 from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
+from ropewalk.domain.source import SourceRecord
 from ropewalk.factory import source_of
 from ropewalk.services.dictionaries.bodies import APART, Bodies
 from ropewalk.services.storage import Storage
 from ropewalk.stores.kinds import DOORS
 
-from .talk import dictionaries, furnish, heard, sealer_over, seals, talk, trained, until_adopted
+from .talk import (
+    dictionaries,
+    furnish,
+    heard,
+    said,
+    sealer_over,
+    seals,
+    talk,
+    trained,
+    until_adopted,
+)
 
 pytestmark = pytest.mark.seed("6.4")
 
@@ -359,3 +372,45 @@ async def test_no_more_rooms_are_kept_than_are_of_use() -> None:
     assert 256 == len(rooms)
     assert isinstance(bodies, Bodies)
     await backend.close()
+
+
+async def test_a_dictionary_that_is_made_during_a_copy_comes_with_it(
+    store: Storage, tmp_path: Path
+) -> None:
+    """What leans on it is never met before it, in a copy nor in what follows."""
+
+    async def write(id: str) -> None:
+        async with ropewalk.open(f"sqlite:///{tmp_path / 'store.db'}") as newer:
+            await newer.records.save({"type": "note", "id": id, "data": {"text": said(1)}})
+
+    await talk(store, 1)
+    await write("a")
+    source, plan = source_of(store), Plan(name="copy")
+    findings = cast("AsyncGenerator[SourceRecord, None]", source.read())
+    met = [(await anext(findings)).kind]
+    await furnish(store)
+    await write("a")
+    met += [found.kind async for found in findings]
+    assert ["thread", "message", "dictionary", "note"] == met
+
+    url = f"sqlite:///{tmp_path / 'two.db'}"
+    async with (
+        ropewalk.open(url, space="other") as other,
+        aclosing(other.migrations.follow(source, plan)) as steps,
+    ):
+        told = await anext(steps)
+        while not told.is_level:
+            told = await anext(steps)
+        await write("b")
+        made = await furnish(store, first=700)
+        await write("b")
+        newest = await store.migrations.backend.changed(-1)
+        while told.position < newest:
+            told = await anext(steps)
+        for id_ in ("a", "b"):
+            found = await other.records.load(id_, type="note")
+            assert found is not None
+            assert {"text": said(1)} == found["data"]
+        kept = await dictionaries(other.migrations.backend, space="other")
+        assert made.name in {record.key.id for record in kept}
+        assert 0 == (await other.checkpoints.verify()).damaged

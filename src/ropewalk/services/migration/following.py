@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from ...domain.change import Batch, Delete
 from ...domain.errors import Conflict, NotFound
+from ...domain.leaning import DICTIONARY
 from ...domain.migration import Followed, OnConflict
 from ...domain.record import Key
 from ...domain.source import Note
@@ -141,6 +142,7 @@ class Following:
             return 0
         await self._close(source, group)
         left = [key for key in group.versions if group.versions[key]]
+        left.sort(key=_needs_others)
         before = self._account.done
         gone = list(group.gone)
         removed = 0
@@ -221,7 +223,8 @@ class Following:
             for item in await source.current(keys[start : start + _FETCH]):
                 if item is None or not is_wanted(self._plan, item):
                     continue
-                if waiting and (size >= _FULL_BYTES or len(waiting) >= self._plan.batch):
+                is_full = size >= _FULL_BYTES or len(waiting) >= self._plan.batch
+                if waiting and (is_full or _needs_others(item) > _needs_others(waiting[-1])):
                     await self._insist(partial(self._write, waiting, position=None))
                     waiting, size = [], 0
                 waiting.append(item)
@@ -249,3 +252,8 @@ class Following:
                 check_alone(self._journal, self._ledger.state, error)
             await wait_after(attempt)
         return await work()
+
+
+def _needs_others(item: Key | SourceRecord) -> bool:
+    """Tell apart what bodies may lean on: it is written before them."""
+    return item.kind != DICTIONARY
