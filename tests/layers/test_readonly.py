@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from ropewalk.backends.memory import MemoryBackend
-from ropewalk.domain.change import Applied, Batch, Check
-from ropewalk.domain.clock import FrozenClock
+from ropewalk.domain.change import Check
 from ropewalk.domain.errors import Denied
-from ropewalk.domain.ports import Backend
+from ropewalk.domain.query import Query
+from ropewalk.layers.base import Layer
 from ropewalk.layers.readonly import ReadonlyLayer
-from ropewalk.testing.backend import BackendContract
-from ropewalk.testing.samples import commits, key, put, versions, write
+from ropewalk.testing.samples import commits, everything, key, put, soon, versions, write
 
 
-class SideDoor(ReadonlyLayer):
-    """Writes go past the layer, so that the contract can see how everything else goes through."""
+@pytest.mark.seed("1.3")
+async def test_whatever_is_no_write_is_the_backends_own(memory: MemoryBackend) -> None:
+    """The layer has no reading of its own: all of it goes the way of every layer, which is proven.
 
-    async def apply(self, batch: Batch) -> Applied:
-        """Apply the batch below."""
-        return await self.below.apply(batch)
-
-    async def trim(self, before: int) -> int:
-        """Forget commits below."""
-        return await self.below.trim(before)
-
-
-class TestReading(BackendContract):
-    """Whatever is no write is the backend's own."""
-
-    @pytest.fixture
-    async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
-        """Return an open layer that can be written past."""
-        layer = SideDoor(MemoryBackend(clock=clock))
-        await layer.open()
-        yield layer
-        await layer.close()
+    The contract goes through `Layer` with five layers that add to it.
+    """
+    assert (Layer,) == ReadonlyLayer.__bases__
+    assert {"apply", "trim"} == {name for name in vars(ReadonlyLayer) if not name.startswith("__")}
+    await write(memory, put("a", b"body"), put("b", labels={"n": 1}))
+    layer = ReadonlyLayer(memory)
+    everyone = Query(space=None)
+    assert memory.capabilities == layer.capabilities
+    assert await everything(memory, everyone) == await everything(layer, everyone)
+    keys = [key(id) for id in "abc"]
+    assert await memory.get(keys) == await layer.get(keys)
+    assert await memory.tally(everyone) == await layer.tally(everyone)
+    assert await commits(memory) == await commits(layer)
+    assert await soon(memory.changed(0)) == await soon(layer.changed(0))
+    assert await memory.ping() == await layer.ping()
 
 
 @pytest.mark.seed("1.3")
