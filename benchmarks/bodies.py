@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -102,7 +103,7 @@ async def _row(size: int, rounds: int) -> list[str]:
     least: dict[tuple[str, int], float] = {}
     for _ in range(rounds * 4):
         for place in (0, 1):
-            spent = await _spent(lambda way=ways[place]: _sealed(pipeline, values, way))
+            spent = await _spent(partial(_sealed, pipeline, values, ways[place]))
             least["seal", place] = min(spent, least.get(("seal", place), spent))
             begin = time.thread_time()
             for record in records[place]:
