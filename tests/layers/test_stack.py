@@ -42,8 +42,8 @@ class TestOverMemory(BackendContract):
     """Through logs, metrics, breaker, retry and switch, memory keeps every promise."""
 
     # Random queries go through the same five to SQLite, and to memory without them.
-    test_a_scan_is_what_the_query_means = None  # type: ignore[assignment] # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
-    test_random_tallies_agree = None  # type: ignore[assignment] # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
+    test_a_scan_is_what_the_query_means = None  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
+    test_random_tallies_agree = None  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
 
     @pytest.fixture
     async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:

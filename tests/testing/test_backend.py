@@ -94,7 +94,7 @@ class TestPowerless(CoreContract):
     """A back end that declares no power owes the rest of the contract, and can prove it."""
 
     # Queries are no power, and memory itself is asked at random.
-    test_a_scan_is_what_the_query_means = None  # type: ignore[assignment] # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
+    test_a_scan_is_what_the_query_means = None  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
 
     @pytest.fixture
     async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:

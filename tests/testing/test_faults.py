@@ -47,8 +47,8 @@ class TestSlow(BackendContract):
     """A store behind `Slow` keeps every promise: it is only slower, and races come out."""
 
     # It hands queries on as they are, and memory itself is asked at random.
-    test_a_scan_is_what_the_query_means = None  # type: ignore[assignment] # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
-    test_random_tallies_agree = None  # type: ignore[assignment] # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
+    test_a_scan_is_what_the_query_means = None  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
+    test_random_tallies_agree = None  # pyright: ignore[reportAssignmentType, reportIncompatibleVariableOverride]
 
     @pytest.fixture
     async def backend(self, clock: FrozenClock) -> AsyncIterator[Slow]:

@@ -66,10 +66,11 @@ LABEL_VALUES: Final[st.SearchStrategy[Label]] = st.one_of(
 )
 """Everything that a label may hold, small values and limits most often."""
 
-_LABELLED: Final = {
-    names: st.fixed_dictionaries(dict.fromkeys(names, LABEL_VALUES))
-    for count in range(5)
-    for names in combinations(LABEL_NAMES, count)
+_NAMED: Final[list[tuple[str, ...]]] = [
+    names for count in range(5) for names in combinations(LABEL_NAMES, count)
+]
+_LABELLED: Final[dict[tuple[str, ...], st.SearchStrategy[dict[str, Label]]]] = {
+    names: st.fixed_dictionaries(dict.fromkeys(names, LABEL_VALUES)) for names in _NAMED
 }
 
 
@@ -78,7 +79,7 @@ def _labelled(names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Label]]:
 
 
 # To draw all names at once takes less time than drawing one after the other.
-LABELS: Final = st.sampled_from(list(_LABELLED)).flatmap(_labelled)
+LABELS: Final = st.sampled_from(_NAMED).flatmap(_labelled)
 """Labels under a few names."""
 
 KEYS: Final = st.builds(Key, st.sampled_from(SPACES), st.sampled_from(KINDS), st.sampled_from(IDS))
