@@ -41,7 +41,7 @@ async def remainders(desk: Desk, *, trimmed: bool) -> tuple[Remainder, ...]:
             Remainder(
                 what="plain records that name no session, no thread and no user",
                 why="nothing says whose they are",
-                remedy="count them by kind: ropewalk ls kinds; go through them: storage.records.list",
+                remedy="ropewalk ls kinds counts them, storage.records.list goes through them",
                 count=count,
             )
         )
