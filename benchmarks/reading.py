@@ -12,16 +12,18 @@ from typing import Final, TypeVar, cast
 
 from .builds import Filled, fill, long_conversation
 from .contestants import PEER_NORMAL, SAVE, SAVER
+from .deltas import histories
 from .figures import median
 from .race import check
 from .scale import Scale
 from .tables import Requirement, Section, milliseconds, ratio, table
-from .workloads import MAIN, growing
+from .workloads import MAIN, growing, growing_objects
 
 _NAMES: Final = (PEER_NORMAL, SAVE, SAVER)
 _TAIL: Final = 10
 _NEWEST: Final = 10
 _AGAIN: Final = 5
+_ANCESTORS: Final = 100
 
 COLD: Final = "latest, reopened"
 WARM: Final = "latest, again"
@@ -62,6 +64,11 @@ async def measure(scale: Scale, folder: Path) -> Section:
     states = await _states(filled, scale)
     for store in filled.values():
         store.path.unlink()
+    filled = await fill((PEER_NORMAL, SAVER), growing_objects(scale.reading), folder)
+    objects = await _states(filled, scale)
+    for store in filled.values():
+        store.path.unlink()
+    deltas = await histories(_ANCESTORS, scale.rounds * _AGAIN, folder)
     tails: dict[int, _Watch] = {}
     for length in scale.tails:
         filled = await fill(_NAMES, long_conversation(length), folder)
@@ -85,6 +92,16 @@ async def measure(scale: Scale, folder: Path) -> Section:
         (
             _WHOLE.format(scale.reading),
             table(("", COLD, WARM, "ten newest checkpoints"), whole),
+            "The same with message objects of LangChain, which have to be made anew.",
+            table(
+                ("", COLD, WARM),
+                [
+                    [name, *(milliseconds(objects.median(what, name)) for what in (COLD, WARM))]
+                    for name in (PEER_NORMAL, SAVER)
+                ],
+            ),
+            f"The history of a delta channel over {_ANCESTORS} checkpoints, in milliseconds.",
+            table(("", "history"), [[n, milliseconds(took)] for n, took in deltas.items()]),
             "The last 10 messages of the newest state, in milliseconds. A saver loads all of it.",
             table(("", *(f"of {length:,}" for length in tails)), ends),
         ),

@@ -46,6 +46,11 @@ class _Graph:
         """Close the store."""
         await self._closing.aclose()
 
+    @property
+    def saver(self) -> Saver:
+        """What is measured, while it is open."""
+        return self._saver
+
     def prepare(self, put: Put) -> Callable[[], Awaitable[object]]:
         """Make the checkpoint as a graph makes it, and return the call that keeps it."""
         self._step += 1
@@ -63,7 +68,7 @@ class _Graph:
         )
         home, parent = self._lines.get(put.thread, (put.thread, None))
         metadata: CheckpointMetadata = {"source": "loop", "step": self._step, "parents": {}}
-        config = _config(home, parent)
+        config = config_of(home, parent)
 
         async def call() -> None:
             await self._saver.aput(config, checkpoint, metadata, new)
@@ -79,7 +84,7 @@ class _Graph:
     async def latest(self, thread: str) -> State:
         """Load the newest state."""
         home, _ = self._lines.get(thread, (thread, None))
-        found = await self._saver.aget_tuple(_config(home))
+        found = await self._saver.aget_tuple(config_of(home))
         return {} if found is None else found.checkpoint["channel_values"]
 
     async def tail(self, thread: str, count: int) -> Sequence[object]:
@@ -88,7 +93,7 @@ class _Graph:
 
     async def headers(self, thread: str, count: int) -> int:
         """List the newest checkpoints, which brings their states."""
-        return len([found async for found in self._saver.alist(_config(thread), limit=count)])
+        return len([found async for found in self._saver.alist(config_of(thread), limit=count)])
 
     def _version(self) -> str:
         return f"{self._step:032}.{(self._step * 2_654_435_761) % 10**16:016}"
@@ -146,7 +151,8 @@ class OnRopewalk(_Graph):
         return report.freed_bytes
 
 
-def _config(thread: str, checkpoint_id: str | None = None) -> RunnableConfig:
+def config_of(thread: str, checkpoint_id: str | None = None) -> RunnableConfig:
+    """Return the configuration that names a thread, or one checkpoint of it."""
     configurable = {"thread_id": thread, "checkpoint_ns": ""}
     if checkpoint_id is not None:
         configurable["checkpoint_id"] = checkpoint_id

@@ -15,6 +15,7 @@ from ...domain.errors import Corrupt, Invalid
 from ...domain.graph import LANGGRAPH, TYPED
 from ...domain.ports import Opened
 from .forms import Forms
+from .replicas import reads_plainly
 
 _MSGPACK: Final = "msgpack"
 _PICKLE: Final = "pickle"
@@ -55,6 +56,7 @@ class SerdeValues:
         self._forms = Forms() if forms is None else forms
         self.composes = composes(serde)
         """Whether the parts of a value can be written and read on their own."""
+        self._is_plain = self.composes and reads_plainly(serde)
 
     def prepared(self, value: object) -> object:
         """Return the value of one channel as `dumps` has to be given it.
@@ -97,9 +99,15 @@ class SerdeValues:
         extension = extension_of(data)
         if extension is not None and extension[0] == TYPED:
             return self._loaded(*_typed(extension[1]))
+        made: object = self._forms.replicas.of(data) if self._is_plain else None
+        if made is not None:
+            return made
         if data[:1] in _CONTAINERS and _holds_typed(data):
             return self._mixed(data)
-        return self._loaded(_MSGPACK, data)
+        made = self._loaded(_MSGPACK, data)
+        if self._is_plain:
+            self._forms.replicas.learn(data, made)
+        return made
 
     def same(self, value: object, form: bytes, *, bare: bool) -> bool:  # noqa: ARG002 (nothing is)
         """Tell whether `dumps` writes `value` in this form."""
