@@ -160,8 +160,7 @@ class Bodies:
 
         Raises `Corrupt` where what it leans on is not at hand.
         """
-        room, _ = self._room(put.key.space)
-        room.forget()
+        self._begin_anew(put.key.space)
         try:
             sealed = self._dressed(Sealed(put.body, put.seal), put.key, None)
         except Invalid as error:
@@ -182,23 +181,33 @@ class Bodies:
             found = self._rooms.get(space)
             if found is None:
                 room = Room(self._backend, self._sealer, space, actor=self._actor)
-
-                def train(samples: Sequence[tuple[Key, Sealed]], size: int) -> Dictionary | None:
-                    peeled = [self._peeled(sealed, key).data for key, sealed in samples]
-                    return self._sealer.train(peeled, size=size)
-
-                found = self._rooms[space] = room, Training(room, train, self._plan)
+                found = self._rooms[space] = room, self._training(room)
                 self._known[space] = room.known
                 if len(self._rooms) > _MOST_ROOMS:
                     oldest = next(iter(self._rooms))
                     del self._rooms[oldest], self._known[oldest]
         return found
 
-    def _dressed(self, sealed: Sealed, key: Key, dictionary: Dictionary | None) -> Sealed:
-        return self._sealer.dress(self._peeled(sealed, key), key, dictionary=dictionary)
+    def _begin_anew(self, space: str) -> None:
+        """Look again what a space has; what it had is known, but not written with."""
+        room, _ = self._room(space)
+        with self._lock:
+            if room.current is not None:
+                room.forget()
+                self._rooms[space] = room, self._training(room)
 
-    def _peeled(self, sealed: Sealed, key: Key) -> Peeled:
+    def _training(self, room: Room) -> Training[tuple[Key, Sealed]]:
+        def train(samples: Sequence[tuple[Key, Sealed]], size: int) -> Dictionary | None:
+            peeled = [self._peeled(sealed, key, room.known).data for key, sealed in samples]
+            return self._sealer.train(peeled, size=size)
+
+        return Training(room, train, self._plan)
+
+    def _dressed(self, sealed: Sealed, key: Key, dictionary: Dictionary | None) -> Sealed:
         known = self._known.get(key.space, NO_DICTIONARIES)
+        return self._sealer.dress(self._peeled(sealed, key, known), key, dictionary=dictionary)
+
+    def _peeled(self, sealed: Sealed, key: Key, known: Mapping[str, Dictionary]) -> Peeled:
         record = Record.bare(key, 1, times=(0, 0), seal=sealed.seal, body=sealed.body)
         return self._sealer.peel(record, dictionaries=known)
 
