@@ -24,7 +24,7 @@ async def histories(steps: int, rounds: int, folder: Path) -> dict[str, float]:
 
     In microseconds, the median of all rounds, in which they take turns.
     """
-    lanes = {PEER_NORMAL: Peer(), SAVER: OnRopewalk()}
+    lanes: dict[str, Peer | OnRopewalk] = {PEER_NORMAL: Peer(), SAVER: OnRopewalk()}
     times: dict[str, list[float]] = {name: [] for name in lanes}
     for place, lane in enumerate(lanes.values()):
         await lane.open(folder / f"deltas-{place}.db")
