@@ -93,18 +93,29 @@ def _same(shown: str, printed: str) -> bool:
 
 
 def _own(command: str) -> list[str] | None:
-    """Return the arguments of a plain `ropewalk` command, `None` for what only a shell can do."""
-    words = shlex.split(command, comments=True)
-    if words[:1] != ["ropewalk"] or set(command) & set("|&;<>$`*?~"):
+    """Return the arguments of a `ropewalk` command, `None` where a shell has a say in them.
+
+    What is done with its output and its end, behind the arguments, is left to a shell.
+    """
+    arguments = re.split(r"\s+(?=\d?>|\||&|;)", command, maxsplit=1)[0]
+    words = shlex.split(arguments, comments=True)
+    if words[:1] != ["ropewalk"] or re.search(r"[&|;<>$`*?]|(?<!\S)~", arguments):
         return None
     return words[1:]
 
 
-def _typed(arguments: list[str]) -> tuple[int, str]:
+def _typed(arguments: list[str]) -> tuple[int, str, str]:
     """Run our own command in this process, which spares the time to start another."""
-    with redirect_stdout(io.StringIO()) as printed, redirect_stderr(printed):
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
         code = call(arguments)
-    return code, printed.getvalue()
+    return code, out.getvalue(), err.getvalue()
+
+
+def _replayed(command: str, ended: tuple[int, str, str]) -> str:
+    """Return what a shell is to run, in which `ropewalk` says and ends as it has already."""
+    code, out, err = ended
+    said = f"printf %s {shlex.quote(out)}; printf %s {shlex.quote(err)} >&2; return {code}"
+    return f"ropewalk() {{ {said}; }}\n{command}"
 
 
 class Reader:
@@ -112,8 +123,8 @@ class Reader:
 
     def __init__(self, page: Path, folder: Path, names: dict[str, object]) -> None:
         self._page = page
-        # Whoever reads the first page has a shell; what it can do need not be proven on each.
-        self._has_shell = page.name == "README.md"
+        # Whoever reads the first page starts the program; that it can be need not be proven again.
+        self._starts = page.name == "README.md"
         self._folder = folder
         self._names = names
 
@@ -144,26 +155,27 @@ class Reader:
             "NO_COLOR": "1",
         }
         for command, shown in _sessions(block.text):
-            own = None if self._has_shell else _own(command)
+            own = None if self._starts else _own(command)
+            self._starts = False
+            script = command
             if own is not None:
                 with pytest.MonkeyPatch.context() as patch:
                     for name in os.environ.keys() - environment.keys():
                         patch.delenv(name)
                     for name, value in environment.items():
                         patch.setenv(name, value)
-                    code, printed = _typed(own)
-            else:
-                run = subprocess.run(
-                    ["sh", "-c", command],
-                    cwd=self._folder,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    check=False,
-                )
-                code, printed = run.returncode, run.stdout
+                    script = _replayed(command, _typed(own))
+            run = subprocess.run(
+                ["sh", "-c", script],
+                cwd=self._folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            code, printed = run.returncode, run.stdout
             assert 0 == code, f"line {block.line}: {command}\n{printed}"
             if block.exact:
                 assert _same(shown, printed), f"line {block.line}: {command}\n{printed}"
