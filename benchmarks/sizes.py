@@ -10,20 +10,17 @@ from typing import Final
 
 from ropewalk import Storage
 
-from . import slicing
-from .figures import median
+from . import slicing, totals
 from .keepers import Records
 from .paths import documents
 from .scale import Scale
 from .slicing import Found
 from .tables import Requirement, Section, number, table
-from .workloads import SEED
 
 _LISTED: Final = 50
 _OF_A_SESSION: Final = 100
 _DISTINCT: Final = 1_000
 _CHUNK: Final = 1_000
-_USAGES: Final = 1_000
 _THREADS: Final = 100
 _HOW: Final = (
     "Microseconds of one call, one after the other, in stores of sessions of a hundred records, "
@@ -37,6 +34,7 @@ class _Filled:
 
     def __init__(self, path: Path, size: int) -> None:
         self._records = Records(f"sqlite:///{path}")
+        self.path = path
         self.size = size
 
     @property
@@ -108,7 +106,7 @@ async def measure(scale: Scale, folder: Path) -> Section:
         for verb, call in store.verbs().items()
     ]
     found = await slicing.run(lanes, rounds=scale.rounds, seconds=scale.slice)
-    sums = await _sums(stores[0].storage, scale.rounds)
+    sums = await totals.measure(stores[0].storage, stores[0].path, folder, rounds=scale.rounds)
     for store in stores:
         await store.close()
     verbs = list(dict.fromkeys(place[0] for place in found))
@@ -126,12 +124,13 @@ async def measure(scale: Scale, folder: Path) -> Section:
         Requirement(f"{verb}, slowest size to fastest", _times(found, verb), most=2)
         for verb in verbs
     ]
-    required.append(Requirement("token totals of 1,000 records", sums, most=3, unit="ms"))
-    blocks = (
-        _HOW,
-        table(head, rows),
-        f"Token totals of 1,000 records of a session: {number(sums)} ms.",
-    )
+    required += [
+        Requirement(f"token totals of 1,000 records, {name}", spent, most=3, unit="ms")
+        for name, spent in sums.items()
+        if name != totals.BARE
+    ]
+    summed = table(("ms", *sums), [["token totals", *map(number, sums.values())]])
+    blocks = (_HOW, table(head, rows), totals.HOW, summed)
     return Section(
         "sizes",
         "Ten thousand records, or a million",
@@ -139,28 +138,6 @@ async def measure(scale: Scale, folder: Path) -> Section:
         tuple(required),
         note=slicing.said(scale.rounds, scale.slice),
     )
-
-
-async def _sums(storage: Storage, rounds: int) -> float:
-    """Return the median of `history.token_statistics` of a session, in milliseconds."""
-    random = Random(SEED)
-    await storage.sessions.create(id="tokens")
-    total = 0
-    async with storage.unit() as unit:
-        for _ in range(_USAGES):
-            prompt, completion = random.randrange(4_000), random.randrange(1_000)
-            total += prompt + completion
-            await unit.history.add_token_usage(
-                model="m", prompt_tokens=prompt, completion_tokens=completion, session_id="tokens"
-            )
-    spent: list[float] = []
-    for _ in range(max(9, rounds)):
-        before = slicing.micros()
-        sums = await storage.history.token_statistics(session_id="tokens")
-        spent.append((slicing.micros() - before) / 1_000)
-        if sums.total_tokens != total:
-            raise ValueError(sums)
-    return median(spent)
 
 
 def _micros(found: Found, verb: str, size: int) -> float:

@@ -196,13 +196,15 @@ class Query:
 
     def matches(self, record: Record, now: int) -> bool:
         """Tell whether `record` belongs to the answer at `now` (microseconds), cursors aside."""
+        # Asked of every record that is gone through in memory: nothing is called without need.
+        key, end = record.key, record.expires_at
         return (
-            (self.space is None or record.key.space == self.space)
-            and (not self.kinds or record.key.kind in self.kinds)
+            (self.space is None or key.space == self.space)
+            and (not self.kinds or key.kind in self.kinds)
             and (self.session_id is None or record.session_id == self.session_id)
             and (self.thread_id is None or record.thread_id == self.thread_id)
-            and (self.expired or record.is_live(now))
-            and all(condition.matches(record) for condition in self.where)
+            and (end is None or self.expired or end > now)
+            and (not self.where or all(condition.matches(record) for condition in self.where))
         )
 
     def cursor(self, record: Record) -> Cursor:

@@ -192,9 +192,8 @@ class MemoryBackend:
         now, totals = self._clock.now(), Totals(sums, group_by)
         async with aclosing(self._parts(query)) as parts:
             async for part in parts:
-                for record in part:
-                    if record is not None and query.matches(record, now) and query.within(record):
-                        totals.add(record)
+                there = [record for record in part if record is not None]
+                totals.add([r for r in there if query.matches(r, now) and query.within(r)])
         return totals.result()
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
