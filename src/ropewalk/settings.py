@@ -6,7 +6,9 @@ import os
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import quote, unquote
@@ -146,6 +148,12 @@ def from_environment(environ: Mapping[str, str]) -> Iterator[Setting]:
             raise _unknown(origin, variable, [f"{PREFIX}{name.upper()}" for name in keys])
 
 
+@lru_cache(maxsize=8)
+def _ours_in(project: bytes) -> object:
+    """Return our table of a `pyproject.toml`; whoever opens a second store need not parse again."""
+    return tomllib.loads(project.decode()).get("tool", {}).get("ropewalk")
+
+
 def _read(path: Path, what: str) -> list[Setting] | None:
     """Return the settings in a file; `None` where there is none, or none of ours."""
     origin = f"{what} {path}"
@@ -156,7 +164,7 @@ def _read(path: Path, what: str) -> list[Setting] | None:
         elif b"ropewalk" not in data:
             return None
         else:
-            table = tomllib.loads(data.decode()).get("tool", {}).get("ropewalk")
+            table = deepcopy(_ours_in(data))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
