@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 EXAMPLES: Final = settings(
     max_examples=1_000 if os.environ.get("ROPEWALK_LONG") else 40,
+    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 """For tests that write a file for each example."""

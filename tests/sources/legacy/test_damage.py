@@ -15,7 +15,7 @@ import pytest
 
 import ropewalk
 from ropewalk.domain.checkpoint import Checkpoint, PendingWrite
-from ropewalk.domain.legacy.agents import agent_row
+from ropewalk.domain.legacy.agents import PACKED, agent_row
 from ropewalk.domain.legacy.fields import Times
 from ropewalk.domain.legacy.keeping import part
 from ropewalk.domain.legacy.shapes import (
@@ -33,7 +33,6 @@ from ropewalk.domain.source import Entity, Inventory, Note, SourceItem
 from ropewalk.domain.thread import Branch, Snapshot, Thread
 from ropewalk.frontends.cli.migrate_report import Rejects
 from ropewalk.services.storage import Storage
-from ropewalk.sources.legacy.history import OTHER
 from ropewalk.sources.legacy.reader import LegacySource
 
 from ..ground_truth import Account, account
@@ -171,7 +170,8 @@ def shape(move: Move, entity: Entity) -> object:  # noqa: PLR0911 (one a kind)
         case Checkpoint():
             return [entity.state]
         case PlainRecord():
-            return entity.data if entity.kind == OTHER else agent_row(entity, times=TIMES)
+            is_row = entity.kind in PACKED
+            return agent_row(entity, times=TIMES) if is_row else entity.data
         case Branch() | Snapshot() | PendingWrite():
             return None
         case _:

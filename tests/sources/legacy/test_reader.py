@@ -28,7 +28,12 @@ STAGES = ["session", "thread", "interaction", "history", "checkpoint", "state_ch
 
 def stage(kind: str) -> int:
     """Return the place of a kind in the order that is promised."""
-    kind = {"branch": "thread", "snapshot": "thread", "state_snapshot": "rest"}.get(kind, kind)
+    kind = {
+        "branch": "thread",
+        "snapshot": "thread",
+        "session_recovery": "state_change",
+        "state_snapshot": "rest",
+    }.get(kind, kind)
     return STAGES.index(kind if kind in STAGES else "history")
 
 

@@ -47,8 +47,11 @@ async def test_the_inventory_tells_sizes_and_what_is_read(whole: Tree) -> None:
     formats = {each.format: each for each in inventory.formats}
     read_ones = {each.format: each.items for each in inventory.formats if each.read}
     assert READ == read_ones.keys()
-    adjacent = ("api-sessions", "api-history", "tui-events", "state-history", "state-snapshots")
-    assert (1, 2, 2, 1, 1) == tuple(read_ones[format] for format in adjacent)
+    adjacent = (
+        *("api-sessions", "api-history", "tui-events"),
+        *("state-history", "state-snapshots", "recovery-log"),
+    )
+    assert (1, 2, 2, 1, 1, 2) == tuple(read_ones[format] for format in adjacent)
     files = list(whole.root.glob("history/sessions/*/*.jsonl"))
     size = sum(file.stat().st_size for file in files)
     history = formats["history"]

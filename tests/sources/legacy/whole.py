@@ -141,6 +141,10 @@ def _adjacent(tree: Tree) -> None:
     tree.document("history/replay.json", replay)
     api = [line_of(message(f"api_{n}", "session_3", extra=n)) + b"\n" for n in (1, 2)]
     tree.path("data/history/202511/session_3.jsonl").write_bytes(b"".join(api))
+    recovery: dict[str, object] = {"session_id": "session_1", "error_type": "timeout"}
+    lines = [line_of({**recovery, "timestamp": MORNING, "recovery_attempts": n}) for n in (1, 2)]
+    log = tree.path("sessions/recovery_logs/session_1_recovery.log")
+    log.write_bytes(b"\n".join(lines) + b"\n")
     tree.path("data/history/old.pkl").write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
     tree.path("sessions/session_torn.tmp").write_bytes(b'{"context": {"sess')
     graph = pack(1763164961.52, {"state": {"a": 1}}, id="graph_1")

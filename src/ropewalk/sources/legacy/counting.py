@@ -16,7 +16,19 @@ from .blobs import STORES, Origin
 from .checkpoints import Checkpoints
 from .history import OTHER, History, kind_of, stranger
 from .older import Older
-from .survey import API_HISTORY, CHECKPOINTS, GRAPHS, HISTORY, READ, SESSION, THREAD, Found
+from .recoveries import KIND as RECOVERED
+from .recoveries import Recoveries
+from .survey import (
+    API_HISTORY,
+    CHECKPOINTS,
+    GRAPHS,
+    HISTORY,
+    READ,
+    RECOVERY,
+    SESSION,
+    THREAD,
+    Found,
+)
 from .visit import Visit
 
 Piece: TypeAlias = FormatCount | Problem | Mapping[str, int]
@@ -28,13 +40,15 @@ def count(visit: Visit, sights: Steps[Found | Problem]) -> Steps[Piece]:
     for sight in sights:
         if sight is None or isinstance(sight, Problem):
             yield sight
-        elif sight.format not in {HISTORY, API_HISTORY, CHECKPOINTS}:
+        elif sight.format not in {HISTORY, API_HISTORY, CHECKPOINTS, RECOVERY}:
             yield _format(sight)
             if sight.format in {SESSION, THREAD}:
                 yield {sight.format: 1, **sight.parts}
     yield from _older(visit)
     for found in History(visit).months():
         yield from _lines(found)
+    for found in visit.of(RECOVERY):
+        yield from _recoveries(visit, found)
     yield from _rows(visit)
 
 
@@ -71,6 +85,15 @@ def _lines(found: Found) -> Steps[Piece]:
             yield None
     yield kinds
     yield _format(replace(found, items=kinds.total()))
+
+
+def _recoveries(visit: Visit, found: Found) -> Steps[Piece]:
+    items = 0
+    for finding in Recoveries(replace(visit, files=[found])).read():
+        items += isinstance(finding, SourceItem)
+        yield finding if isinstance(finding, Problem) else None
+    yield {RECOVERED: items}
+    yield _format(replace(found, items=items))
 
 
 def _rows(visit: Visit) -> Steps[Piece]:

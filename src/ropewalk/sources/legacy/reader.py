@@ -19,6 +19,7 @@ from .checkpoints import Checkpoints
 from .counting import Piece, Sum, count
 from .history import History
 from .older import Older
+from .recoveries import Recoveries
 from .sessions import Sessions
 from .survey import READ, THREAD, Found, survey
 from .threads import Threads
@@ -90,6 +91,7 @@ class LegacySource:
             yield from older.read_events()
             yield from History(visit).read()
             yield from checkpoints.read()
+            yield from Recoveries(visit).read()
             yield from Agents(visit).read()
 
     def _look(self, visit: Visit) -> Steps[Found | Problem]:
@@ -118,7 +120,7 @@ def _head(found: Found) -> Head:
 
 
 _WHOLE: Final = {
-    **dict.fromkeys(("leftover", "pickle", "recovery-log"), HEAD_BYTES),
+    **dict.fromkeys(("leftover", "pickle"), HEAD_BYTES),
     "unknown": HEAD_BYTES // 16,
 }
 """Formats of whole files, and how much is told of them, in bytes; tables are not files."""

@@ -25,6 +25,7 @@ GRAPHS: Final = "graph-checkpoints"
 EVENTS: Final = "tui-events"
 API_SESSIONS: Final = "api-sessions"
 API_HISTORY: Final = "api-history"
+RECOVERY: Final = "recovery-log"
 AGENT_CHANGES: Final = "state-history"
 AGENT_SNAPSHOTS: Final = "state-snapshots"
 OLDER: Final = ("session-g1", "session-g2", "session-g3")
@@ -32,7 +33,7 @@ OLDER: Final = ("session-g1", "session-g2", "session-g3")
 READ: Final = frozenset(
     {
         *(SESSION, *OLDER, API_SESSIONS, EVENTS, THREAD, HISTORY, API_HISTORY, CHECKPOINTS),
-        *(AGENT_CHANGES, AGENT_SNAPSHOTS),
+        *(AGENT_CHANGES, AGENT_SNAPSHOTS, RECOVERY),
     }
 )
 """The formats that are read; every other one is recognised, counted and told."""
@@ -42,7 +43,6 @@ REASONS: Final = {
     "graph-writes": "pending writes of graphs, which come with those checkpoints",
     "leftover": "a file that a writer left behind when it was interrupted",
     "pickle": "a pickle, which is never opened: reading it could run code",
-    "recovery-log": "a log of session recoveries",
     "symlink": "a symbolic link; name the folder that it points to as a source of its own",
     "unknown": "not a format of the legacy program",
 }
@@ -108,7 +108,7 @@ def _sight(path: Path, root: Path) -> Iterator[Sight]:
         elif (look := _BY_SUFFIX.get(path.suffix)) is not None:
             yield look(path, root)
         elif path.name.endswith("_recovery.log"):
-            yield _plain("recovery-log", path, root)
+            yield _plain(RECOVERY, path, root)
         elif not is_database(path):
             # Companions are counted with their database.
             if not _is_companion(path):

@@ -166,7 +166,22 @@ def _api_lines(tree: Tree) -> Sequence[Outcome]:
     ]
 
 
+def _recovery(tree: Tree) -> Sequence[Outcome]:
+    name = "r-log"
+    place = f"sessions/recovery_logs/{name}_recovery.log"
+    first: Document = {"session_id": name, "timestamp": MORNING, "error_type": "timeout"}
+    last = {**first, "timestamp": "later", "error_message": "x"}
+    cut = line_of(first)[:40]
+    tree.path(place).write_bytes(b"\n".join((line_of(first), cut, line_of(last))))
+    return [
+        Brought("session_recovery", f"{name}~recovery~000001", first, "dangling_session"),
+        Refused("torn", f"{place}:2", cut),
+        Brought("session_recovery", f"{name}~recovery~000003", last, "time_guessed"),
+    ]
+
+
 ELDERS: Final = (
+    Damage("r-log", "a log of recoveries with a torn line, and a time that is none", _recovery),
     Damage("e-torn", "an old session was cut off", _torn),
     Damage("e-no-time", "an old session without a time", _no_time),
     Damage("e-renamed", "an old session was renamed", _renamed),
