@@ -175,7 +175,7 @@ async def test_what_the_house_keeps_for_itself_does_not_lean(store: Storage) -> 
     """Leases, grants and their like, and the heads of states, are written and read as ever."""
     made = await furnish(store)
     thread = await store.threads.create()
-    await store.checkpoints.save(thread.id, {"text": "abc " * 200})
+    await store.checkpoints.save(thread.id, {"messages": [said(n, words=200) for n in range(30)]})
     async with store.lease("all"):
         pass
     await store.records.save({"type": "note", "data": {"text": "abc " * 200}})
@@ -184,6 +184,7 @@ async def test_what_the_house_keeps_for_itself_does_not_lean(store: Storage) -> 
         found.setdefault(record.key.kind, set()).add(record.seal)
     leaning = {kind for kind, told in found.items() if any(made.name in seal for seal in told)}
     assert {"note"} == leaning
+    assert "node" in found
     assert APART >= {"lease", "secret", "dictionary", "checkpoint", "space", "grant"}
     assert APART <= set(DOORS)
 
