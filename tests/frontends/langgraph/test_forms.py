@@ -38,7 +38,7 @@ from .kinds import CALL, Order
 pytestmark = pytest.mark.seed("3.4")
 
 SERDE = JsonPlusSerializer()
-EXAMPLES = 2_000 if os.environ.get("ROPEWALK_LONG") else 50
+EXAMPLES = 2_000 if os.environ.get("ROPEWALK_LONG") else 30
 
 
 class Shade(StrEnum):

@@ -28,7 +28,7 @@ from .kinds import CALL, Order
 pytestmark = pytest.mark.seed("3.4")
 
 SERDE: Final = JsonPlusSerializer()
-EXAMPLES: Final = 1_000 if os.environ.get("ROPEWALK_LONG") else 40
+EXAMPLES: Final = 1_000 if os.environ.get("ROPEWALK_LONG") else 25
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([-0.0, 1.5, "é", b"\0"]),
