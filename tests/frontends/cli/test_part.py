@@ -12,7 +12,7 @@ import ropewalk
 from ropewalk.domain.errors import NotFound
 from ropewalk.frontends.cli.part import part_of, within
 
-from .typing_it import in_new_process, typed
+from .typing_it import in_other_process, typed
 
 PROGRAM = """
 import asyncio, dataclasses, ropewalk
@@ -49,7 +49,7 @@ asyncio.run(main())
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the URL of a store that a program with classes of its own wrote."""
     url = f"sqlite:///{tmp_path_factory.mktemp('theirs') / 'theirs.db'}"
-    in_new_process(PROGRAM.replace("URL", url))
+    in_other_process(PROGRAM.replace("URL", url))
     return url
 
 

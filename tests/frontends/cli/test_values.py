@@ -26,7 +26,7 @@ from ropewalk.frontends.cli.outline import outline
 from ropewalk.frontends.cli.payload import dumps, faithful
 from ropewalk.testing.values import VALUES
 
-from .typing_it import in_new_process, typed
+from .typing_it import in_other_process, typed
 
 LONG = bool(os.environ.get("ROPEWALK_LONG"))
 
@@ -175,7 +175,7 @@ def test_classes_of_another_program_are_shown_by_their_fields() -> None:
         "        await storage.checkpoints.save('main', {'trip': Trip('Rome', (1, 2))})\n"
         "asyncio.run(main())\n"
     )
-    in_new_process(code)
+    in_other_process(code)
     url = "sqlite:///theirs.db"
     shown = typed("show", "main", "--state", "-u", url).out
     assert "trip: !travel.Trip\n  to: Rome\n  days: !tuple\n    - 1\n    - 2\n" == shown

@@ -13,6 +13,8 @@ from typing import Any
 
 from ropewalk.frontends.cli.app import call
 
+from ...forked import run_forked
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -61,6 +63,13 @@ def spawned(*arguments: str, **environment: str) -> Answer:
 
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def in_other_process(code: str) -> str:
+    """Run Python code elsewhere, and return what it prints."""
+    run = run_forked(["-c", code])
+    assert (0, "") == (run.returncode, run.stderr)
+    return run.stdout.strip()
 
 
 def in_new_process(code: str) -> str:
