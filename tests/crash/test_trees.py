@@ -25,7 +25,7 @@ from .tree_work import ROOT, hash_of, message
 pytestmark = pytest.mark.seed("3.4")
 
 LONG: Final = bool(os.environ.get("ROPEWALK_LONG"))
-SECONDS: Final = 60.0 if LONG else 2.5
+SECONDS: Final = 60.0 if LONG else 1.8
 KILLS: Final = 20 if LONG else 3
 SAVES: Final = 500 if LONG else 40
 """What they do at least, however slow the machine; a quick one goes on until the time is up."""
