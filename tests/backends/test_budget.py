@@ -74,14 +74,20 @@ async def test_nobody_gives_way_while_there_is_time() -> None:
     """Calls within the budget are one stretch, whoever makes them; the next one waits a turn."""
     clock = Clock()
     calls = Calls(Budget(1.0, clock=clock))
+    turned = asyncio.Event()
+    asyncio.get_running_loop().call_soon(turned.set)
     await calls.calls("a", 5)
     clock.now = 0.999
     await calls.call("b")
+    assert not turned.is_set()
     clock.now = 1.0
-    late = asyncio.ensure_future(calls.call("c"))
-    await calls.watch(late)
-    assert [0] * 6 == [turn for turn, _ in calls.went[:-1]]
-    assert 0 < calls.went[-1][0]
+    await calls.call("c")
+    assert turned.is_set()
+    turned.clear()
+    asyncio.get_running_loop().call_soon(turned.set)
+    clock.now = 1.999
+    await calls.calls("d", 5)
+    assert not turned.is_set()
 
 
 @pytest.mark.seed("4.2", "6.2")
@@ -172,6 +178,7 @@ async def test_each_loop_has_its_own_time() -> None:
     thread.join(PATIENCE)
     assert [(0, "there")] * 10 == there.went
     assert [(0, "here")] == here.went
+    assert not budget.is_left()
     await soon(waiting)
 
 

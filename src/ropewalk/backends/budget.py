@@ -40,7 +40,7 @@ class _Here(threading.local):
 
     line = _Line(None, -math.inf)
     until = -math.inf
-    """When time is over for whoever comes now: it is already, as long as anybody waits."""
+    """When time is over for whoever comes now. It stays over for as long as anybody waits."""
 
 
 class Budget:
@@ -79,7 +79,6 @@ class Budget:
                 return
         place = loop.create_future()
         line.waiting.append(place)
-        here.until = -math.inf
         self._see_to(line)
         await place
         while not line.first and self._clock() >= line.end:
