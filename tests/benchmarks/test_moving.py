@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 import pytest
+
+from ..forked import run_forked
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -27,9 +27,9 @@ print(json.dumps([work(folder / "first", folder / work.__name__) for work in wor
 @pytest.mark.seed("7.1")
 def test_everybody_moves_the_same(tmp_path: Path) -> None:
     """Sixty records, six checkpoints, a session and a thread: as many in each of the stores."""
-    command = [sys.executable, "-c", MOVES, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    done = run_forked(["-c", MOVES, tmp_path], cwd=ROOT)
 
+    assert 0 == done.returncode, done.stderr
     assert [68, 68, 68] == json.loads(done.stdout)
     first, second = (
         {file.name: file.read_bytes() for file in (tmp_path / name).rglob("*.json*")}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final, cast
+
+from ..forked import run_forked
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -87,13 +87,7 @@ print(json.dumps({
 
 
 def _told(script: str, *arguments: str) -> object:
-    run = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = run_forked(["-c", script, *arguments], cwd=ROOT)
     assert 0 == run.returncode, run.stderr
     return json.loads(run.stdout)
 

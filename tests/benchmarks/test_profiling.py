@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
+
+from ..forked import run_forked
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def test_a_profile_names_rooms_and_functions() -> None:
     """Saving takes time in the SQLite back end and in apsw; shares are at most the whole."""
-    command = [sys.executable, "-m", "benchmarks.profiling"]
     options = ["save", "--tasks", "5", "--seconds", "0.2"]
-    run = subprocess.run(
-        [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    run = run_forked(["-m", "benchmarks.profiling", *options], cwd=ROOT)
     assert 0 == run.returncode, run.stderr
     by_room = run.stdout.split("\n\n")[1].splitlines()[2:]
     shares = {
