@@ -17,6 +17,7 @@ from ropewalk.compat import (
     CheckpointNotFoundError,
     CheckpointRepository,
     CheckpointStorageAdapter,
+    CheckpointStorageError,
     CheckpointStoreFactory,
     CheckpointValidationError,
     ICheckpointManager,
@@ -281,8 +282,12 @@ async def test_the_old_classes_and_factories(tmp_path: Path) -> None:
     assert isinstance(second, SQLiteCheckpointStore)
     assert [id_] == [record["id"] for record in await second.list_by_thread("t")]
     await second.storage.close()
+    await first.close()
+    with pytest.raises(CheckpointStorageError, match="is not open"):
+        await first.create_checkpoint("t", "w", {"step": 2})
     memory = CheckpointFactory.create_test_manager()
     assert await memory.auto_save_checkpoint("t", "w", {}, "any") is not None
+    await memory.close()
     with pytest.raises(Invalid, match="save_interval must be 1 or more"):
         CheckpointFactory.create_from_config({"save_interval": 0})
     assert ["storage_type must be one of sqlite, memory"] == CheckpointConfig(

@@ -73,6 +73,11 @@ class CheckpointManager(ICheckpointManager):
         self._config = config
         self._policy = policy or DefaultCheckpointPolicy(config)
 
+    async def close(self) -> None:
+        """Close the file or the memory that a factory opened; any other store stays as it is."""
+        if isinstance(self._store, SQLiteCheckpointStore | MemoryCheckpointStore):
+            await self._store.storage.close()
+
     async def create_checkpoint(
         self,
         thread_id: str,
