@@ -48,7 +48,7 @@ def holds_no_bytes(data: bytes) -> bool:
     if not _is_marked(data):
         return True
     try:
-        value: object = unpackb(data, ext_hook=_nothing, option=OPT_NON_STR_KEYS)
+        value: object = unpackb(data, ext_hook=Ext, option=OPT_NON_STR_KEYS)
     except ValueError:
         return False
     return not _holds(_BYTES, value)
@@ -56,10 +56,6 @@ def holds_no_bytes(data: bytes) -> bool:
 
 def _is_marked(data: bytes) -> bool:
     return _BIN_8 in data or _BIN_16 in data or _BIN_32 in data
-
-
-def _nothing(code: int, data: bytes) -> None:
-    """Stand for a typed value."""
 
 
 def shallow(data: bytes, levels: int) -> bool:
