@@ -262,6 +262,9 @@ CASES: Final[Mapping[str, Case]] = {
     "states.forget_writes": lambda h, p: h.states.forget_writes([p.at]),
     "states.headers": lambda h, p: h.states.headers(thread_id=p.of(None, p.thread)),
     "states.keys": lambda h, p: _then(h.checkpoints.get(p.at), h.states.keys),
+    "states.may_have": lambda h, p: _then(
+        h.checkpoints.get(p.at), lambda header: h.states.may_have(header, ["theirs"])
+    ),
     "states.newest": lambda h, p: h.states.newest(p.thread),
     "states.open": lambda h, p: _then(h.checkpoints.get(p.at), h.states.open),
     "states.put": lambda h, p: h.states.put(p.of("n", p.at), p.thread, {"x": 1}),

@@ -10,7 +10,9 @@ from typing import Final
 import pytest
 
 from ropewalk.domain.checkpoint import Checkpoint
+from ropewalk.domain.legacy.agents import PACKED
 from ropewalk.domain.migration import EVERYTHING, Plan
+from ropewalk.domain.plain import PlainRecord
 from ropewalk.domain.source import Entity, SourceItem
 from ropewalk.domain.thread import Thread
 from ropewalk.services.storage import Storage
@@ -51,6 +53,16 @@ async def _entities(storage: Storage) -> AsyncIterator[Entity]:
     async for header in storage.checkpoints.stream():
         loaded: Checkpoint = await storage.checkpoints.load(header.id)
         yield loaded
+    for kind in PACKED:
+        async for row in storage.records.stream({"type": kind}):
+            yield PlainRecord(
+                id=row["id"],
+                kind=kind,
+                data=row["data"],
+                metadata=row["metadata"],
+                created_at=row["created_at"],
+                updated_at=row["updated_at"],
+            )
 
 
 @pytest.mark.seed("7.1")

@@ -169,7 +169,9 @@ class Spaces:
             await self._commit([await self._store(space.name).put(marked, expect=None)])
 
     async def _empty(self, done: Emptied, progress: Callable[[Emptied], None] | None) -> Emptied:
-        for kind in sorted(await self._kinds(done.space, expired=True), key=_turn):
+        """Remove as many records of each kind as there are now: others may go on writing."""
+        kinds = await self._kinds(done.space, expired=True)
+        for kind in sorted(kinds, key=_turn):
             if kind == SPACE:
                 continue
             before = done
@@ -178,7 +180,9 @@ class Spaces:
                 if progress is not None:
                     progress(_with(before, kind, count))
 
-            query = Query(space=done.space, kinds=(kind,), bodies=False, expired=True)
+            query = Query(
+                space=done.space, kinds=(kind,), bodies=False, expired=True, limit=kinds[kind]
+            )
             done = _with(done, kind, await self._remove_all(query, tell))
         return done
 
