@@ -397,22 +397,3 @@ def test_the_real_environment(project: Path) -> None:
         check=True,
     )
     assert ["project me", "default me"] == run.stdout.splitlines()
-
-
-@pytest.mark.seed("6.4")
-def test_how_long_dictionaries_may_be(project: Path) -> None:
-    """Bytes, or false; a variable counts more than a file, and what is no size is refused."""
-    assert 65_536 == Config.load(folder=project, environ={}).dictionary
-    _project_file(project, "dictionary = false")
-    told = Config.load(folder=project, environ={})
-    assert 0 == told.dictionary
-    assert told.origin("dictionary").endswith("ropewalk.toml")
-    for text, size in (("4096", 4_096), ("false", 0), ("0", 0)):
-        environ = {"ROPEWALK_DICTIONARY": text}
-        assert size == Config.load(folder=project, environ=environ).dictionary
-    for value in (True, "much", 1.5, None):
-        with pytest.raises(Invalid, match="dictionary must be a number of bytes, or false"):
-            Config.from_mapping({"dictionary": value})
-    for size in (-1, 1_023, 2**20 + 1):
-        with pytest.raises(Invalid, match="dictionary must be 0"):
-            Config.from_mapping({"dictionary": size})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from .domain.address import Option, Options, redacted, split_url, without_secrets
-from .domain.leaning import DEFAULT_SIZE, check_size
+from .domain.leaning import check_size
 from .domain.policy import Policy
 from .domain.record import DEFAULT_SPACE, check_name
 from .domain.span import span
@@ -68,7 +68,7 @@ class Config:
         LayerConfig("retry"),
     )
     keep_feed: str = ""
-    dictionary: int = DEFAULT_SIZE
+    dictionary: int = 0
     options: Options = field(default_factory=dict[str, Option])
     plugins: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     policies: Mapping[str, Policy] = field(default_factory=dict[str, Policy])

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from .domain.address import PATHS, Option, parsed
 from .domain.errors import Invalid
+from .domain.leaning import DEFAULT_SIZE
 from .domain.policy import from_names
 from .domain.spelling import closest, did_you_mean
 
@@ -64,11 +65,11 @@ def names_of(value: object, origin: str, key: str) -> tuple[str, ...]:
 
 
 def size_of(value: object, origin: str, key: str) -> int:
-    """Return a number of bytes, 0 for false; raise `Invalid` for anything else."""
-    if value is False:
-        return 0
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise wrong(origin, key, "a number of bytes, or false", value)
+    """Return a number of bytes, 0 for false, the usual one for true; raise `Invalid` for others."""
+    if isinstance(value, bool):
+        return DEFAULT_SIZE if value else 0
+    if not isinstance(value, int):
+        raise wrong(origin, key, "true, false, or a number of bytes", value)
     return value
 
 

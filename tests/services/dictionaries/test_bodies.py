@@ -15,11 +15,10 @@ import pytest
 import ropewalk
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.codecs.pipeline import make_pipeline
-from ropewalk.config import Config
 from ropewalk.domain.archive import Scope
 from ropewalk.domain.change import Applied, Batch, Delete, Put
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.errors import Corrupt, Invalid, Unavailable
+from ropewalk.domain.errors import Corrupt, Unavailable
 from ropewalk.domain.migration import Plan
 from ropewalk.domain.query import Query
 from ropewalk.domain.record import Key, Record
@@ -152,23 +151,6 @@ async def test_a_damaged_dictionary_is_named(tmp_path: Path, *, whole: bool) -> 
             await heard(storage, thread)
         verified = await storage.checkpoints.verify()
         assert key in {damage.key for damage in verified.damages}
-
-
-async def test_it_can_be_turned_off(tmp_path: Path) -> None:
-    """Then nothing leans on anything, nothing is made, and what leans is read all the same."""
-    url = f"sqlite:///{tmp_path / 'store.db'}"
-    async with ropewalk.open(url) as storage:
-        await furnish(storage)
-        *texts, thread = await talk(storage, 2)
-    async with ropewalk.open(Config(url=url, dictionary=0)) as storage:
-        assert texts == await heard(storage, thread)
-        before = await seals(storage.migrations.backend, "message")
-        await talk(storage, 2, first=50)
-        after = await seals(storage.migrations.backend, "message")
-        assert {"msgpack|crc32"} == after - before
-    for size in (1, 1_023, 2**20 + 1):
-        with pytest.raises(Invalid, match="dictionary must be 0"):
-            Config(url=url, dictionary=size)
 
 
 async def test_what_the_house_keeps_for_itself_does_not_lean(store: Storage) -> None:
