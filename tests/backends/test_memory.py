@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ropewalk.backends.budget import LOOP_BUDGET
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.domain.change import Delete, Put
 from ropewalk.domain.clock import FrozenClock, SystemClock
@@ -15,20 +16,38 @@ from ropewalk.domain.errors import Invalid, Unavailable
 from ropewalk.domain.health import State
 from ropewalk.domain.query import NEWEST_FIRST, Order, Query
 from ropewalk.domain.record import Key
-from ropewalk.testing.backend import BackendContract
+from ropewalk.testing.backend import BackendContract, FeedContract
+from ropewalk.testing.backend_retries import RetryContract
+from ropewalk.testing.backend_scans import OpenScanContract
+from ropewalk.testing.backend_tasks import TaskContract
 from ropewalk.testing.samples import SPACE, commits, drain, everything, key, put, write
 
 
-class TestMemory(BackendContract):
-    """Every promise of a back end, kept in memory."""
+class _InMemory:
+    BUDGET = LOOP_BUDGET
+
+    @pytest.fixture
+    def clock(self) -> FrozenClock:
+        """Stand still, so that many records share a time."""
+        return FrozenClock(tick=0)
 
     @pytest.fixture
     async def backend(self, clock: FrozenClock) -> AsyncIterator[MemoryBackend]:
         """Open an empty memory store."""
-        backend = MemoryBackend(clock=clock)
+        backend = MemoryBackend(clock=clock, loop_budget=self.BUDGET)
         await backend.open()
         yield backend
         await backend.close()
+
+
+class TestMemory(_InMemory, BackendContract):
+    """Every promise of a back end, kept in memory."""
+
+
+class TestMemoryInTurns(_InMemory, TaskContract, RetryContract, OpenScanContract, FeedContract):
+    """What is promised to many at once, where every call gives way to the others."""
+
+    BUDGET = 0.0
 
 
 @pytest.fixture

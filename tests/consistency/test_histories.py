@@ -29,7 +29,7 @@ PLAYS = st.lists(st.lists(_acts(), min_size=1, max_size=8), min_size=2, max_size
 
 
 async def _recorded(plays: list[list[Act]], seed: int) -> History:
-    backend = MemoryBackend(clock=SystemClock())
+    backend = MemoryBackend(clock=SystemClock(), loop_budget=0)
     await backend.open()
     history = await record_history(Slow(backend, seed=seed), plays)
     await backend.close()

@@ -31,7 +31,7 @@ def _plays(seed: int) -> list[list[Act]]:
 @pytest.mark.parametrize("seed", range(HISTORIES))
 async def test_lost_answers_are_asked_for_again(seed: int) -> None:
     """Where one call of five fails before or after it took effect, retries do nothing twice."""
-    backend = MemoryBackend(clock=SystemClock())
+    backend = MemoryBackend(clock=SystemClock(), loop_budget=0)
     flaky = Flaky(Slow(backend, seed=seed), rate=0.2, seed=seed)
     await backend.open()
     retrying = RetryLayer(flaky, attempts=50, first=0.0001, longest=0.001)
@@ -43,7 +43,7 @@ async def test_lost_answers_are_asked_for_again(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(HISTORIES))
 async def test_a_store_that_moves(tmp_path: Path, seed: int) -> None:
     """A store that moves from memory to a file and on to memory is one store all the time."""
-    switch = SwitchLayer(MemoryBackend(clock=SystemClock()))
+    switch = SwitchLayer(MemoryBackend(clock=SystemClock(), loop_budget=0))
     await switch.open()
     there = SqliteBackend(tmp_path / "there.db", clock=SystemClock())
 
@@ -51,7 +51,7 @@ async def test_a_store_that_moves(tmp_path: Path, seed: int) -> None:
         for _ in range(seed * 5):
             await asyncio.sleep(0)
         await switch.switch(Slow(there))
-        await switch.switch(MemoryBackend(clock=SystemClock()))
+        await switch.switch(MemoryBackend(clock=SystemClock(), loop_budget=0))
 
     async with asyncio.TaskGroup() as group:
         recorded = group.create_task(record_history(Slow(switch, seed=seed), _plays(seed)))

@@ -83,7 +83,7 @@ async def _alone(backend: Backend) -> tuple[list[Event], list[Commit]]:
 
 async def test_load_in_memory() -> None:
     """Six tasks on one store in memory."""
-    events, told = await _alone(MemoryBackend(clock=SystemClock()))
+    events, told = await _alone(MemoryBackend(clock=SystemClock(), loop_budget=0))
     assert _judge("memory", events, told)[Fate.UNKNOWN] > 0
 
 

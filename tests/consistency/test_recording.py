@@ -22,7 +22,7 @@ pytestmark = pytest.mark.seed("8.3")
 @pytest.fixture
 async def store() -> MemoryBackend:
     """Return an open, empty store."""
-    store = MemoryBackend(clock=SystemClock())
+    store = MemoryBackend(clock=SystemClock(), loop_budget=0)
     await store.open()
     return store
 

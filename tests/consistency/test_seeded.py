@@ -48,7 +48,7 @@ def _as_it_is(below: Backend) -> Backend:
 async def _judged(coat: Callable[[Backend], Backend], seed: int) -> Verdict:
     """Record a random history of four callers in memory, and check it."""
     draw = Random(f"history {seed}").randrange
-    backend = MemoryBackend(clock=SystemClock())
+    backend = MemoryBackend(clock=SystemClock(), loop_budget=0)
     await backend.open()
     plays = [[any_act(draw) for _ in range(10)] for _ in range(4)]
     history = await record_history(Slow(coat(backend), seed=seed), plays)

@@ -20,7 +20,7 @@ def clock() -> FrozenClock:
 @pytest.fixture
 async def memory(clock: FrozenClock) -> AsyncIterator[MemoryBackend]:
     """An open, empty memory store."""
-    backend = MemoryBackend(clock=clock)
+    backend = MemoryBackend(clock=clock, loop_budget=0)
     await backend.open()
     yield backend
     await backend.close()
@@ -29,7 +29,7 @@ async def memory(clock: FrozenClock) -> AsyncIterator[MemoryBackend]:
 @pytest.fixture
 def target(clock: FrozenClock) -> MemoryBackend:
     """A memory store to switch to, not open yet."""
-    return MemoryBackend(clock=clock)
+    return MemoryBackend(clock=clock, loop_budget=0)
 
 
 @pytest.fixture

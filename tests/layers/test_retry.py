@@ -65,7 +65,7 @@ class TestUnreachable(BackendContract):
     async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
         """Return an open retry layer over a store that is often not reached."""
         plan = Random(3).choices([Fault.BEFORE, Fault.NONE, Fault.NONE], k=40_000)
-        layer = Unhurried(Flaky(MemoryBackend(clock=clock), plan=plan), attempts=40)
+        layer = Unhurried(Flaky(MemoryBackend(clock=clock, loop_budget=0), plan=plan), attempts=40)
         await layer.open()
         yield layer
         await layer.close()

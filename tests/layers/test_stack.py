@@ -48,7 +48,7 @@ class TestOverMemory(BackendContract):
     @pytest.fixture
     async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
         """Return an open stack over memory."""
-        layer = stacked(MemoryBackend(clock=clock))
+        layer = stacked(MemoryBackend(clock=clock, loop_budget=0))
         await layer.open()
         yield layer
         await layer.close()

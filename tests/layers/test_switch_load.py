@@ -139,7 +139,7 @@ async def test_nothing_is_lost_under_load_in_memory() -> None:
 async def test_nothing_is_lost_on_the_way_to_a_durable_store(tmp_path: Path) -> None:
     """From memory to SQLite and to a folder under load; another program finds everything there."""
     clock = SystemClock()
-    backend = SwitchLayer(MemoryBackend(clock=clock))
+    backend = SwitchLayer(MemoryBackend(clock=clock, loop_budget=0))
 
     def into_sqlite() -> Backend:
         return SqliteBackend(tmp_path / "agent.db", clock=clock)

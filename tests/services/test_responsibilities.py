@@ -96,7 +96,6 @@ ALLOWED: dict[str, set[str]] = {
     "checkpoints/planter": set(),
     "checkpoints/saver": set(),
     "schemas": set(),
-    "checkpoints/training": set(),
     "dependants": set(),
 }
 

@@ -99,7 +99,7 @@ class TestPowerless(CoreContract):
     @pytest.fixture
     async def backend(self, clock: FrozenClock) -> AsyncIterator[Backend]:
         """Open an empty store without powers."""
-        backend = Powerless(MemoryBackend(clock=clock))
+        backend = Powerless(MemoryBackend(clock=clock, loop_budget=0))
         await backend.open()
         yield backend
         await backend.close()
@@ -108,7 +108,7 @@ class TestPowerless(CoreContract):
 async def _prove(coat: type[Layer], name: str) -> None:
     """Run one test of the contract on a store with a coat."""
     clock = FrozenClock(tick=0)
-    backend = coat(MemoryBackend(clock=clock))
+    backend = coat(MemoryBackend(clock=clock, loop_budget=0))
     await backend.open()
     test: Callable[..., Awaitable[None]] = getattr(BackendContract(), name)
     known = {"backend": backend, "clock": clock, "order": Order("updated_at")}

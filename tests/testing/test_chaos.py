@@ -20,7 +20,7 @@ from ropewalk.testing.faults import Flaky, Slow
 @pytest.fixture
 async def memory() -> AsyncIterator[MemoryBackend]:
     """Open an empty memory store."""
-    memory = MemoryBackend(clock=SystemClock())
+    memory = MemoryBackend(clock=SystemClock(), loop_budget=0)
     await memory.open()
     yield memory
     await memory.close()

@@ -37,7 +37,7 @@ EVERYTHING = Query(space=SPACE)
 @pytest.fixture
 async def memory() -> AsyncIterator[MemoryBackend]:
     """Open an empty memory store."""
-    memory = MemoryBackend(clock=FrozenClock(tick=0))
+    memory = MemoryBackend(clock=FrozenClock(tick=0), loop_budget=0)
     await memory.open()
     yield memory
     await memory.close()
