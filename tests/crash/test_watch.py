@@ -93,8 +93,10 @@ def test_every_number_comes_once_through_kills(tmp_path: Path, scheme: str) -> N
             assert writer.stdout is not None
             writer.stdout.read()
             assert writer.wait(60) == 0
-    notes, _ = asyncio.run(soon(_told(url)))
-    _finished(url, notes[-1])
+    notes, seen = asyncio.run(soon(_told(url)))
+    # The last one that was killed may have come to the end: then there is nothing left to tell.
+    if (f"{notes[-1]}", 1) not in seen:
+        _finished(url, notes[-1])
     notes, seen = asyncio.run(soon(_told(url)))
     assert [(f"{seq}", 1) for seq in notes] == seen
     print(f"{scheme}: {len(ends)} kills, {len(notes)} commits, each once")  # noqa: T201
