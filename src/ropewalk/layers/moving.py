@@ -114,22 +114,23 @@ class Mover:
             self._behind = await beginning(self._source, self._epoch)
             async for commits in _groups(self._source.feed(self._behind), COMMITS_AT_ONCE):
                 await self._remember(commits)
-        batch: list[Put] = []
+        # One that is deleted and made anew meanwhile comes twice, the second time as it is.
+        batch: dict[Key, Put] = {}
         size = 0
         records = self._source.scan(Query(space=None, expired=True))
         try:
             async for record in records:
                 if record.key.space == RESERVED:
                     continue
-                batch.append(put_of(record))
+                batch[record.key] = put_of(record)
                 size += len(record.body or b"")
                 if len(batch) == BATCH_CHANGES or size > BATCH_BYTES:
-                    await self._write(batch)
+                    await self._write([*batch.values()])
                     self.records += len(batch)
-                    batch, size = [], 0
+                    batch, size = {}, 0
         finally:
             await stop(records)
-        await self._write(batch)
+        await self._write([*batch.values()])
         self.records += len(batch)
 
     async def catch_up(self) -> int:
