@@ -180,7 +180,7 @@ class Zstd:
         if parameter:
             message = f"zstd has no parameter {parameter!r}"
             raise Corrupt(message, code="bad_seal", parameter=parameter)
-        return self._inflated(data, None)
+        return self._inflated(data, self._local.decompressor)
 
     def lean(self, data: bytes, *, dictionary: Dictionary) -> Encoded | None:
         """Return the frame and the name of its dictionary, or `None` as `encode` does.
@@ -218,14 +218,13 @@ class Zstd:
 
     def unpack(self, data: bytes, *, dictionary: Dictionary | None) -> bytes:
         """Return what the frame holds; raise `Corrupt` as `decode`, and for a bad dictionary."""
-        return self._inflated(data, dictionary)
+        return self._inflated(data, self._local.opener(dictionary))
 
     def train(self, samples: Sequence[bytes], *, size: int) -> Dictionary | None:
         """Make a dictionary out of samples, as `training.train` does."""
         return train(samples, size=size, level=self._pack_level)
 
-    def _inflated(self, data: bytes, dictionary: Dictionary | None) -> bytes:
-        engine = self._local.opener(dictionary)
+    def _inflated(self, data: bytes, engine: ZstdDecompressor) -> bytes:
         try:
             size = frame_content_size(data)
             if not 0 < size <= MAX_OPENED_BYTES:

@@ -70,7 +70,8 @@ class Openings:
         self._readers = readers
         self._codecs = codecs
         self._ways: dict[str, Way] = {}
-        self._openings: dict[str, Opening] = {}
+        self.known: dict[str, Opening] = {}
+        """Of the seals that were asked for by `value`: whoever opens many looks here first."""
 
     def way(self, seal: str) -> Way:
         """Return how the body is taken as far as what the serializer wrote.
@@ -107,7 +108,7 @@ class Openings:
 
     def value(self, seal: str) -> Opening:
         """Return how the body of a value is opened; raise `Invalid` for a packed one."""
-        return self._openings.get(seal) or self._value(seal)
+        return self.known.get(seal) or self._value(seal)
 
     def _read(self, seal: str) -> Way:
         recipe = parse(seal)
@@ -136,9 +137,9 @@ class Openings:
         way = self.way(seal)
         loads = _known(way.form, self._readers, what="serializer").loads
         opening = tuple(map(_step, way.steps)), loads
-        if len(self._openings) >= _MOST:
-            self._openings.clear()
-        self._openings[seal] = opening
+        if len(self.known) >= _MOST:
+            self.known.clear()
+        self.known[seal] = opening
         return opening
 
 

@@ -130,7 +130,8 @@ def _no_seal(seal: str) -> Corrupt:
 
 def key_bytes(key: Key) -> bytes:
     """Return the bytes that stand for a key and for no other: each part behind its length."""
-    return _place_bytes(key.space, key.kind) + _counted(key.id)
+    id_ = key.id.encode()
+    return _place_bytes(key.space, key.kind) + len(id_).to_bytes(4) + id_
 
 
 @lru_cache(maxsize=256)

@@ -11,6 +11,7 @@ from .format import OPTIONS, Value
 from .quick import holds_no_bytes, packed, quickly
 from .reader import Reader
 from .refusal import Refused, invalid
+from .whole import unpack_plain
 from .writer import Writer
 
 
@@ -51,7 +52,10 @@ class MsgPack:
         bytes are sound but this program cannot make the value: a class that changed its fields,
         a time zone or a package that is missing.
         """
-        return Reader(self._types).read(data)
+        try:
+            return unpack_plain(data)
+        except ValueError:
+            return Reader(self._types).read(data)
 
     def same(self, value: Value, form: bytes, *, bare: bool) -> bool:
         """Tell whether `dumps` writes `value` in this form, in less time where that is bare."""

@@ -28,7 +28,7 @@ def to_micros(moment: object, *, field: str = "time") -> int:
 def from_micros(micros: int, *, field: str = "time") -> datetime:
     """Return the UTC datetime of microseconds since 1970; raise `Invalid` outside years 1-9999."""
     try:
-        return EPOCH + timedelta(microseconds=micros)
+        return EPOCH + timedelta(0, 0, micros)
     except OverflowError as error:
         message = f"{field} {micros} lies outside the years 1 to 9999"
         raise Invalid(message, code="out_of_range", field=field) from error

@@ -136,17 +136,20 @@ def document_of(record: Record, letter: Letter) -> Document:
 
 
 def as_dict(record: Record, letter: Letter) -> dict[str, Any]:
-    """Return a stored record as the dictionary that callers see; times are aware, in UTC."""
+    """Return a stored record as the dictionary that callers see; times are aware, in UTC.
+
+    What was in the letter belongs to the caller from here on.
+    """
     expires = record.expires_at
     created = from_micros(record.created_at, field="created_at")
     same = record.created_at == record.updated_at
     return {
         "id": record.key.id,
         "type": record.key.kind,
-        "data": dict(letter.data),
+        "data": letter.data,
         "session_id": record.session_id,
         "thread_id": record.thread_id,
-        "metadata": dict(letter.metadata),
+        "metadata": letter.metadata,
         "created_at": created,
         "updated_at": created if same else from_micros(record.updated_at, field="updated_at"),
         "expires_at": None if expires is None else from_micros(expires, field="expires_at"),

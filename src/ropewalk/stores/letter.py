@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..domain.errors import Corrupt
 
@@ -19,8 +18,7 @@ _SLICE: Final = 0.002
 """Seconds for which letters are opened one after the other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """What every store writes into a body, so that any store can read any record.
 
     `data` is what the kind of record is about; `metadata` is the user's, and is repeated in the
@@ -41,7 +39,9 @@ class Letter:
 async def open_letter(sealer: Sealer, record: Record) -> Letter:
     """Open the letter of `record`; raise `Corrupt` with its key where it is damaged."""
     value = sealer.unseal_at_once(record)
-    return _read(await sealer.unseal(record) if value is None else value, record)
+    if value is None:
+        value = await sealer.unseal(record)
+    return _read(value, record)
 
 
 async def open_letters(sealer: Sealer, records: Iterable[Record]) -> list[tuple[Record, Letter]]:
@@ -62,11 +62,10 @@ async def open_letters(sealer: Sealer, records: Iterable[Record]) -> list[tuple[
     return opened
 
 
-def _read(value: object, record: Record) -> Letter:
-    if isinstance(value, dict):
-        parts = cast("dict[object, object]", value)
-        data, metadata = parts.get("data"), parts.get("metadata", {})
+def _read(value: Any, record: Record) -> Letter:  # noqa: ANN401 (it is a body)
+    if value.__class__ is dict:
+        data, metadata = value.get("data"), value.get("metadata", {})
         if isinstance(data, dict) and isinstance(metadata, dict):
-            return Letter(cast("dict[str, Any]", data), cast("dict[str, Any]", metadata))
+            return Letter(data, metadata)
     message = f"the body of {record.key} holds no data and metadata; restore it from a backup"
     raise Corrupt(message, code="bad_letter", key=record.key)
