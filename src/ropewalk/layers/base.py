@@ -52,37 +52,37 @@ class Layer:
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` in the order asked."""
-        return await self.below.get(keys, bodies=bodies)
+        return await self._below.get(keys, bodies=bodies)
 
     async def apply(self, batch: Batch) -> Applied:
         """Do every change of the batch or none."""
-        return await self.below.apply(batch)
+        return await self._below.apply(batch)
 
     def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records in the query's order."""
-        return self.below.scan(query)
+        return self._below.scan(query)
 
     async def page(self, query: Query) -> Portion | None:
         """Read the beginning of an answer at once, where that can be done below."""
-        return await page_of(self.below, query)
+        return await page_of(self._below, query)
 
     async def tally(
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
     ) -> list[Tally]:
         """Count the matching records and add up labels, by group."""
-        return await self.below.tally(query, sums, group_by)
+        return await self._below.tally(query, sums, group_by)
 
     def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits with `seq` greater than `after`."""
-        return self.below.feed(after)
+        return self._below.feed(after)
 
     async def changed(self, after: int) -> int:
         """Return the number of the newest commit as soon as it is greater than `after`."""
-        return await self.below.changed(after)
+        return await self._below.changed(after)
 
     async def trim(self, before: int) -> int:
         """Forget the commits with `seq` less than `before`."""
-        return await self.below.trim(before)
+        return await self._below.trim(before)
 
 
 class Progress:

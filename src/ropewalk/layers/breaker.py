@@ -61,7 +61,7 @@ class BreakerLayer(Layer):
 
     async def ping(self, *, thorough: bool = False) -> Health:
         """Say how the backend below is, and what is not let through to it."""
-        health = await self.below.ping(thorough=thorough)
+        health = await self._below.ping(thorough=thorough)
         now = self.now()
         circuits = {"reading": self._reading, "writing": self._writing}
         phases = {name: circuit.phase(now) for name, circuit in circuits.items()}
@@ -81,31 +81,31 @@ class BreakerLayer(Layer):
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys`, unless reading keeps failing."""
-        return await self._try(self._reading, lambda: self.below.get(keys, bodies=bodies))
+        return await self._try(self._reading, lambda: self._below.get(keys, bodies=bodies))
 
     async def apply(self, batch: Batch) -> Applied:
         """Do every change of the batch, unless writing keeps failing."""
-        return await self._try(self._writing, lambda: self.below.apply(batch))
+        return await self._try(self._writing, lambda: self._below.apply(batch))
 
     async def tally(
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
     ) -> list[Tally]:
         """Count and add up, unless reading keeps failing."""
-        return await self._try(self._reading, lambda: self.below.tally(query, sums, group_by))
+        return await self._try(self._reading, lambda: self._below.tally(query, sums, group_by))
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records, unless reading keeps failing."""
-        async with aclosing(self._follow(lambda: self.below.scan(query))) as records:
+        async with aclosing(self._follow(lambda: self._below.scan(query))) as records:
             async for record in records:
                 yield record
 
     async def page(self, query: Query) -> Portion | None:
         """Read the beginning of an answer, unless reading keeps failing."""
-        return await self._try(self._reading, lambda: page_of(self.below, query))
+        return await self._try(self._reading, lambda: page_of(self._below, query))
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits, unless reading keeps failing."""
-        async with aclosing(self._follow(lambda: self.below.feed(after))) as commits:
+        async with aclosing(self._follow(lambda: self._below.feed(after))) as commits:
             async for commit in commits:
                 yield commit
 
@@ -114,12 +114,12 @@ class BreakerLayer(Layer):
 
         The circuit is told whether the store answers, and nothing of how long nothing happens.
         """
-        newest = await self._try(self._reading, lambda: self.below.changed(-1))
-        return newest if newest > after else await self.below.changed(after)
+        newest = await self._try(self._reading, lambda: self._below.changed(-1))
+        return newest if newest > after else await self._below.changed(after)
 
     async def trim(self, before: int) -> int:
         """Forget commits, unless writing keeps failing."""
-        return await self._try(self._writing, lambda: self.below.trim(before))
+        return await self._try(self._writing, lambda: self._below.trim(before))
 
     def now(self) -> float:
         """Return the seconds of a clock that never goes back."""

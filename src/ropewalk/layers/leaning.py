@@ -47,14 +47,14 @@ class LeaningLayer(Layer):
         """Do every change of the batch or none."""
         unsure = self._unsure(batch)
         if not unsure:
-            return await self.below.apply(batch)
+            return await self._below.apply(batch)
         known = monotonic()
-        found = await self.below.get(unsure, bodies=False)
+        found = await self._below.get(unsure, bodies=False)
         gone = {key for key, record in zip(unsure, found, strict=True) if record is None}
         for key in unsure:
             if key not in gone:
                 self._note(key, known)
-        return await self.below.apply(self._without(batch, gone) if gone else batch)
+        return await self._below.apply(self._without(batch, gone) if gone else batch)
 
     def _unsure(self, batch: Batch) -> list[Key]:
         """Return the dictionaries that are needed, and were not seen lately."""

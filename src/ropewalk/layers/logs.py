@@ -52,11 +52,11 @@ class LogsLayer(Layer):
         # Written out here and below: nearly always there is nothing to tell, and facts take time.
         begin = perf_counter()
         try:
-            found = await self.below.get(keys, bodies=bodies)
+            found = await self._below.get(keys, bodies=bodies)
         except BaseException as error:
             self._end("get", _of_keys(keys), begin, error)
             raise
-        if self._tells(begin):
+        if perf_counter() - begin >= self._slow or LOGGER.isEnabledFor(logging.DEBUG):
             facts = _of_keys(keys)
             facts["found"] = sum(record is not None for record in found)
             facts["bytes"] = sum(map(_size, found))
@@ -67,11 +67,11 @@ class LogsLayer(Layer):
         """Pass on, and log how many changes and bytes went in under which batch id."""
         begin = perf_counter()
         try:
-            applied = await self.below.apply(batch)
+            applied = await self._below.apply(batch)
         except BaseException as error:
             self._end("apply", _of_batch(batch), begin, error)
             raise
-        if self._tells(begin):
+        if perf_counter() - begin >= self._slow or LOGGER.isEnabledFor(logging.DEBUG):
             facts = _of_batch(batch)
             facts["seq"] = applied.seq
             facts["replayed"] = int(applied.replayed)
@@ -83,14 +83,14 @@ class LogsLayer(Layer):
     ) -> list[Tally]:
         """Pass on, and log what was counted and into how many groups."""
         with self._line("tally", **_asked(query)) as facts:
-            groups = await self.below.tally(query, sums, group_by)
+            groups = await self._below.tally(query, sums, group_by)
             facts["groups"] = len(groups)
         return groups
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Pass on, and log at the end how many records and bytes came."""
         with self._line("scan", **_asked(query), records=0, bytes=0, ms=0.0) as facts:
-            async with aclosing(_watched(self.below.scan(query), facts)) as records:
+            async with aclosing(_watched(self._below.scan(query), facts)) as records:
                 async for record in records:
                     facts["records"] = _number(facts["records"]) + 1
                     facts["bytes"] = _number(facts["bytes"]) + _size(record)
@@ -100,11 +100,13 @@ class LogsLayer(Layer):
         """Pass on, and log as a scan how many records and bytes came."""
         begin = perf_counter()
         try:
-            portion = await page_of(self.below, query)
+            portion = await page_of(self._below, query)
         except BaseException as error:
             self._end("scan", _asked(query), begin, error)
             raise
-        if portion is not None and self._tells(begin):
+        if portion is not None and (
+            perf_counter() - begin >= self._slow or LOGGER.isEnabledFor(logging.DEBUG)
+        ):
             facts = _asked(query)
             facts["records"] = len(portion.records)
             facts["bytes"] = sum(map(_size, portion.records))
@@ -114,7 +116,7 @@ class LogsLayer(Layer):
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Pass on, and log at the end how many commits came."""
         with self._line("feed", after=after, commits=0, ms=0.0) as facts:
-            async with aclosing(_watched(self.below.feed(after), facts)) as commits:
+            async with aclosing(_watched(self._below.feed(after), facts)) as commits:
                 async for commit in commits:
                     facts["commits"] = _number(facts["commits"]) + 1
                     yield commit
@@ -122,20 +124,16 @@ class LogsLayer(Layer):
     async def changed(self, after: int) -> int:
         """Pass on, and log at the end what came; to wait is not to be slow."""
         with self._line("changed", after=after, ms=0.0) as facts:
-            newest = await self.below.changed(after)
+            newest = await self._below.changed(after)
             facts["newest"] = newest
         return newest
 
     async def trim(self, before: int) -> int:
         """Pass on, and log how many commits were forgotten."""
         with self._line("trim", before=before) as facts:
-            count = await self.below.trim(before)
+            count = await self._below.trim(before)
             facts["commits"] = count
         return count
-
-    def _tells(self, begin: float) -> bool:
-        """Say whether a line is to be written about what began then and went well."""
-        return LOGGER.isEnabledFor(logging.DEBUG) or perf_counter() - begin >= self._slow
 
     def _end(
         self, verb: str, facts: dict[str, Fact], begin: float, error: BaseException | None = None

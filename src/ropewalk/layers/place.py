@@ -35,7 +35,7 @@ class Place:
         self._writers = 0
         self._refuses = False
         self._suspended: set[AsyncIterator[object]] = set()
-        self._quiet = Signal(is_set=True)
+        self._quiet = Signal()
         self._closing: asyncio.Task[None] | None = None
         self._trouble: BaseException | None = None
 
@@ -50,7 +50,6 @@ class Place:
             self._users += 1
             if writing:
                 self._writers += 1
-                self._quiet.clear()
             return True
 
     def leave(self, *, writing: bool = False) -> None:
@@ -59,14 +58,19 @@ class Place:
             self._users -= 1
             if writing:
                 self._writers -= 1
-                if not self._writers:
+                if self._refuses and not self._writers:
                     self._quiet.set()
-        self._close_if_left()
+        if self.next is not None:
+            self._close_if_left()
 
     async def quiet(self) -> None:
         """Let no write begin any more, and wait until none is running."""
         with self._lock:
             self._refuses = True
+            if self._writers:
+                self._quiet.clear()
+            else:
+                self._quiet.set()
         await self._quiet.wait()
 
     def go_on(self) -> None:

@@ -20,7 +20,7 @@ class ReadonlyLayer(Layer):
         """
         first = next((c.key for c in batch.changes if not isinstance(c, Check)), None)
         if first is None:
-            return await self.below.apply(batch)
+            return await self._below.apply(batch)
         message = (
             f"this store is open for reading only, so {first} was not written; "
             "open it without the layer 'readonly' to write"

@@ -75,33 +75,33 @@ class RetryLayer(Layer):
         """Return the live records of `keys`, at the second attempt if need be."""
         begin = monotonic()
         try:
-            return await self.below.get(keys, bodies=bodies)
+            return await self._below.get(keys, bodies=bodies)
         except RopewalkError as error:
             return await self._persist(
-                lambda: self.below.get(keys, bodies=bodies), _Course(begin), error
+                lambda: self._below.get(keys, bodies=bodies), _Course(begin), error
             )
 
     async def apply(self, batch: Batch) -> Applied:
         """Do every change of the batch exactly once, however often it is sent."""
         begin = monotonic()
         try:
-            return await self.below.apply(batch)
+            return await self._below.apply(batch)
         except RopewalkError as error:
-            return await self._persist(lambda: self.below.apply(batch), _Course(begin), error)
+            return await self._persist(lambda: self._below.apply(batch), _Course(begin), error)
 
     async def tally(
         self, query: Query, sums: Sequence[str] = (), group_by: Sequence[str] = ()
     ) -> list[Tally]:
         """Count and add up, at the second attempt if need be."""
         return await self._persist(
-            lambda: self.below.tally(query, sums, group_by), _Course(monotonic())
+            lambda: self._below.tally(query, sums, group_by), _Course(monotonic())
         )
 
     async def scan(self, query: Query) -> AsyncIterator[Record]:
         """Go through the matching records, taking it up again where the store broke off."""
         progress, course = Progress(query), _Course(monotonic())
         while True:
-            found = self.below.scan(progress.rest)
+            found = self._below.scan(progress.rest)
             try:
                 async for record in found:
                     if progress.step(record):
@@ -120,15 +120,15 @@ class RetryLayer(Layer):
         """Read the beginning of an answer, at the second attempt if need be."""
         begin = monotonic()
         try:
-            return await page_of(self.below, query)
+            return await page_of(self._below, query)
         except RopewalkError as error:
-            return await self._persist(lambda: page_of(self.below, query), _Course(begin), error)
+            return await self._persist(lambda: page_of(self._below, query), _Course(begin), error)
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:
         """Go through the commits, taking it up again where the store broke off."""
         course = _Course(monotonic())
         while True:
-            commits = self.below.feed(after)
+            commits = self._below.feed(after)
             try:
                 async for commit in commits:
                     after = commit.seq
@@ -150,7 +150,7 @@ class RetryLayer(Layer):
         while True:
             begin = monotonic()
             try:
-                return await self.below.changed(after)
+                return await self._below.changed(after)
             except RopewalkError as error:
                 if monotonic() - begin > self._longest:
                     course = _Course(monotonic())
@@ -158,7 +158,7 @@ class RetryLayer(Layer):
 
     async def trim(self, before: int) -> int:
         """Forget commits; one that is forgotten already is not counted again."""
-        return await self._persist(lambda: self.below.trim(before), _Course(monotonic()))
+        return await self._persist(lambda: self._below.trim(before), _Course(monotonic()))
 
     async def _persist(
         self,

@@ -115,7 +115,9 @@ class SwitchLayer(Layer):
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` from the backend in use."""
-        place = self._enter()
+        place = self._place
+        if not place.enter():
+            place = self._enter()
         try:
             return await place.backend.get(keys, bodies=bodies)
         finally:
