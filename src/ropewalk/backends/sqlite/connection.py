@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import apsw
 
@@ -18,8 +18,8 @@ from .names import Names
 from .patience import Patience
 
 Value: TypeAlias = str | int | float | bytes | None
-Row: TypeAlias = tuple[object, ...]
-R = TypeVar("R")
+Row: TypeAlias = tuple[Any, ...]
+"""What a file says: whoever relies on the type of a column has looked at it."""
 
 # A connection is used by one thread at a time, so that SQLite need not lock it.
 _FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
@@ -50,13 +50,14 @@ class Connection:
     first write.
     """
 
-    __slots__ = ("_apsw", "_handler", "declared", "indexes", "names")
+    __slots__ = ("_apsw", "_handler", "_is_patient", "declared", "indexes", "names")
 
     def __init__(self, path: str, patience: Patience, *, create: bool = False) -> None:
         flags = _FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0)
         self._apsw = apsw.Connection(path, flags=flags, statementcachesize=_STATEMENTS)
-        self._handler: Callable[[int], bool] | None = patience.handler
-        self._apsw.set_busy_handler(self._handler)
+        self._handler = patience.handler
+        self._is_patient = False
+        self.be_patient()
         self.indexes = Indexes(self.rows)
         self.names = Names(self.rows, self.indexes)
         self.declared = DeclaredIndexes(self.rows, self.names)
@@ -67,7 +68,8 @@ class Connection:
 
     def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
         """Return all rows of a statement."""
-        return cast("list[Row]", self._apsw.execute(statement, values).fetchall())
+        found: list[Row] = self._apsw.execute(statement, values).fetchall()
+        return found
 
     def walk(self, statement: str, values: Sequence[Value] = ()) -> Generator[Row]:
         """Go through the rows of a statement, which ends when the iterator is closed."""
@@ -98,7 +100,7 @@ class Connection:
 
     def integer(self, statement: str) -> int:
         """Return the one integer that a statement gives."""
-        ((value,),) = self.rows(statement)
+        ((value,),) = self._apsw.execute(statement).fetchall()
         return cast("int", value)
 
     def data_version(self) -> int:
@@ -154,10 +156,17 @@ class Connection:
         else:
             self._apsw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
+    def be_patient(self) -> None:
+        """Wait for locks from now on."""
+        if not self._is_patient:
+            self._is_patient = True
+            self._apsw.set_busy_handler(self._handler)
+
     def be_impatient(self) -> None:
-        """Wait for no lock any more."""
-        self._handler = None
-        self._apsw.set_busy_handler(None)
+        """Wait for no lock from now on: raise `apsw.BusyError` at once."""
+        if self._is_patient:
+            self._is_patient = False
+            self._apsw.set_busy_handler(None)
 
     def give_back(self, pages: int) -> None:
         """Cut up to so many free pages off the file, or raise `apsw.BusyError` at once."""
@@ -167,11 +176,13 @@ class Connection:
     @contextmanager
     def at_once(self) -> Generator[None]:
         """Wait for no lock meanwhile: raise `apsw.BusyError` at once."""
-        self._apsw.set_busy_handler(None)
+        was_patient = self._is_patient
+        self.be_impatient()
         try:
             yield
         finally:
-            self._apsw.set_busy_handler(self._handler)
+            if was_patient:
+                self.be_patient()
 
     def copy_to(self, path: str) -> str:
         """Write the file as it is now into an empty one; return what SQLite finds there, or "ok".
@@ -188,14 +199,6 @@ class Connection:
             return str(found)
         finally:
             target.close()
-
-    def impatiently(self, work: Callable[[Connection], R]) -> R:
-        """Do `work` on this connection, waiting for no lock."""
-        self._apsw.set_busy_handler(None)
-        try:
-            return work(self)
-        finally:
-            self._apsw.set_busy_handler(self._handler)
 
     def after_commit(self, tell: Callable[[int], None]) -> None:
         """Tell the pages in the WAL after each commit; nothing checkpoints by itself then."""

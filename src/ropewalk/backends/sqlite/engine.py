@@ -308,7 +308,6 @@ class SqliteBackend:
             for _ in range(2 if self._options.loop_budget else 0):
                 beside.append(open_reader(self._path, patience))
                 opened.callback(beside[-1].close)
-                beside[-1].be_impatient()
             writer = Writer(connection, self._path, clock=self._clock, pulse=pulse, beside=beside)
             opened.pop_all()
         hired.append(writer)

@@ -21,6 +21,7 @@ class Glance:
     __slots__ = ("_connection", "_lock")
 
     def __init__(self, connection: Connection) -> None:
+        connection.be_impatient()
         self._connection = connection
         self._lock = threading.Lock()
 

@@ -29,6 +29,7 @@ class Seat:
 
     Whoever uses the connection has taken the seat: a thread waits for it, a loop does not. The
     snapshot stays open for whoever is next, until a `glance` shows that anybody has committed.
+    Only a thread waits for locks on the file, too.
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class Seat:
         self._until, self._ticks = 0.0, 0
         self._wanted = False
         connection.while_running(self._is_late, _STEPS)
+        connection.be_impatient()
 
     def take(self) -> bool:
         """Take the seat if it is free and no thread waits for it, without waiting."""
@@ -73,7 +75,11 @@ class Seat:
         with self._lock:
             self._wanted = False
             self.end()
-            yield
+            self._connection.be_patient()
+            try:
+                yield
+            finally:
+                self._connection.be_impatient()
 
     def read(self, work: Callable[[Connection], R], *, until: float) -> R:
         """Do `work`, which is broken off with `apsw.InterruptError` when it is later than `until`.
@@ -104,7 +110,7 @@ class Seat:
             self.end()
         self._until, self._ticks = until, 0
         try:
-            return self._connection.impatiently(work)
+            return work(self._connection)
         finally:
             self._until = 0.0
 
@@ -140,10 +146,9 @@ class Seat:
     def _begin(self) -> None:
         commits = self._pulse.commits
         connection = self._connection
-        with connection.at_once():
-            connection.run("begin")
-            # This opens the snapshot, too: what is remembered must not be older.
-            version = connection.integer("pragma data_version")
+        connection.run("begin")
+        # This opens the snapshot, too: what is remembered must not be older.
+        version = connection.integer("pragma data_version")
         if version != self._version:
             self._version = version
             connection.names.forget()
