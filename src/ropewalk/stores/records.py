@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ..domain.change import Batch, Delete
 from ..domain.cursor import Cursor
 from ..domain.errors import Conflict, Corrupt, Invalid, NotFound
-from ..domain.limits import MAX_BATCH_CHANGES, check_int64
+from ..domain.limits import MAX_BATCH_CHANGES, check_int64, is_short
 from ..domain.page import Page
 from ..domain.query import OLDEST_FIRST, Order, cursor_of
 from ..domain.record import Key, check_name
@@ -95,8 +95,10 @@ class RecordStore:
             [record] = await shelf.look_up((id,))
         else:
             # What is called most often goes the shortest way.
-            key = Key(shelf.space, check_name(type, field="type"), check_name(id, field="id"))
-            [record] = await shelf.backend.get((key,))
+            if not (is_short(type) and is_short(id)):
+                check_name(type, field="type")
+                check_name(id, field="id")
+            [record] = await shelf.backend.get((Key.trusted(shelf.space, type, id),))
         return None if record is None else as_dict(record, await open_letter(shelf.sealer, record))
 
     async def update(

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import apsw
 
@@ -21,10 +21,14 @@ from .connection import Connection
 from .lane import TOLD_AT_ONCE, Lane
 from .pace import Pace
 from .reader import Read, Reading
+from .seat import Seat
 from .turn import LATE, Turn
 from .writer import Write, Writer
 
 T = TypeVar("T")
+
+_Way: TypeAlias = Callable[[Callable[[Connection], T], float], T]
+"""How a seat reads: what it is to do, and until when."""
 
 _ODD: Final = (apsw.Error, RopewalkError, UnicodeError, OverflowError)
 
@@ -99,9 +103,7 @@ class Express:
         Returns `None` where that cannot be, or where `work` does: then `read` is the way.
         """
         now = time.perf_counter()
-        if self._parked or not (
-            self._pace.is_quick(shape, now) and self._turn.is_mine(now) and self._turn.has_time(now)
-        ):
+        if self._parked or not (self._pace.is_quick(shape, now) and self._turn.is_open(now)):
             return None
         found = self._look(work, shape, now, alone=True)
         return None if found is None else found[0]
@@ -171,19 +173,23 @@ class Express:
         """Do a read now, unless both connections are taken, it is broken off, or it is odd."""
         for seat in self._seats:
             if seat.take():
-                break
-        else:
-            return None
+                try:
+                    read = seat.read_alone if alone else seat.read
+                    return self._try(read, work, shape, now)
+                finally:
+                    seat.leave()
+        return None
+
+    def _try(
+        self, read: _Way[T], work: Callable[[Connection], T], shape: Hashable, now: float
+    ) -> tuple[T] | None:
         try:
-            until = now + self._longest
-            found = seat.read_alone(work, until=until) if alone else seat.read(work, until=until)
+            found = read(work, now + self._longest)
         except apsw.InterruptError:
             self._pace.note_broken_off(shape, time.perf_counter())
             return None
         except _ODD:
             return None
-        finally:
-            seat.leave()
         end = time.perf_counter()
         self._pace.note(shape, end - now, end)
         return (found,)
@@ -251,16 +257,31 @@ class Express:
 
         Whoever gets an answer here goes on in the next turn, mostly for longer than the read took.
         """
+        if self._parked:
+            taken = [seat for seat in self._seats if seat.take()]
+            try:
+                self._unpark(taken[0] if taken else None)
+            finally:
+                for seat in taken:
+                    seat.leave()
+        for seat in self._seats:
+            seat.let_go()
+
+    def _unpark(self, seat: Seat | None) -> None:
+        if seat is not None:
+            # All of them were asked before this: they may see one moment, from here on.
+            seat.end()
         now = time.perf_counter()
         end = now + _SHARE * self._budget
         for _ in range(TOLD_AT_ONCE):
             with self._lock:
-                if not self._parked:
+                if not self._parked or now > end:
                     break
                 read, lane, shape = self._parked.popleft()
             done = None
             try:
-                done = None if read.abandoned() else self._look(read.run, shape, now)
+                if seat is not None and not read.abandoned():
+                    done = self._try(seat.read_on, read.run, shape, now)
             finally:
                 # What a thread comes to instead is told; nobody shall wait for ever.
                 if done is None:
@@ -269,10 +290,6 @@ class Express:
                 read.settle()
                 lane.gate.leave(0)
             now = time.perf_counter()
-            if now > end:
-                break
-        for seat in self._seats:
-            seat.let_go()
 
     def _abandon(self) -> None:
         """Forget what callers of a loop that was closed have left behind."""

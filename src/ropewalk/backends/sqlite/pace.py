@@ -48,7 +48,12 @@ class Pace:
 
     def note(self, shape: Hashable, seconds: float, now: float) -> None:
         """Take one more time into account."""
-        self._count(shape, min(seconds, _CLIPPED * self._limit), now)
+        mean = self._means.get(shape)
+        if mean is not None and seconds <= self._limit:
+            # Nearly always: the mean was below the limit, and stays there.
+            self._means[shape] = mean + (seconds - mean) * _WEIGHT
+        else:
+            self._count(shape, min(seconds, _CLIPPED * self._limit), now)
 
     def note_broken_off(self, shape: Hashable, now: float) -> None:
         """Take into account that one had to be broken off."""

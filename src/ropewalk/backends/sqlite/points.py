@@ -35,6 +35,10 @@ def records_by_key(
     connection: Connection, keys: Sequence[Key], *, now: int, bodies: bool
 ) -> list[Record | None]:
     """Return the records of `keys` that are live at `now`, `None` where absent."""
+    if len(keys) == 1:
+        found = record_at_once(connection, keys[0], now=now, bodies=bodies)
+        if found is not None:
+            return [*found]
     answer: list[Record | None] = [None] * len(keys)
     families, others, again = _sorted_out(connection, keys)
     for name, wanted in families.items():
@@ -59,16 +63,22 @@ def record_at_once(
     No snapshot is needed for that: what numbers of places mean never changes, and where the name
     of a parent is not at hand, or the record may be lean, the answer is left to `records_by_key`.
     """
-    place = connection.names.place_at_hand(key.space, key.kind)
+    names = connection.names
+    place = names.place_at_hand(key.space, key.kind)
     if place is None or lean.split(key.id) is not None:
         return None
     rows = connection.rows(select.point(bodies=bodies), (place.space, key.id, place.kind, now))
     if not rows:
         return (None,)
-    row = rows[0]
-    if not _at_hand(connection, row[_PARENTS:_LABELS]):
-        return None
-    return (record_of(row, connection.names, key=key),)
+    row, texts = rows[0], names.texts
+    session, thread, seal = row[_PARENTS:_LABELS]
+    if (
+        (session is None or session in texts)
+        and (thread is None or thread in texts)
+        and seal in texts
+    ):
+        return (record_of(row, names, key=key),)
+    return None
 
 
 def one_id(query: Query) -> str | None:

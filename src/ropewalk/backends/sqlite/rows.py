@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import product
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
 from ...domain.errors import Corrupt
 from ...domain.labels import Label, Labels
@@ -56,7 +56,7 @@ def record_of(row: Row, names: Names, *, key: Key | None = None) -> Record:
     """
     if tuple(map(type, row)) not in _TYPES:
         raise _damaged(row)
-    columns = cast("_Columns", row)
+    columns: _Columns = row
     space, kind, id, version, created, updated, expires, session, thread, seal, coded, body, _ = (
         columns
     )
