@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple, TypeAlias, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from ormsgpack import Ext, packb, unpackb
 
@@ -87,6 +87,15 @@ class Wrap(NamedTuple):
 Slot: TypeAlias = bytes | Ref | Row | Wrap
 """What stands for a value at its place: its stored form, or where that is found."""
 
+# What unpacking may have made: asked of all parts of a node at once.
+_SLOTS: Final = frozenset((bytes, Ref, Row, Wrap))
+_TEXTS: Final = frozenset((str,))
+_COUNTS: Final = frozenset((int,))
+_REFS: Final = frozenset((Ref,))
+
+# Make a named tuple of two without a call of Python: for each of the thousand names of a list.
+_tuple: Final = cast("Callable[[type, tuple[object, object]], Any]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
+
 
 def pack_slot(slot: Slot) -> bytes:
     """Write a slot as it lies in nodes and roots."""
@@ -136,20 +145,24 @@ def read_slots(data: bytes) -> list[Slot]:
 def _all(slots: object) -> list[Slot]:
     if isinstance(slots, bytes) and slots and len(slots) % DIGEST_BYTES == 0:
         places = range(0, len(slots), DIGEST_BYTES)
-        return [Ref(slots[at : at + DIGEST_BYTES], deep=False) for at in places]
+        return [_tuple(Ref, (slots[at : at + DIGEST_BYTES], False)) for at in places]
     if isinstance(slots, list):
-        return [_checked(slot) for slot in cast("list[object]", slots)]
+        found = cast("list[Slot]", slots)
+        if not _SLOTS.issuperset(map(type, found)):
+            raise _damaged()
+        return found
     raise _damaged()
 
 
 def read_map(data: bytes) -> dict[str, Slot]:
     """Read a dictionary of slots; raise `Corrupt` for anything else."""
-    slots = _unpacked(data)
-    if isinstance(slots, dict):
-        return {
-            _text(key): _checked(slot) for key, slot in cast("dict[object, object]", slots).items()
-        }
-    raise _damaged()
+    found = _unpacked(data)
+    if not isinstance(found, dict):
+        raise _damaged()
+    slots = cast("dict[str, Slot]", found)
+    if not (_TEXTS.issuperset(map(type, slots)) and _SLOTS.issuperset(map(type, slots.values()))):
+        raise _damaged()
+    return slots
 
 
 def pack_map(slots: dict[str, Slot]) -> bytes:
@@ -248,7 +261,7 @@ def _row(kind: object, total: object, height: object, tops: object, tail: object
         raise _damaged()
     slots = tuple(_all(tail))
     own, left_over = divmod(len(slots), _PER_ITEM[kind])
-    if left_over or total != sum(branch.total for branch in branches) + own:
+    if left_over or total != sum([branch[1] for branch in branches]) + own:
         raise _damaged()
     if slots and kind not in (LIST, DICT):
         raise _damaged()
@@ -266,23 +279,15 @@ def _wrap(code: object, prefix: object, inner: object) -> Wrap:
 def _tops(flat: object) -> tuple[Branch, ...]:
     if not isinstance(flat, list):
         raise _damaged()
-    row = cast("list[object]", flat)
-    refs, counts = row[::2], row[1::2]
-    if len(refs) != len(counts):
+    refs = cast("list[Ref]", flat[::2])
+    counts = cast("list[int]", flat[1::2])
+    if not refs and not counts:
+        return ()
+    if not (_REFS.issuperset(map(type, refs)) and _COUNTS.issuperset(map(type, counts))):
         raise _damaged()
-    return tuple(_branch(ref, count) for ref, count in zip(refs, counts, strict=True))
-
-
-def _branch(ref: object, count: object) -> Branch:
-    if isinstance(ref, Ref) and type(count) is int and count >= 0:
-        return Branch(ref, count)
-    raise _damaged()
-
-
-def _text(key: object) -> str:
-    if isinstance(key, str):
-        return key
-    raise _damaged()
+    if len(refs) != len(counts) or min(counts) < 0:
+        raise _damaged()
+    return tuple([_tuple(Branch, pair) for pair in zip(refs, counts, strict=True)])
 
 
 def _checked(slot: object) -> Slot:

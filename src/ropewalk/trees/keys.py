@@ -53,7 +53,5 @@ class TreeKeys:
     def mac(self, parts: Iterable[bytes]) -> bytes:
         """Return the keyed hash of a root and of everything that it belongs to."""
         whole = self._root.copy()
-        for part in parts:
-            whole.update(len(part).to_bytes(8))
-            whole.update(part)
+        whole.update(b"".join([len(part).to_bytes(8) + part for part in parts]))
         return whole.digest()

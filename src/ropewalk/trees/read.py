@@ -13,6 +13,7 @@ from .form import (
     LIST,
     SLOT,
     TEXT,
+    VALUE,
     Branch,
     Ref,
     Row,
@@ -68,6 +69,18 @@ class TreeReader:
             return self._values.loads((yield from self.form(slot)))
         return self._values.loads(slot)
 
+    def all_of(self, slots: Mapping[str, Slot]) -> Reads[dict[str, Any]]:
+        """Return the values behind slots by key: what stands in the slots is made together."""
+        short = {key: slot for key, slot in slots.items() if type(slot) is bytes}
+        made: dict[str, Any] = dict(zip(short, self._loaded([*short.values()]), strict=True))
+        works = {key: self.value(slot) for key, slot in slots.items() if key not in short}
+        if len(works) == 1:
+            [(key, work)] = works.items()
+            made[key] = yield from work
+        elif works:
+            made |= yield from together(works)
+        return {key: made[key] for key in slots}
+
     def _row(self, row: Row) -> Reads[object]:
         if row.kind in (LIST, DICT):
             items = yield from self._items(row)
@@ -94,7 +107,9 @@ class TreeReader:
                 slots += row.tail
             bodies = yield from plain_bodies(slots)
             for slot in slots:
-                form = _form_at_hand(slot, bodies)
+                # Nearly every item of a long list is a node of its own: nothing is called for it.
+                body = b"" if type(slot) is not Ref or slot.deep else bodies[slot.digest]
+                form = body[1:] if body[:1] == VALUE else _form_at_hand(slot, bodies)
                 if form is None or size > _BATCH_BYTES:
                     made += self._loaded(forms)
                     forms, size = [], 0

@@ -376,10 +376,10 @@ class Checkpoints(Upkeep):
         yield self._grove.forget_head(thread_id)
 
     async def _open(self, header: CheckpointHeader) -> Checkpoint:
-        known = {name: getattr(header, name) for name in _FIELDS}
-        schema, state = await self._planter.state(header)
-        raised = self._schemas.raised(state, schema, header.id)
-        return Checkpoint(**known, state=raised, form=self._planter.root(header).values)
+        root, state = await self._planter.state(header)
+        raised = self._schemas.raised(state, root.schema, header.id)
+        known: dict[str, Any] = {name: getattr(header, name) for name in _FIELDS}
+        return Checkpoint(**known, state=raised, form=root.values)
 
 
 def _of_workflow(workflow_id: str | None) -> tuple[Condition, ...]:

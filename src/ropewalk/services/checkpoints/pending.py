@@ -155,16 +155,17 @@ class Pending:
 
     async def opened(self, stored: StoredWrite) -> PendingWrite:
         """Return a stored write with its value."""
+        root, value = await self._planter.state(header_of(stored))
         return PendingWrite(
             checkpoint_id=stored.checkpoint_id,
             thread_id=stored.thread_id,
             task_id=stored.task_id,
             index=stored.index,
             channel=stored.channel,
-            value=await self._value(stored),
+            value=value,
             task_path=stored.task_path,
             created_at=stored.created_at,
-            form=self._planter.root(header_of(stored)).values,
+            form=root.values,
         )
 
     async def _values(self, stored: Sequence[StoredWrite]) -> list[object]:

@@ -153,21 +153,17 @@ class Planter:
             raise no_state(header)
         return read_root(header.trunk.root)
 
-    async def state(self, header: CheckpointHeader) -> tuple[int, Any]:
-        """Return the state of a checkpoint, made anew, and the user's version of it."""
+    async def state(self, header: CheckpointHeader) -> tuple[Root, Any]:
+        """Return the state of a checkpoint, made anew, and the root that it was read from."""
         root = self.root(header)
-        reader = self.reader_of(root)
-        made = await self.read(
-            header, together({name: reader.value(slot) for name, slot in root.slots.items()})
-        )
-        return root.schema, made if root.is_dict else made[WHOLE]
+        made = await self.read(header, self.reader_of(root).all_of(root.slots))
+        return root, made if root.is_dict else made[WHOLE]
 
     async def some(self, header: CheckpointHeader, only: Collection[str]) -> dict[str, Any]:
         """Return those of a state's keys that it has; nothing else is read."""
         root = self.root(header)
-        reader = self.reader_of(root)
-        works = {name: reader.value(root.slots[name]) for name in only if name in root.slots}
-        return await self.read(header, together(works))
+        slots = {name: root.slots[name] for name in only if name in root.slots}
+        return await self.read(header, self.reader_of(root).all_of(slots))
 
     async def read(self, header: CheckpointHeader, work: Reads[T]) -> T:
         """Do a work that reads the state of a checkpoint, whose root is checked first."""
@@ -325,8 +321,15 @@ def no_state(header: CheckpointHeader) -> Corrupt:
 
 def root_mac(keys: TreeKeys, header: CheckpointHeader, root: bytes) -> bytes:
     """Return the keyed hash that binds a root to its checkpoint."""
-    named = (header.id, header.thread_id, header.parent_id or "", header.namespace)
-    return keys.mac([*(part.encode() for part in named), root])
+    return keys.mac(
+        (
+            header.id.encode(),
+            header.thread_id.encode(),
+            (header.parent_id or "").encode(),
+            header.namespace.encode(),
+            root,
+        )
+    )
 
 
 def _write(splitter: Splitter, state: Any, memo: StateMemo | None) -> Pauses[StateMemo]:  # noqa: ANN401

@@ -144,8 +144,8 @@ class Saver:
         """Return the whole state: the parent's, raised to the newest version, and the delta."""
         if parent is None:
             return dict(delta)
-        schema, state = await self._planter.state(parent)
-        return _joined(schemas.raised(state, schema, parent.id), delta, parent)
+        root, state = await self._planter.state(parent)
+        return _joined(schemas.raised(state, root.schema, parent.id), delta, parent)
 
     async def copy(self, source: CheckpointHeader, header: CheckpointHeader) -> CheckpointHeader:
         """Keep the state of another checkpoint under a header: no node is written in a family."""

@@ -55,8 +55,8 @@ class StoredStates:
 
     async def _value(self, header: CheckpointHeader) -> tuple[str, int, object]:
         form = self._planter(_DEFAULT).root(header).values or _DEFAULT
-        schema, value = await self._planter(form).state(header)
-        return form, schema, value
+        root, value = await self._planter(form).state(header)
+        return form, root.schema, value
 
     def _planter(self, form: str) -> Planter:
         if form not in self._planters:
