@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import SystemRandom
 from typing import Final, TypeAlias
-from uuid import uuid4
 
 from .errors import Invalid
 from .labels import Labels, check_labels
@@ -14,8 +14,9 @@ from .limits import (
     MAX_BODY_BYTES,
     check_int64,
     check_note,
+    is_short,
 )
-from .record import NO_LABELS, Key, Record, check_name, no_labels
+from .record import Key, Record, check_name, no_labels
 from .seen import Counted, Seen, check_seen
 
 ABSENT: Final = 0
@@ -24,19 +25,17 @@ ABSENT: Final = 0
 MAX_FENCES: Final = 16
 """So many checks of labels alone may stand in a batch beside the changes that it may hold."""
 
+_random_bytes: Final = SystemRandom().randbytes
 
-def _check_time(value: int | None, *, field: str) -> None:
-    if value is not None:
-        check_int64(value, field=field)
+_ID_BYTES: Final = 16
+"""As random as a UUID, and written as its digits are."""
 
 
-def _check_letter(
-    key: Key,
-    body: object,
-    labels: Labels,
-    session_id: str | None = None,
-    thread_id: str | None = None,
-) -> None:
+def _new_id() -> str:
+    return _random_bytes(_ID_BYTES).hex()
+
+
+def _check_letter(key: Key, body: object, seal: str) -> None:
     if not isinstance(body, bytes):
         message = f"the body of {key} must be bytes, not {type(body).__name__}"
         raise Invalid(message, code="bad_type", field="body", key=str(key))
@@ -46,16 +45,12 @@ def _check_letter(
             "split it over several records"
         )
         raise Invalid(message, code="too_big", field="body", limit="max_body_bytes", key=str(key))
-    if labels:
-        check_labels(labels)
-    if session_id is not None:
-        check_name(session_id, field="session_id")
-    if thread_id is not None:
-        check_name(thread_id, field="thread_id")
+    if not is_short(seal):
+        check_note(seal, field="seal")
 
 
-def _check_version(value: int | None, *, field: str) -> None:
-    if value is not None and check_int64(value, field=field) < ABSENT:
+def _check_version(value: int, *, field: str) -> None:
+    if check_int64(value, field=field) < ABSENT:
         message = f"{field} must be 0 (absent) or a version, not {value}"
         raise Invalid(message, code="bad_version", field=field)
 
@@ -95,17 +90,27 @@ class Put:
 
     def __post_init__(self) -> None:
         """Refuse what no back end could keep, before anything is written."""
-        _check_letter(self.key, self.body, self.labels, self.session_id, self.thread_id)
-        check_note(self.seal, field="seal")
-        _check_version(self.expect, field="expect")
+        _check_letter(self.key, self.body, self.seal)
+        # What is not there needs no check: most puts say little beside the letter.
+        if self.labels:
+            check_labels(self.labels)
+        if self.session_id is not None:
+            check_name(self.session_id, field="session_id")
+        if self.thread_id is not None:
+            check_name(self.thread_id, field="thread_id")
+        if self.expect is not None:
+            _check_version(self.expect, field="expect")
         if self.made is not None:
             _check_made(self.key, self.made, expect=self.expect)
         if self.version is not None and check_int64(self.version, field="version") < 1:
             message = f"the version of {self.key} must be 1 or more, not {self.version}"
             raise Invalid(message, code="bad_version", field="version", key=str(self.key))
-        _check_time(self.created_at, field="created_at")
-        _check_time(self.updated_at, field="updated_at")
-        _check_time(self.expires_at, field="expires_at")
+        if self.created_at is not None:
+            check_int64(self.created_at, field="created_at")
+        if self.updated_at is not None:
+            check_int64(self.updated_at, field="updated_at")
+        if self.expires_at is not None:
+            check_int64(self.expires_at, field="expires_at")
 
     @classmethod
     def of(cls, record: Record) -> Put:
@@ -139,10 +144,12 @@ class Delete:
 
     def __post_init__(self) -> None:
         """Refuse a delete that says two things at once."""
-        _check_version(self.expect, field="expect")
+        if self.expect is not None:
+            _check_version(self.expect, field="expect")
         if self.made is not None:
             _check_made(self.key, self.made, expect=self.expect)
-        _check_version(self.at_most, field="at_most")
+        if self.at_most is not None:
+            _check_version(self.at_most, field="at_most")
         if self.expect is not None and self.at_most is not None:
             message = f"delete {self.key} with expect or with at_most, not with both"
             raise Invalid(message, code="bad_change", field="at_most", key=str(self.key))
@@ -163,8 +170,7 @@ class Ensure:
 
     def __post_init__(self) -> None:
         """Refuse what no back end could keep."""
-        _check_letter(self.key, self.body, NO_LABELS)
-        check_note(self.seal, field="seal")
+        _check_letter(self.key, self.body, self.seal)
         if check_int64(self.stamp, field="stamp") < 1:
             message = f"the stamp of {self.key} must be 1 or more, not {self.stamp}"
             raise Invalid(message, code="bad_version", field="stamp", key=str(self.key))
@@ -186,10 +192,12 @@ class Check:
 
     def __post_init__(self) -> None:
         """Refuse an impossible version, and a check of nothing."""
-        _check_version(self.expect, field="expect")
+        if self.expect is not None:
+            _check_version(self.expect, field="expect")
         if self.made is not None:
             _check_made(self.key, self.made, expect=self.expect)
-        check_labels(self.labels)
+        if self.labels:
+            check_labels(self.labels)
         if self.expect is None and not self.labels:
             message = f"check {self.key} for a version or for labels: this checks nothing"
             raise Invalid(message, code="bad_change", field="expect", key=str(self.key))
@@ -205,6 +213,8 @@ class Check:
 
 Change: TypeAlias = Put | Delete | Ensure | Check
 
+_WITH_BODY: Final = (Put, Ensure)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -216,7 +226,7 @@ class Batch:
     """
 
     changes: tuple[Change, ...]
-    id: str = field(default_factory=lambda: uuid4().hex)
+    id: str = field(default_factory=_new_id)
     actor: str = ""
     seen: tuple[Seen | Counted, ...] = ()
 
@@ -224,8 +234,9 @@ class Batch:
         """Refuse an empty batch, a key that occurs twice, and a batch beyond the limits."""
         check_name(self.id, field="batch id")
         check_note(self.actor, field="actor")
-        check_seen(self.seen)
-        if not self.changes and not self.seen:
+        if self.seen:
+            check_seen(self.seen)
+        elif not self.changes:
             message = "a batch needs at least one change"
             raise Invalid(message, code="empty", field="changes")
         if len(self.changes) > MAX_BATCH_CHANGES and self._counted > MAX_BATCH_CHANGES:
@@ -234,20 +245,29 @@ class Batch:
                 f"not {len(self.changes)}: split it"
             )
             raise Invalid(message, code="too_many", field="changes", limit="max_batch_changes")
-        seen: set[Key] = set()
+        if len(self.changes) > 1:
+            self._check_keys()
         size = 0
         for change in self.changes:
-            if change.key in seen:
-                message = f"{change.key} occurs twice in one batch; fold its changes into one"
-                raise Invalid(message, code="duplicate", field="changes", key=str(change.key))
-            seen.add(change.key)
-            size += len(change.body) if isinstance(change, Put | Ensure) else 0
+            if isinstance(change, _WITH_BODY):
+                size += len(change.body)
         if size > MAX_BATCH_BYTES:
             message = (
                 f"the bodies of this batch are {size} bytes; max_batch_bytes is {MAX_BATCH_BYTES}: "
                 "split it"
             )
             raise Invalid(message, code="too_big", field="changes", limit="max_batch_bytes")
+
+    def _check_keys(self) -> None:
+        # All at once: a key's hash takes a microsecond, and is needed once more only for an error.
+        if len({change.key for change in self.changes}) == len(self.changes):
+            return
+        known: set[Key] = set()
+        for change in self.changes:
+            if change.key in known:
+                message = f"{change.key} occurs twice in one batch; fold its changes into one"
+                raise Invalid(message, code="duplicate", field="changes", key=str(change.key))
+            known.add(change.key)
 
     @property
     def _counted(self) -> int:

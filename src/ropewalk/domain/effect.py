@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from .change import ABSENT, Change, Check, Delete, Ensure, Put
 from .errors import Conflict, Invalid
 from .labels import Label, Labels
 from .limits import MAX_INT64
 from .record import NO_LABELS, Key, Record
+
+Action: TypeAlias = Literal["write", "raise", "delete", "none"]
+"""What becomes of a record: see `Effect`."""
+
+Verdict: TypeAlias = tuple[Action, int, int, int, int]
+"""The action, the version after it and before it, and when the record was created and last changed.
+
+Both times are 0 where nothing is written. A plain tuple: one is made for every change.
+"""
 
 
 # The next two are tuples: one of each is made for every change, and dataclasses take longer.
@@ -30,7 +39,7 @@ class Effect(NamedTuple):
     `none`: leave everything as it is.
     """
 
-    action: Literal["write", "raise", "delete", "none"]
+    action: Action
     version: int
     previous: int
     record: Record | None = None
@@ -39,21 +48,52 @@ class Effect(NamedTuple):
 def decide(change: Change, current: Stamp | None, now: int) -> Effect:
     """Say what `change` does at `now` to a live record (`None`: absent or expired).
 
-    This function is the meaning of a change: every back end calls it inside its own lock or
-    transaction. Raises `Conflict`, with the key and both versions, where an expectation fails.
+    This function is the meaning of a change: every back end calls it, or `weigh`, inside its own
+    lock or transaction. Raises `Conflict`, with the key and both versions, where an expectation
+    fails.
     """
+    action, version, previous, created, updated = weigh(change, current, now)
+    record = None
+    times = (created, updated)
+    if action != "write":
+        pass
+    elif isinstance(change, Put):
+        record = Record.trusted(
+            change.key,
+            version,
+            times=times,
+            parents=(change.session_id, change.thread_id),
+            labels=change.labels,
+            letter=(change.body, change.seal),
+            expires_at=change.expires_at,
+        )
+    elif isinstance(change, Ensure):
+        record = Record.bare(change.key, version, times=times, seal=change.seal, body=change.body)
+    return Effect(action, version, previous, record)
+
+
+def weigh(change: Change, current: Stamp | None, now: int) -> Verdict:
+    """Say what `decide` says, for a back end that writes without a `Record`."""
+    previous = ABSENT if current is None else current.version
     if isinstance(change, Ensure):
-        return _decide_ensure(change, current.version if current else ABSENT, now)
+        return _weigh_ensure(change, previous, now)
     if change.expect is not None:
         _check_expected(change, current)
     if isinstance(change, Put):
-        return _decide_put(change, current, now)
+        version = _next_version(change, previous)
+        created = change.created_at
+        if created is None:
+            created = now if current is None else current.created_at
+        updated = now if change.updated_at is None else change.updated_at
+        return "write", version, previous, created, updated
     if isinstance(change, Delete):
-        return _decide_delete(change, current.version if current else ABSENT)
+        if previous == ABSENT or (change.at_most is not None and previous > change.at_most):
+            return "none", previous, previous, 0, 0
+        return "delete", ABSENT, previous, 0, 0
     for name, value in change.labels.items():
         if current is None or not _same_label(current.labels.get(name), value):
             raise _mislabelled(change.key, name, current, value)
-    return Effect("none", change.told, change.told)
+    return "none", change.told, change.told, 0, 0
 
 
 def _check_expected(change: Put | Delete | Check, current: Stamp | None) -> None:
@@ -104,12 +144,13 @@ def made_anew(key: Key, *, version: int) -> Conflict:
     return Conflict(message, code="made_anew", key=key, expected=version, actual=version)
 
 
-def _decide_put(change: Put, current: Stamp | None, now: int) -> Effect:
-    previous = current.version if current else ABSENT
+def _next_version(change: Put, previous: int) -> int:
     if previous == MAX_INT64:
         message = f"{change.key} has the greatest version there is; delete it and put it anew"
         raise Invalid(message, code="too_big", field="version", key=str(change.key))
-    if change.version is not None and change.version <= previous:
+    if change.version is None:
+        return previous + 1
+    if change.version <= previous:
         message = (
             f"{change.key} cannot get version {change.version}: it has version {previous} "
             "already, and versions only rise"
@@ -117,37 +158,12 @@ def _decide_put(change: Put, current: Stamp | None, now: int) -> Effect:
         raise Conflict(
             message, code="version", key=change.key, expected=change.version, actual=previous
         )
-    created = change.created_at
-    if created is None:
-        created = current.created_at if current else now
-    record = Record(
-        key=change.key,
-        version=previous + 1 if change.version is None else change.version,
-        created_at=created,
-        updated_at=now if change.updated_at is None else change.updated_at,
-        session_id=change.session_id,
-        thread_id=change.thread_id,
-        labels=change.labels,
-        body=change.body,
-        seal=change.seal,
-        expires_at=change.expires_at,
-    )
-    return Effect("write", record.version, previous, record)
+    return change.version
 
 
-def _decide_delete(change: Delete, previous: int) -> Effect:
-    if previous == ABSENT:
-        return Effect("none", ABSENT, ABSENT)
-    if change.at_most is not None and previous > change.at_most:
-        return Effect("none", previous, previous)
-    return Effect("delete", ABSENT, previous)
-
-
-def _decide_ensure(change: Ensure, previous: int, now: int) -> Effect:
+def _weigh_ensure(change: Ensure, previous: int, now: int) -> Verdict:
     if previous >= change.stamp:
-        return Effect("none", previous, previous)
+        return "none", previous, previous, 0, 0
     if previous != ABSENT:
-        return Effect("raise", change.stamp, previous)
-    times = (now, now)
-    record = Record.bare(change.key, change.stamp, times=times, seal=change.seal, body=change.body)
-    return Effect("write", change.stamp, ABSENT, record)
+        return "raise", change.stamp, previous, 0, 0
+    return "write", change.stamp, ABSENT, now, now

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias, cast
 
 from .errors import Invalid
-from .limits import MAX_LABEL_BYTES, MAX_LABEL_NAME_BYTES, MAX_LABELS, check_int64, check_text
+from .limits import (
+    MAX_INT64,
+    MAX_LABEL_BYTES,
+    MAX_LABEL_NAME_BYTES,
+    MAX_LABELS,
+    MIN_INT64,
+    check_int64,
+    check_text,
+    is_short,
+)
 
 Label: TypeAlias = str | int | float | bool
 """What a label may hold: text, a 64-bit integer, a finite float, or a bool."""
@@ -20,6 +29,9 @@ texts, integers beyond 64 bits ...). A filter on metadata must then look into th
 
 _PREFIX: Final = "metadata."
 
+_PLAIN: Final = 256
+"""A text of ASCII that is no longer than this is within the limit for a label."""
+
 
 def check_labels(labels: Mapping[str, object]) -> None:
     """Raise `Invalid`, naming the label, unless every label is a small searchable scalar."""
@@ -27,9 +39,19 @@ def check_labels(labels: Mapping[str, object]) -> None:
         message = f"a record holds at most {MAX_LABELS} labels (max_labels), not {len(labels)}"
         raise Invalid(message, code="too_many", field="labels", limit="max_labels")
     for name, value in labels.items():
-        check_text(
-            name, field="label name", limit=MAX_LABEL_NAME_BYTES, limit_name="max_label_name_bytes"
-        )
+        if not is_short(name):
+            check_text(
+                name,
+                field="label name",
+                limit=MAX_LABEL_NAME_BYTES,
+                limit_name="max_label_name_bytes",
+            )
+        # Nearly every label is a short text or a number that fits.
+        if type(value) is str:
+            if len(value) <= _PLAIN and value.isascii():
+                continue
+        elif type(value) is int and MIN_INT64 <= value <= MAX_INT64:
+            continue
         check_label(value, field=f"labels.{name}")
 
 
@@ -59,24 +81,24 @@ def metadata_labels(metadata: Mapping[str, object], *, room: int = 128) -> dict[
     At most `room` labels are made.
     """
     labels: dict[str, Label] = {}
-    if _flatten(cast("Mapping[object, object]", metadata), _PREFIX, labels, room):
+    if metadata and _flatten(metadata.items(), _PREFIX, labels, room):
         labels[PARTIAL] = True
     return labels
 
 
 def _flatten(
-    value: Mapping[object, object], prefix: str, labels: dict[str, Label], room: int
+    items: Iterable[tuple[object, object]], prefix: str, labels: dict[str, Label], room: int
 ) -> bool:
     if len(prefix) > MAX_LABEL_NAME_BYTES:  # too deep for a label, and an end to any cycle
         return True
     partial = False
-    for name, item in value.items():
+    for name, item in items:
         # A dot inside a name could be read as nesting: such names are left to the body.
         if not isinstance(name, str) or not name or "." in name:
             partial = True
         elif isinstance(item, dict):
             inner = cast("dict[object, object]", item)
-            partial |= not inner or _flatten(inner, f"{prefix}{name}.", labels, room)
+            partial |= not inner or _flatten(inner.items(), f"{prefix}{name}.", labels, room)
         elif item is not None:
             partial |= not _add(labels, prefix + name, item, room)
     return partial

@@ -78,6 +78,8 @@ def check_note(value: object, *, field: str) -> str:
 
 def check_int64(value: object, *, field: str) -> int:
     """Return `value` if it is an integer of 64 bits, and not a bool; raise `Invalid` otherwise."""
+    if type(value) is int and MIN_INT64 <= value <= MAX_INT64:
+        return value
     if not isinstance(value, int) or isinstance(value, bool):
         message = f"{field} must be an integer, not {type(value).__name__}"
         raise Invalid(message, code="bad_type", field=field)
