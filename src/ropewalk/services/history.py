@@ -3,53 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import fields, replace
-from datetime import datetime
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Unpack
 
-from ..domain.errors import Conflict, Invalid
+from ..domain.errors import Invalid
 from ..domain.history import (
     Cost,
     Entry,
     EntryKind,
-    HistoryEntry,
     LLMRequest,
     LLMResponse,
     Message,
     TokenUsage,
     ToolCall,
 )
-from ..domain.lease import LEASE_LOST
 from ..domain.money import Money, to_nanos
 from ..domain.query import NEWEST_FIRST, OLDEST_FIRST
-from ..domain.record import check_name
 from ..stores.base import Find, check_metadata
 from ..stores.history import HistoryStore
 from . import manager
+from .appending import ENTRY, Appender, Common
 from .lineage import along, page_along
 from .manager import created_between
 from .statistics import Statistics
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ..domain.change import Change
     from ..domain.page import Page
     from .desk import Desk
     from .lineage import Lineage
-
-_WHAT: Final = "history entry"
-H = TypeVar("H", bound=HistoryEntry)
-
-
-class Common(TypedDict, total=False):
-    """What every `add_...` takes beside its own fields."""
-
-    thread_id: str | None
-    session_id: str | None
-    metadata: Mapping[str, Any] | None
-    id: str | None
-    created_at: datetime | None
-    idempotency_key: str | None
 
 
 class History(Statistics):
@@ -65,6 +49,7 @@ class History(Statistics):
         super().__init__(store)
         self._desk = desk
         self._lineage = lineage
+        self._append = Appender(desk, store, lineage).append
 
     async def add_message(
         self,
@@ -84,7 +69,7 @@ class History(Statistics):
         a thread and a session.
         """
         own = {"role": role, "content": content, "name": name, "tool_call_id": tool_call_id}
-        return await self._add(Message, own, common)
+        return await self._append(Message, own, common)
 
     async def add_tool_call(
         self,
@@ -104,7 +89,7 @@ class History(Statistics):
             "error": error,
             "duration": duration,
         }
-        return await self._add(ToolCall, own, common)
+        return await self._append(ToolCall, own, common)
 
     async def add_llm_request(
         self,
@@ -124,7 +109,7 @@ class History(Statistics):
             "parameters": check_metadata(parameters, field="parameters"),
             "estimated_tokens": estimated_tokens,
         }
-        return await self._add(LLMRequest, own, common)
+        return await self._append(LLMRequest, own, common)
 
     async def add_llm_response(
         self,
@@ -146,7 +131,7 @@ class History(Statistics):
             "token_usage": check_metadata(token_usage, field="token_usage"),
             "response_time": response_time,
         }
-        return await self._add(LLMResponse, own, common)
+        return await self._append(LLMResponse, own, common)
 
     async def add_token_usage(
         self,
@@ -172,7 +157,7 @@ class History(Statistics):
             "source": source,
             "confidence": confidence,
         }
-        return await self._add(TokenUsage, own, common)
+        return await self._append(TokenUsage, own, common)
 
     async def add_cost(
         self,
@@ -211,71 +196,7 @@ class History(Statistics):
             "completion_cost": Money(completion, currency),
             "total_cost": Money(total, currency),
         }
-        return await self._add(Cost, own, common)
-
-    async def _add(
-        self,
-        cls: type[H],
-        own: Mapping[str, Any],
-        common: Common,
-    ) -> H:
-        unknown = common.keys() - Common.__annotations__.keys()
-        if unknown:
-            message = f"unknown argument {min(unknown)!r} for a {cls.__name__}"
-            raise Invalid(message, code="unknown_argument", field=min(unknown))
-        thread_id, session_id = common.get("thread_id"), common.get("session_id")
-        if thread_id is None and session_id is None:
-            message = "a history entry needs thread_id, session_id or both"
-            raise Invalid(message, code="no_parent", field="thread_id")
-        for field in ("model", "provider", "role", "tool_name", "finish_reason", "source"):
-            if field in own:
-                check_name(own[field], field=field)
-        key = common.get("idempotency_key")
-        entry = cls(
-            **own,
-            id=common.get("id") or self._new_id(cls, thread_id, session_id, key),
-            thread_id=thread_id,
-            session_id=session_id,
-            created_at=self._desk.moment(common.get("created_at")),
-            metadata=check_metadata(common.get("metadata")),
-            idempotency_key=key,
-        )
-        entry = replace(entry, session_id=await self._lineage.session_of(thread_id, session_id))
-        try:
-            await self.adopt(cast("Entry", entry))
-        except Conflict as error:
-            if key is None or error.code == LEASE_LOST:
-                raise
-            return await self._first(entry)
-        return entry
-
-    def _new_id(
-        self, cls: type[HistoryEntry], thread_id: str | None, session_id: str | None, key: object
-    ) -> str:
-        """Make an id; with an idempotency key, the same one each time."""
-        if key is None:
-            return self._desk.clock.new_id()
-        parts = [cls.__name__, thread_id or "", session_id or "" if thread_id is None else ""]
-        parts.append(check_name(key, field="idempotency_key"))
-        digest = blake2b(digest_size=16)
-        for part in parts:
-            data = part.encode()
-            digest.update(len(data).to_bytes(4, "big") + data)
-        return digest.hexdigest()
-
-    async def _first(self, entry: H) -> H:
-        """Return the entry that was written first under the same idempotency key."""
-        first = await self.get(entry.id)
-        for field in fields(entry):
-            if field.name != "created_at" and getattr(first, field.name) != getattr(
-                entry, field.name
-            ):
-                message = (
-                    f"idempotency key {entry.idempotency_key!r} was used before with another "
-                    f"{field.name}; use a new key for a new entry"
-                )
-                raise Conflict(message, code="idempotency", id=entry.id, field=field.name)
-        return cast("H", first)
+        return await self._append(Cost, own, common)
 
     async def adopt(self, *entries: Entry) -> None:
         """Append entries as they are, with their own ids, times and parents, in one batch.
@@ -286,7 +207,7 @@ class History(Statistics):
 
     async def get(self, entry_id: str) -> Entry:
         """Return an entry; raise `NotFound` where there is none."""
-        return await manager.get(self._desk, self._store, _WHAT, entry_id)
+        return await manager.get(self._desk, self._store, ENTRY, entry_id)
 
     async def find(self, entry_id: str) -> Entry | None:
         """Return an entry, or `None`."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+from ..domain.change import Check
 from ..domain.cursor import Cursor
 from ..domain.errors import Corrupt, Invalid
 from ..domain.page import Page
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 E = TypeVar("E")
 
+_MOST_MEMBERSHIPS: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The session that a thread belongs to: so it is wherever a batch with `check` goes through."""
+
+    session_id: str | None
+    check: Check
+
 
 class Lineage:
     """Knows where a thread's line comes from, for everybody who reads along it.
@@ -38,6 +49,7 @@ class Lineage:
         self._desk = desk
         self._threads = threads
         self._snapshots = SnapshotStore(desk.backend, desk.sealer, space=desk.space)
+        self._memberships: dict[str, Membership] = {}
 
     async def thread(self, thread_id: str) -> Thread:
         """Return a thread; raise `NotFound` where there is none."""
@@ -54,18 +66,35 @@ class Lineage:
         """Name the record of a thread."""
         return self._threads.key(thread_id)
 
-    async def session_of(self, thread_id: str | None, session_id: str | None) -> str | None:
-        """Return the session that something in `thread_id` belongs to.
+    async def membership(self, thread_id: str, session_id: str | None) -> Membership:
+        """Return the session that something in `thread_id` belongs to, and for how long.
 
+        It may be remembered from an earlier look: whoever writes by it puts `check` into the same
+        batch, and where that meets a `Conflict`, has it forgotten (`forget`) and asks again.
         Raises `NotFound` for an unknown thread, and `Invalid` where `session_id` is another one.
         """
-        if thread_id is None:
-            return session_id
-        own = (await self.thread(thread_id)).session_id
-        if session_id is not None and own is not None and session_id != own:
-            message = f"thread {thread_id!r} belongs to session {own!r}, not to {session_id!r}"
-            raise Invalid(message, code="wrong_session", field="session_id")
-        return own or session_id
+        known = self._memberships.get(thread_id)
+        if known is None or (session_id is not None and session_id != known.session_id):
+            known = await self._look_up(thread_id)
+            own = known.session_id
+            if session_id is not None and own is not None and session_id != own:
+                message = f"thread {thread_id!r} belongs to session {own!r}, not to {session_id!r}"
+                raise Invalid(message, code="wrong_session", field="session_id")
+        return known
+
+    async def _look_up(self, thread_id: str) -> Membership:
+        header = await self._threads.header(thread_id)
+        if header is None:
+            raise missing("thread", thread_id, space=self._desk.space)
+        if len(self._memberships) >= _MOST_MEMBERSHIPS:
+            self._memberships.clear()
+        check = Check(key=header.key, expect=header.version, made=header.created_at)
+        known = self._memberships[thread_id] = Membership(header.session_id, check)
+        return known
+
+    def forget(self, thread_id: str) -> None:
+        """Look a thread up when it is asked for next."""
+        self._memberships.pop(thread_id, None)
 
     async def ancestors(self, thread_id: str) -> tuple[Thread, ...]:
         """Return the thread and those it was forked from, the root first.

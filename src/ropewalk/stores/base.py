@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from ..domain.change import Check, Delete, Put
 from ..domain.cursor import Cursor
@@ -16,7 +16,7 @@ from ..domain.moment import to_micros
 from ..domain.page import Page
 from ..domain.paging import records_of
 from ..domain.query import OLDEST_FIRST, AnyOf, Condition, Order, Query, cursor_of
-from ..domain.record import Key, Record
+from ..domain.record import NO_LABELS, Key, Record
 from .letter import Letter, open_letter
 from .paths import IS_PARTIAL
 
@@ -32,8 +32,8 @@ MAX_PAGE = 1_000
 """Most items of one page."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+# A tuple: one is made for everything that is written, and a dataclass takes longer.
+class Draft(NamedTuple):
     """An entity taken apart: what goes into the header, and what into the letter."""
 
     kind: str
@@ -42,7 +42,7 @@ class Draft:
     metadata: Mapping[str, Any]
     created_at: datetime
     updated_at: datetime | None = None
-    labels: Mapping[str, Label] = field(default_factory=dict[str, Label])
+    labels: Mapping[str, Label] = NO_LABELS
     session_id: str | None = None
     thread_id: str | None = None
 
@@ -94,14 +94,15 @@ class EntityStore(ABC, Generic[E]):
         A new one keeps the time of its last change; afterwards that is when it is written.
         """
         draft = self.draft(entity)
+        metadata, labels = draft.metadata, draft.labels
         updated = draft.updated_at if expect == 0 else None
-        key = self.key(draft.id, draft.kind)
-        sealed = await Letter(draft.data, draft.metadata).seal(self._sealer, key)
+        key = Key(self._space, draft.kind, draft.id)
+        sealed = await Letter(draft.data, metadata).seal(self._sealer, key)
         return Put(
             key=key,
             body=sealed.body,
             seal=sealed.seal,
-            labels={**metadata_labels(draft.metadata), **draft.labels},
+            labels={**metadata_labels(metadata), **labels} if metadata else labels,
             session_id=draft.session_id,
             thread_id=draft.thread_id,
             created_at=to_micros(draft.created_at, field="created_at"),
@@ -119,8 +120,16 @@ class EntityStore(ABC, Generic[E]):
 
     async def find(self, id: str) -> E | None:
         """Return the entity with this id, or `None`."""
-        found = await self.find_many([id])
-        return found[0]
+        if len(self.kinds) > 1:
+            return (await self.find_many([id]))[0]
+        [record] = await self._backend.get((self.key(id),))
+        return None if record is None else await self.open(record)
+
+    async def header(self, id: str) -> Record | None:
+        """Return the header of the entity with this id, or `None`; its body is not read."""
+        records = await self._backend.get([self.key(id, kind) for kind in self.kinds], bodies=False)
+        present = [record for record in records if record is not None]
+        return present[0] if present else None
 
     async def find_many(self, ids: Sequence[str]) -> list[E | None]:
         """Return the entities of `ids` in that order, `None` where there is none."""
@@ -134,8 +143,7 @@ class EntityStore(ABC, Generic[E]):
 
     async def exists(self, id: str) -> bool:
         """Tell whether there is an entity with this id; its body is not read."""
-        keys = [self.key(id, kind) for kind in self.kinds]
-        return any(await self._backend.get(keys, bodies=False))
+        return await self.header(id) is not None
 
     def query(self, find: Find, *, bodies: bool = True) -> Query:
         """Turn a search into a query of this store's space and kinds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from ..domain.history import (
@@ -10,7 +11,6 @@ from ..domain.history import (
     Cost,
     Entry,
     EntryKind,
-    HistoryEntry,
     LLMRequest,
     LLMResponse,
     Message,
@@ -29,8 +29,16 @@ if TYPE_CHECKING:
     from .letter import Letter
 
 _IN_HEADER: Final = frozenset({"id", "thread_id", "session_id", "created_at", "metadata"})
+_AMOUNTS: Final = ("prompt_cost", "completion_cost", "total_cost")
 
-_KIND_OF: Final = {cls: kind for kind, cls in ENTRY_TYPES.items()}
+_KIND_OF: Final = {cls: kind.value for kind, cls in ENTRY_TYPES.items()}
+_TYPE_OF: Final = {kind.value: cls for kind, cls in ENTRY_TYPES.items()}
+
+_OWN: Final = {
+    cls: tuple(item.name for item in fields(cls) if item.name not in _IN_HEADER) for cls in _KIND_OF
+}
+"""The fields of each kind that go into the letter."""
+_READ_OWN: Final = {cls: attrgetter(*names) for cls, names in _OWN.items()}
 
 PROMPT_NANOS: Final = "prompt_nanos"
 COMPLETION_NANOS: Final = "completion_nanos"
@@ -38,12 +46,7 @@ TOTAL_NANOS: Final = "total_nanos"
 """Labels of a cost: amounts in nano-units, so that sums in the engine are exact."""
 
 
-def kind_of(entry: HistoryEntry) -> EntryKind:
-    """Return the kind of an entry."""
-    return _KIND_OF[type(entry)]
-
-
-def _labels(entry: Entry) -> Mapping[str, Label | None]:
+def _labels(entry: Entry) -> Mapping[str, Label]:
     """Choose what can be searched and summed without opening a body."""
     match entry:
         case Message():
@@ -53,12 +56,14 @@ def _labels(entry: Entry) -> Mapping[str, Label | None]:
         case LLMRequest():
             return {"model": entry.model, "provider": entry.provider}
         case LLMResponse():
-            return {
+            labels: dict[str, Label] = {
                 "model": entry.model,
                 "finish_reason": entry.finish_reason,
-                "request_id": entry.request_id,
                 "response_time": float(entry.response_time),
             }
+            if entry.request_id is not None:
+                labels["request_id"] = entry.request_id
+            return labels
         case TokenUsage():
             return {
                 "model": entry.model,
@@ -86,32 +91,29 @@ class HistoryStore(EntityStore[Entry]):
 
     def draft(self, entity: Entry) -> Draft:
         """Take an entry apart: every field of its own goes into the letter."""
-        data: dict[str, Any] = {}
-        for item in fields(entity):
-            if item.name not in _IN_HEADER:
-                value = getattr(entity, item.name)
-                data[item.name] = (
-                    [value.nanos, value.currency] if isinstance(value, Money) else value
-                )
+        cls = type(entity)
+        data: dict[str, Any] = dict(zip(_OWN[cls], _READ_OWN[cls](entity), strict=True))
+        if cls is Cost:
+            for name in _AMOUNTS:
+                data[name] = [data[name].nanos, data[name].currency]
         return Draft(
-            kind=kind_of(entity).value,
+            kind=_KIND_OF[cls],
             id=entity.id,
             data=data,
             metadata=entity.metadata,
             created_at=entity.created_at,
-            labels={name: value for name, value in _labels(entity).items() if value is not None},
+            labels=_labels(entity),
             session_id=entity.session_id,
             thread_id=entity.thread_id,
         )
 
     def build(self, record: Record, letter: Letter) -> Entry:
         """Put an entry together again."""
-        kind = EntryKind(record.key.kind)
-        data = dict(letter.data)
-        if kind is EntryKind.COST:
-            for name in ("prompt_cost", "completion_cost", "total_cost"):
-                data[name] = Money(*data[name])
-        entry: Any = ENTRY_TYPES[kind](
+        cls = _TYPE_OF[record.key.kind]
+        data = letter.data
+        if cls is Cost:
+            data = {**data, **{name: Money(*data[name]) for name in _AMOUNTS}}
+        entry: Any = cls(
             id=record.key.id,
             thread_id=record.thread_id,
             session_id=record.session_id,

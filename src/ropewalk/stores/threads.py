@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..domain.moment import from_micros
 from ..domain.thread import (
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .letter import Letter
 
 
+_STATUSES: Final = {status.value: status for status in ThreadStatus}
+
+
 def _position(value: Any) -> Position:  # noqa: ANN401 (out of a body)
     at, id_ = value
     return Position(at, id_)
@@ -36,6 +39,13 @@ def _origin(value: Any) -> Fork | None:  # noqa: ANN401 (out of a body)
         until=_position(value["until"]),
         checkpoint_id=value["checkpoint_id"],
         message_id=value["message_id"],
+    )
+
+
+def _gaps(value: Any) -> tuple[Gap, ...]:  # noqa: ANN401 (out of a body)
+    return tuple(
+        Gap(Position(begin, begin_id), Position(end, end_id))
+        for begin, begin_id, end, end_id in value
     )
 
 
@@ -79,19 +89,17 @@ class ThreadStore(EntityStore[Thread]):
     def build(self, record: Record, letter: Letter) -> Thread:
         """Put a thread together again."""
         data, labels = letter.data, record.labels
+        status = str(labels["status"])
         graph_id = labels.get("graph_id")
         return Thread(
             id=record.key.id,
             session_id=record.session_id,
             title=data.get("title", ""),
             graph_id=None if graph_id is None else str(graph_id),
-            status=ThreadStatus(str(labels["status"])),
+            status=_STATUSES.get(status) or ThreadStatus(status),
             root_id=str(labels["root"]),
             origin=_origin(data.get("origin")),
-            gaps=tuple(
-                Gap(Position(begin, begin_id), Position(end, end_id))
-                for begin, begin_id, end, end_id in data.get("gaps", ())
-            ),
+            gaps=_gaps(data["gaps"]) if "gaps" in data else (),
             metadata=letter.metadata,
             created_at=from_micros(record.created_at),
             updated_at=from_micros(record.updated_at),
