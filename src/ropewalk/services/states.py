@@ -113,7 +113,13 @@ class States:
         thread: Thread,
         parent: CheckpointHeader | None,
     ) -> CheckpointHeader:
-        header = dressed(header, plant, self._planter, session_id=thread.session_id)
+        header = dressed(
+            header,
+            plant,
+            self._planter,
+            session_id=thread.session_id,
+            parent_id=header.parent_id,
+        )
         store = self._grove.store
         changes: list[Change] = [
             unchanged(self._lineage.key(thread.id), thread),

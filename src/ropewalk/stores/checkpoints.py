@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
@@ -10,17 +11,23 @@ from ..domain.checkpoint import CheckpointHeader, Trunk
 from ..domain.errors import Corrupt, Invalid
 from ..domain.limits import MAX_LABEL_NAME_BYTES, check_text
 from ..domain.moment import from_micros
+from ..domain.paging import page_of, records_of
 from ..domain.query import Condition
 from .base import Draft, EntityStore
 
 if TYPE_CHECKING:
     from ..domain.labels import Label
     from ..domain.record import Record
+    from .base import Find
     from .letter import Letter
 
 MAC_BYTES: Final = 16
 
 _PARTS: Final = 3
+
+_HEXADECIMAL: Final = 32
+_HYPHENATED: Final = 36
+"""Characters of a UUID."""
 
 TAG = "tag."
 """Prefix of the labels that say which tags a checkpoint has."""
@@ -40,7 +47,8 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
             labels["namespace"] = entity.namespace
         if entity.pinned:
             labels["pinned"] = True
-        labels |= {f"{TAG}{tag}": True for tag in entity.tags}
+        for tag in entity.tags:
+            labels[TAG + tag] = True
         return Draft(
             kind="checkpoint",
             id=entity.id,
@@ -55,28 +63,43 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
 
     def build(self, record: Record, letter: Letter) -> CheckpointHeader:
         """Put a header together again."""
-        labels = record.labels
+        labels = {**record.labels}
         tree, parent, family = _parts(record, letter)
         size, workflow_id = labels.get("size", 0), labels.get("workflow_id")
-        thread_id = record.thread_id or ""
+        thread_id, created_at = record.thread_id or "", from_micros(record.created_at)
+        # Most were never changed.
+        same = record.updated_at == record.created_at
+        # Beside their size, most have no label: then there is no tag to look for.
+        tags = sorted(filter(_is_tag, labels)) if len(labels) > 1 else ()
         return CheckpointHeader(
             id=record.key.id,
             thread_id=thread_id,
             session_id=record.session_id,
-            parent_id=_long(parent),
+            parent_id=parent.hex() if type(parent) is bytes else _long(parent),
             workflow_id=None if workflow_id is None else str(workflow_id),
             metadata=letter.metadata,
             size=size if isinstance(size, int) else 0,
-            created_at=from_micros(record.created_at),
-            updated_at=from_micros(record.updated_at),
+            created_at=created_at,
+            updated_at=created_at if same else from_micros(record.updated_at),
             version=record.version,
             namespace=str(labels.get("namespace", "")),
-            tags=tuple(name.removeprefix(TAG) for name in sorted(labels) if name.startswith(TAG)),
+            tags=tuple([tag.removeprefix(TAG) for tag in tags]),
             pinned=labels.get("pinned") is True,
             trunk=None
             if tree is None
             else _trunk(record, tree, thread_id if family is None else family),
         )
+
+    async def newest(self, find: Find) -> CheckpointHeader | None:
+        """Return the first that a search finds, with its body read in one look."""
+        query = self.query(find)
+        portion = await page_of(self._backend, query)
+        if portion is not None and (portion.records or portion.rest is None):
+            return await self.open(portion.records[0]) if portion.records else None
+        async with aclosing(records_of(self._backend, query)) as records:
+            async for record in records:
+                return await self.open(record)
+        return None
 
 
 def check_tag(name: str) -> str:
@@ -125,11 +148,15 @@ def _row(entity: CheckpointHeader) -> list[bytes | str | UUID | None]:
 
 def _parts(record: Record, letter: Letter) -> tuple[object, object, object]:
     """Return what `_row` wrote."""
-    row = letter.data.get("tree")
-    if isinstance(row, list) and len(cast("list[object]", row)) <= _PARTS:
-        tree, parent, family = [*cast("list[object]", row), None, None, None][:_PARTS]
-        return tree, parent, family
-    raise _no_root(record)
+    row = cast("list[object]", letter.data.get("tree"))
+    if type(row) is not list or len(row) > _PARTS:
+        raise _no_root(record)
+    tree, parent, family = (*row, None, None, None)[:_PARTS]
+    return tree, parent, family
+
+
+def _is_tag(label: str) -> bool:
+    return label.startswith(TAG)
 
 
 def _trunk(record: Record, tree: object, family: object) -> Trunk:
@@ -146,12 +173,15 @@ def _no_root(record: Record) -> Corrupt:
 def _short(id: str) -> str | bytes | UUID:
     """Return an id as it is kept in a body: a UUID, in either spelling, takes half of its text."""
     try:
-        short = UUID(id)
+        if len(id) == _HEXADECIMAL:
+            digits = bytes.fromhex(id)
+            return digits if digits.hex() == id else id
+        if len(id) == _HYPHENATED:
+            short = UUID(id)
+            return short if str(short) == id else id
     except ValueError:
         return id
-    if str(short) == id:
-        return short
-    return short.bytes if short.hex == id else id
+    return id
 
 
 def _long(id: object) -> str | None:

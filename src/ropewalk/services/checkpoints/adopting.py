@@ -62,7 +62,13 @@ class Adopting:
                 memo=known,
             )
             growths[family] = plant.growth
-            header = dressed(checkpoint, plant, planter)
+            header = dressed(
+                checkpoint,
+                plant,
+                planter,
+                session_id=checkpoint.session_id,
+                parent_id=checkpoint.parent_id,
+            )
             changes[store.key(header.id)] = await store.put(header, expect=0)
             memos[family, form, header.id] = plant.memo
             headers.append((family, form, header))

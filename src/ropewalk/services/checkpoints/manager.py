@@ -85,9 +85,9 @@ class Checkpoints(Upkeep):
         Raises `NotFound` for an unknown thread or parent, `Invalid` naming the path of a value
         that has no registered type, and `Conflict` where `id` is taken.
         """
-        header = self._header(thread_id, workflow_id, metadata, id, created_at)
+        header = self._header(thread_id, workflow_id, metadata, id, created_at, parent_id=parent_id)
         return await self._saver.save(
-            replace(header, parent_id=parent_id),
+            header,
             state,
             schema=self._schemas.newest,
             by_identity=trust_identity,
@@ -120,11 +120,14 @@ class Checkpoints(Upkeep):
         metadata: Mapping[str, Any] | None,
         id: str | None,
         created_at: datetime | None,
+        *,
+        parent_id: str | None = None,
     ) -> CheckpointHeader:
         now = self._desk.now()
         return CheckpointHeader(
             id=id or self._desk.clock.new_id(),
             thread_id=thread_id,
+            parent_id=parent_id,
             workflow_id=workflow_id,
             metadata=check_metadata(metadata),
             created_at=now if created_at is None else self._desk.moment(created_at),
@@ -213,6 +216,10 @@ class Checkpoints(Upkeep):
         self, thread_id: str, *, workflow_id: str | None = None, until: Position | None = None
     ) -> CheckpointHeader | None:
         """Return the newest checkpoint on a thread's line, before `until` if that is given."""
+        if until is None:
+            known = await self._saver.newest(thread_id)
+            if known is not None and workflow_id in (None, known.workflow_id):
+                return known
         segments = await self._lineage.segments(thread_id)
         return await self.newest_of(segments, workflow_id=workflow_id, until=until)
 
@@ -224,7 +231,11 @@ class Checkpoints(Upkeep):
         until: Position | None = None,
     ) -> CheckpointHeader | None:
         """Return the newest checkpoint on these stretches, before `until` if that is given."""
-        find = Find(where=_of_workflow(workflow_id) + _ON_TOP, order=NEWEST_FIRST, limit=1)
+        where = _of_workflow(workflow_id) + _ON_TOP
+        find = Find(where=where, order=NEWEST_FIRST, limit=1)
+        if until is None and len(segments) == 1 and segments == (Segment(segments[0].thread_id),):
+            # Nearly every thread is no fork, and no part of it was taken back.
+            return await self._store.newest(replace(find, thread_id=segments[0].thread_id))
         if until is not None:
             segments = tuple(
                 replace(s, end=until if s.end is None else min(s.end, until)) for s in segments

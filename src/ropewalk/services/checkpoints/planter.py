@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -22,6 +22,8 @@ from .memos import Memos
 from .turns import SLICE
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ...domain.ports import Values
     from ...trees.keys import TreeKeys
     from ...trees.pieces import Pauses
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-
-_HEADER: Final = tuple(field.name for field in fields(CheckpointHeader))
 
 _DEFAULT: Final = "msgpack"
 
@@ -297,17 +297,35 @@ class Planter:
 
 
 def dressed(
-    header: CheckpointHeader, plant: Plant, planter: Planter, **given: object
+    header: CheckpointHeader,
+    plant: Plant,
+    planter: Planter,
+    *,
+    session_id: str | None,
+    parent_id: str | None,
+    dates: tuple[datetime, datetime] | None = None,
 ) -> CheckpointHeader:
-    """Return the header with the size and the trunk that a plant gives it, and without a state.
+    """Return a header with the size and the trunk that a plant gives it, and without a state.
 
-    `given` are further fields in place of the header's.
+    It belongs to this session and continues this parent; with `dates`, it was created and last
+    changed then.
     """
-    fields_: dict[str, Any] = {name: getattr(header, name) for name in _HEADER}
-    fields_ |= given
-    fields_["size"] = plant.growth.own_size() + len(plant.root)
-    fields_["trunk"] = None
-    bare = CheckpointHeader(**fields_)
+    created_at, updated_at = dates or (header.created_at, header.updated_at)
+    bare = CheckpointHeader(
+        id=header.id,
+        thread_id=header.thread_id,
+        session_id=session_id,
+        parent_id=parent_id,
+        workflow_id=header.workflow_id,
+        metadata=header.metadata,
+        size=plant.growth.own_size() + len(plant.root),
+        created_at=created_at,
+        updated_at=updated_at,
+        version=header.version,
+        namespace=header.namespace,
+        tags=header.tags,
+        pinned=header.pinned,
+    )
     # Frozen for everybody else; whoever makes a header need not make it twice.
     object.__setattr__(bare, "trunk", planter.trunk(plant, bare))
     return bare

@@ -7,15 +7,14 @@ import random
 import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from ...domain.change import Change, Check, Put
 from ...domain.checkpoint import CheckpointHeader
 from ...domain.errors import Conflict, Invalid
 from ...domain.lease import LEASE_LOST
-from ...domain.moment import to_micros
 from ...stores.base import unchanged
 from ...trees.weigh import is_light
 from ..lineage import stretches
@@ -23,6 +22,7 @@ from ..manager import ATTEMPTS, missing
 from .planter import dressed
 
 if TYPE_CHECKING:
+    from ...domain.record import Key
     from ...domain.thread import Segment
     from ..desk import Desk
     from ..lineage import Lineage
@@ -40,21 +40,22 @@ _PATIENCE: Final = 0.002
 Newest = Callable[["tuple[Segment, ...]"], Awaitable["CheckpointHeader | None"]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tip:
     """The end of a thread's line as it was when somebody looked: what a save goes on from.
 
-    `thread` and `head` are versions, and `made` is when the thread was created: while they are so,
-    the newest checkpoint is `parent`.
+    While the thread is as `thread` expects it and the head has the version `head`, a save goes
+    behind `parent`. `is_newest` tells whether that is the newest checkpoint: one that the caller
+    dated may be older than what it stands behind.
     """
 
-    thread_id: str
     session_id: str | None
     family: str
-    thread: int
-    made: int
+    thread: Check
+    head_key: Key
     head: int
     parent: CheckpointHeader | None
+    is_newest: bool = True
 
 
 class Saver:
@@ -183,14 +184,13 @@ class Saver:
         self, header: CheckpointHeader, once: Callable[[], Awaitable[CheckpointHeader]]
     ) -> CheckpointHeader:
         """Try until nobody is quicker; raise `Conflict` where the id is taken, or in the end."""
-        own = self._store.key(header.id)
         attempt = 1
         while True:
             try:
                 return await once()
             except Conflict as error:
-                final = error.code == LEASE_LOST or error.facts.get("key") == own
-                if final or attempt == ATTEMPTS:
+                own = error.facts.get("key") == self._store.key(header.id)
+                if own or error.code == LEASE_LOST or attempt == ATTEMPTS:
                     raise
             await wait_after(attempt)
             attempt += 1
@@ -207,38 +207,36 @@ class Saver:
 
         Nodes were left out that `source` has: it must still be there.
         """
+        now, newest = self._desk.now(), tip.parent
+        if newest is not None and newest.created_at >= now:
+            # Clocks may be apart, and it stands behind the newest.
+            now = newest.created_at + _TICK
+        dated = header.created_at != header.updated_at
         header = dressed(
             header,
             plant,
             self._planter,
             session_id=tip.session_id,
             parent_id=parent.id if parent else None,
-            **self._dates(header, tip.parent),
+            dates=(header.created_at, header.updated_at) if dated else (now, now),
         )
         changes: list[Change] = [
-            Check(key=self._lineage.key(tip.thread_id), expect=tip.thread, made=tip.made),
-            Put(key=self._forest.head_key(tip.thread_id), expect=tip.head),
+            tip.thread,
+            Put(key=tip.head_key, expect=tip.head),
             await self._store.put(header, expect=0),
         ]
         # The newest cannot go without the head noticing; any other can.
-        if source is not None and source is not tip.parent:
+        if source is not None and source is not newest:
             changes.append(unchanged(self._store.key(source.id), source))
         await plant.growth.finish(changes)
         self._planter.remember(header, plant.memo)
-        self._keep_tip(replace(tip, head=tip.head + 1, parent=header))
-        await self._training.offer(plant.growth.samples)
+        tip.is_newest = not dated or (tip.is_newest and _is_behind(header, newest))
+        tip.head += 1
+        tip.parent = header
+        self._keep_tip(header.thread_id, tip)
+        if plant.growth.samples:
+            await self._training.offer(plant.growth.samples)
         return header
-
-    def _dates(
-        self, header: CheckpointHeader, newest: CheckpointHeader | None
-    ) -> dict[str, datetime]:
-        """Date a header behind the newest, unless the caller dated it; clocks may be apart."""
-        if header.created_at != header.updated_at:
-            return {}
-        now = self._desk.now()
-        if newest is not None and newest.created_at >= now:
-            now = newest.created_at + _TICK
-        return {"created_at": now, "updated_at": now}
 
     async def _parent(self, header: CheckpointHeader, tip: Tip) -> CheckpointHeader | None:
         if header.parent_id is None:
@@ -259,31 +257,56 @@ class Saver:
             message = f"the state cannot be kept: {error.message}"
             raise Invalid(message, code=error.code, **error.facts) from error
 
+    async def newest(self, thread_id: str) -> CheckpointHeader | None:
+        """Return the newest checkpoint of a thread's line, `None` where it has to be looked for.
+
+        It is where this saver put it, as long as neither the thread nor its head were changed.
+        """
+        with self._lock:
+            tip = self._tips.get(thread_id)
+            if tip is None or tip.parent is None or not tip.is_newest:
+                return None
+            # Whoever saves takes the tip and raises what it says.
+            check, head, id_ = tip.thread, tip.head, tip.parent.id
+            keys = (check.key, tip.head_key, self._store.key(id_))
+        thread, now, found = await self._desk.backend.get(keys)
+        if thread is None or now is None or found is None:
+            return None
+        as_it_was = thread.version == check.expect and thread.created_at == check.made
+        return await self._store.open(found) if as_it_was and now.version == head else None
+
     def _tip_at_hand(self, thread_id: str) -> Tip | None:
         with self._lock:
             return self._tips.pop(thread_id, None)
 
-    def _keep_tip(self, tip: Tip) -> None:
+    def _keep_tip(self, thread_id: str, tip: Tip) -> None:
         with self._lock:
-            self._tips[tip.thread_id] = tip
+            self._tips[thread_id] = tip
             if len(self._tips) > _MOST_TIPS:
                 self._tips.popitem(last=False)
 
     async def _tip(self, thread_id: str) -> Tip:
         """Look for the end of a thread's line; raise `NotFound` for an unknown thread."""
+        head_key = self._forest.head_key(thread_id)
         # The head comes first: whoever writes behind this look raises it.
-        [head] = await self._desk.backend.get([self._forest.head_key(thread_id)], bodies=False)
+        [head] = await self._desk.backend.get((head_key,), bodies=False)
         line = await self._lineage.ancestors(thread_id)
         thread = line[-1]
         return Tip(
-            thread_id=thread_id,
             session_id=thread.session_id,
             family=thread.root_id,
-            thread=thread.version,
-            made=to_micros(thread.created_at, field="created_at"),
+            thread=unchanged(self._lineage.key(thread_id), thread),
+            head_key=head_key,
             head=head.version if head else 0,
             parent=await self._newest(stretches(line)),
         )
+
+
+def _is_behind(header: CheckpointHeader, newest: CheckpointHeader | None) -> bool:
+    """Tell whether a checkpoint stands behind what was the newest, as lists have it."""
+    if newest is None:
+        return True
+    return (newest.created_at, newest.id) < (header.created_at, header.id)
 
 
 def _joined(state: object, delta: Mapping[str, object], parent: CheckpointHeader) -> object:
