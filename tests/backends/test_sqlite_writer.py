@@ -82,6 +82,63 @@ async def test_many_batches_are_one_transaction(writer: Writer, connection: Noti
     assert (1, 1) == (connection.said.count("begin immediate"), connection.said.count("commit"))
 
 
+@pytest.mark.seed("4.2", "8.3")
+async def test_what_is_refused_before_it_writes_tears_nothing(
+    writer: Writer, connection: Noting
+) -> None:
+    """A batch that is refused for what it expects costs its neighbours no statement."""
+    connection.said.clear()
+    answers = await _serve(writer, (put("a"),), (put("c"), put("b", expect=3)), (put("d"),))
+    assert [Applied, Conflict, Applied] == _types(answers)
+    assert (1, 0) == (
+        connection.said.count("begin immediate"),
+        connection.said.count("savepoint batch"),
+    )
+    assert [("a",), ("d",)] == connection.rows("select id from record order by id")
+
+
+@pytest.mark.seed("4.4", "8.3")
+async def test_what_is_refused_half_written_is_taken_back_alone(
+    writer: Writer, connection: Noting
+) -> None:
+    """Where a part was written of a refused batch, all are done again so that it can be undone."""
+    strange = Batch((Put(key=key("new"), thread_id="unheard of"),))
+    object.__setattr__(strange, "actor", "\ud800")
+    connection.said.clear()
+    errands = [Write(Batch((put("a"),))), Write(strange), Write(Batch((put("a", expect=1),)))]
+    writer.serve(errands)
+    assert (2, 1, 3) == (
+        connection.said.count("begin immediate"),
+        connection.said.count("commit"),
+        connection.said.count("savepoint batch"),
+    )
+    assert ((1,), (2,)) == (errands[0].result().versions, errands[2].result().versions)
+    with pytest.raises(Invalid):
+        errands[1].result()
+    assert [("a",)] == connection.rows("select id from record")
+    assert [] == connection.rows("select text from name where text = ?", ("unheard of",))
+    assert [(1,), (2,)] == connection.rows("select seq from commits order by seq")
+
+
+@pytest.mark.parametrize("loop_budget", [0.0, 3_600_000.0])
+async def test_a_batch_that_waits_keeps_its_labels(path: Path, loop_budget: float) -> None:
+    """Labels are written as they were at the call, whatever becomes of the caller's dictionary."""
+    store = SqliteBackend(path, clock=FrozenClock(), loop_budget=loop_budget)
+    await store.open()
+    given: list[dict[str, str | int]] = [{"n": n, "t": "before"} for n in range(40)]
+    tasks = [
+        asyncio.ensure_future(write(store, put(f"n{n}", labels=labels)))
+        for n, labels in enumerate(given)
+    ]
+    await asyncio.sleep(0)
+    for labels in given:
+        labels["t"] = "later"
+    await asyncio.gather(*tasks)
+    for n in range(40):
+        assert {"n": n, "t": "before"} == dict((await found(store, f"n{n}")).labels)
+    await store.close()
+
+
 @pytest.mark.seed("4.4", "8.3")
 async def test_a_refused_batch_touches_no_other(writer: Writer, connection: Noting) -> None:
     """A conflict, a value too strange and a used id fail alone; their neighbours are kept."""

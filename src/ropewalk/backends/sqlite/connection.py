@@ -50,11 +50,13 @@ class Connection:
     first write.
     """
 
-    __slots__ = ("_apsw", "_handler", "_is_patient", "declared", "indexes", "names")
+    __slots__ = ("_apsw", "_cursor", "_handler", "_is_patient", "declared", "indexes", "names")
 
     def __init__(self, path: str, patience: Patience, *, create: bool = False) -> None:
         flags = _FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0)
         self._apsw = apsw.Connection(path, flags=flags, statementcachesize=_STATEMENTS)
+        # One for all statements that are run to their end: making a cursor takes a while.
+        self._cursor = self._apsw.cursor()
         self._handler = patience.handler
         self._is_patient = False
         self.be_patient()
@@ -64,12 +66,25 @@ class Connection:
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> None:
         """Run a statement, or a script of several, to its end."""
-        self._apsw.execute(statement, values)
+        try:
+            self._cursor.execute(statement, values)
+        except BaseException:
+            self._begin_anew()
+            raise
 
     def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
         """Return all rows of a statement."""
-        found: list[Row] = self._apsw.execute(statement, values).fetchall()
+        try:
+            found: list[Row] = self._cursor.execute(statement, values).fetchall()
+        except BaseException:
+            self._begin_anew()
+            raise
         return found
+
+    def _begin_anew(self) -> None:
+        # What stopped half-way would hold its snapshot.
+        self._cursor.close(force=True)
+        self._cursor = self._apsw.cursor()
 
     def walk(self, statement: str, values: Sequence[Value] = ()) -> Generator[Row]:
         """Go through the rows of a statement, which ends when the iterator is closed."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 from zlib import crc32
 
-import ormsgpack
+from ormsgpack import packb
 
 Part: TypeAlias = str | int | float | bytes | None
 
@@ -25,14 +25,17 @@ _SIGN: Final = 0x8000_0000
 
 def of_row(lasting: tuple[Part, ...], version: Part, updated_at: Part) -> int:
     """Return the checksum of a record's row; `lasting` are its other columns, names as texts."""
-    check = _check(lasting) ^ _check((version, updated_at))
+    try:
+        check = crc32(packb(lasting)) ^ crc32(packb((version, updated_at)))
+    except TypeError as error:
+        raise _unfit(error) from error
     # With a sign it takes four bytes in the file; without, six.
     return (check ^ _SIGN) - _SIGN
 
 
 def raised(crc: int, before: tuple[Part, Part], after: tuple[Part, Part]) -> int:
     """Return what `crc` becomes where version and `updated_at` alone change."""
-    check = crc ^ _check(before) ^ _check(after)
+    check = crc ^ crc32(packb(before)) ^ crc32(packb(after))
     return ((check & _MASK) ^ _SIGN) - _SIGN
 
 
@@ -43,13 +46,12 @@ def of_name(number: Part, text: Part, space: Part, kind: Part, at: Part, *, kept
 
 def of_parts(parts: tuple[Part, ...]) -> int:
     """Return the checksum of a row that is never changed."""
-    return (_check(parts) ^ _SIGN) - _SIGN
-
-
-def _check(parts: tuple[Part, ...]) -> int:
     try:
-        return crc32(ormsgpack.packb(parts))
+        return (crc32(packb(parts)) ^ _SIGN) - _SIGN
     except TypeError as error:
-        # What UTF-8 cannot hold, SQLite would refuse with this error in a moment.
-        message = f"a text cannot be kept: {error}"
-        raise UnicodeError(message) from error
+        raise _unfit(error) from error
+
+
+def _unfit(error: TypeError) -> UnicodeError:
+    # What UTF-8 cannot hold, SQLite would refuse with this error in a moment.
+    return UnicodeError(f"a text cannot be kept: {error}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ...domain.change import Batch, Check
+from ...domain.change import Check
 from ...domain.effect import Stamp
 from ...domain.query import Query
 from ...domain.record import Record
@@ -14,23 +14,14 @@ from ...domain.seen import Counted, Seen
 from ...domain.tally import Tally
 from . import paths, points, read, tallies
 from .connection import Connection
-from .tables import Row
 
 _AT_ONCE: Final = 256
 
 
-def stamps(
-    connection: Connection, batch: Batch, rows: Sequence[Row | None], now: int
-) -> list[Stamp | None]:
-    """Return what decides about each change, with labels where a check wants to see them."""
-    found = [row and row.stamp(now) for row in rows]
-    for index, change in enumerate(batch.changes):
-        stamp = found[index]
-        if type(change) is Check and change.labels and stamp is not None:
-            (record,) = points.records_by_key(connection, (change.key,), now=now, bodies=False)
-            if record is not None:
-                found[index] = stamp._replace(labels=record.labels)
-    return found
+def labelled(connection: Connection, check: Check, stamp: Stamp, now: int) -> Stamp:
+    """Return what decides about a check of labels: the stamp of its record, with them."""
+    (record,) = points.records_by_key(connection, (check.key,), now=now, bodies=False)
+    return stamp if record is None else stamp._replace(labels=record.labels)
 
 
 def check_seen(connection: Connection, seen: Sequence[Seen | Counted], now: int) -> None:

@@ -7,6 +7,7 @@ must reach the disk is carried by the lanes.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -112,12 +113,15 @@ class Express:
         """Apply a batch: at once, together with others at the end of the turn, or in the lane."""
         lane, now = self._lane, time.perf_counter()
         if not (self._may_write(write, now) and lane.gate.try_enter(write.size)):
+            write.hold()
             await lane.send(write)
         elif self._group <= _FEW and lane.gate.inside == 1 and self._turn.has_time(now):
             if self._write([write]):
                 return write.result()
+            write.hold()
             lane.hand_over([write])
         else:
+            write.hold()
             self._collect(write)
         return await write.outcome()
 
@@ -197,7 +201,9 @@ class Express:
     def _write(self, writes: Sequence[Write]) -> int:
         """Commit as many batches as there is time for; return how many have an outcome."""
         begin = time.perf_counter()
-        done = self._writer.serve_at_once(writes, until=time.thread_time() + self._budget)
+        # Only the next of several is not begun, so for one the thread's time need not be asked.
+        until = time.thread_time() + self._budget if len(writes) > 1 else math.inf
+        done = self._writer.serve_at_once(writes, until=until)
         if done:
             end = time.perf_counter()
             self._pace.note(_WRITING, (end - begin) / done, end)

@@ -19,16 +19,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Final, TypeAlias, cast
 
-import ormsgpack
+from ormsgpack import packb, unpackb
 
 from ...domain.change import Applied, Batch, Changed, Check, Commit
-from ...domain.effect import Effect
+from ...domain.effect import Verdict
 from ...domain.errors import Corrupt, Invalid
 from ...domain.horizon import trimmed
 from ...domain.limits import MAX_INT64
 from ...domain.record import Key
 from . import crc
-from .connection import Connection
+from .connection import Connection, Row
 from .lean import DIGEST_BYTES
 from .names import UNKNOWN, Names
 from .tables import Address, Tables
@@ -42,32 +42,29 @@ _LENGTH: Final = 16
 _CHECKED: Final = 2
 """Bytes that tell the keys of checks from others."""
 
-_SHOWN: Final = 3
+SHOWN: Final = 3
 """How many bytes of a batch's id stand in the index."""
 
-_REPLAYED: Final = (
-    "select seq, at, changes, ids from commits indexed by commits_batch "
+SENT: Final = (
+    "select -1, seq, at, changes, ids, null, null from commits indexed by commits_batch "
     "where substr(batch, 1, 3) = ? and batch = ?"
 )
+"""What finds a batch that was applied before, by the bytes that are shown and by all."""
+
 _RECORD: Final = (
     "insert into commits (batch, at, actor, changes, ids, crc) values (?, ?, ?, ?, ?, ?)"
 )
 
-_Entry: TypeAlias = tuple[int, int, bytes, bytes | None]
 _Row: TypeAlias = tuple[int, int, bytes, bytes | None, bytes, str]
 
 
-def replayed(connection: Connection, batch: Batch) -> Applied | None:
-    """Return the answer that this batch got before, `None` for a new one.
+def replayed(sent: Row, batch: Batch, names: Names) -> Applied:
+    """Return the answer that a batch got before; `sent` is what `SENT` found of it.
 
     Raises `Invalid` where its id was used for other keys.
     """
-    id = _pack_batch(batch.id)
-    rows = connection.rows(_REPLAYED, (id[:_SHOWN], id))
-    if not rows:
-        return None
-    seq, at, packed, ids = cast("_Entry", rows[0])
-    told, rest = _changes(seq, packed, ids or b"", connection.names)
+    _, seq, at, packed, ids, *_ = sent
+    told, rest = _changes(seq, packed, ids or b"", names)
     keys = [change.key for change in batch.changes if not isinstance(change, Check)]
     checked = [change.key for change in batch.changes if isinstance(change, Check)]
     if [key for key, _, _ in told] != keys or rest != (_sum(checked) if checked else b""):
@@ -89,35 +86,37 @@ def record(
     connection: Connection,
     batch: Batch,
     tables: Tables,
-    done: Sequence[tuple[Address, Effect]],
+    done: tuple[Sequence[Address], Sequence[Verdict]],
     *,
+    id: bytes,
     at: int,
 ) -> int:
     """Write the row of a batch that changed something; return its number.
 
-    `done` has, for each change, where its key lies and what became of it.
+    `done` has, for each change, where its key lies and what became of it; `id` is the packed one.
     """
     told: list[int | str | bool | None] = []
     ids: list[bytes] = []
     checked: list[Key] = []
-    for change, (address, effect) in zip(batch.changes, done, strict=True):
+    addresses, verdicts = done
+    for index, change in enumerate(batch.changes):
         if type(change) is Check:
             checked.append(change.key)
             continue
-        number = (address.place or tables.settle(address, at)).number
-        _, new, old, _ = effect
+        _, digest, place = addresses[index]
+        _, new, old, _, _ = verdicts[index]
+        number = (place or tables.settle(change, addresses[index], at)).number
         is_plain = new == 1 and old == 0
         told.append(number if is_plain else -number)
-        if address.digest is not None:
-            ids.append(address.digest)
+        if digest is not None:
+            ids.append(digest)
         else:
             told.append(_pack_id(change.key.id, connection.names, ids))
         if not is_plain:
             told += (new, new - old)
     if checked:
         ids.append(_sum(checked))
-    packed = ormsgpack.packb(told), b"".join(ids) or None
-    row = (_pack_batch(batch.id), at - _EPOCH, batch.actor, *packed)
+    row = (id, at - _EPOCH, batch.actor, packb(told), b"".join(ids) if ids else None)
     connection.run(_RECORD, (*row, crc.of_parts(row)))
     return connection.last_row()
 
@@ -222,7 +221,7 @@ def _changes(
 
 def _array(seq: int, packed: bytes) -> list[object]:
     try:
-        told: object = ormsgpack.unpackb(packed)
+        told: object = unpackb(packed)
     except ValueError as error:
         raise _damaged(seq) from error
     if not isinstance(told, list) or not told:
@@ -271,7 +270,7 @@ def _pack_id(id: str, names: Names, ids: list[bytes]) -> int | str | bool | None
     if number != UNKNOWN:
         names.keep(number)
         return number
-    digits = _hexadecimal(id)
+    digits = _hexadecimal(id) if len(id) == 2 * _LENGTH else None
     if digits is not None:
         ids.append(digits)
         return True
@@ -307,8 +306,8 @@ def _hexadecimal(text: str) -> bytes | None:
     return data if data.hex() == text else None
 
 
-def _pack_batch(id: str) -> bytes:
-    """Return 16 bytes for 32 hexadecimal digits; else the text behind a digest of it.
+def pack_batch(id: str) -> bytes:
+    """Return 16 bytes for a batch's id of 32 hexadecimal digits; else the text behind a digest.
 
     The digest is what makes the beginning differ: it is all that the index knows.
     """

@@ -54,9 +54,11 @@ class Gate:
     def try_enter(self, size: int) -> bool:
         """Come in with `size` bytes if there is room and nobody waits; tell whether it is so."""
         with self._lock:
-            if self._waiting or not self._fits(size):
+            # Nearly always the gate is free, and whoever brings little comes in.
+            if self._waiting or (self.inside and not self._fits(size)):
                 return False
-            self._admit(size)
+            self.inside += 1
+            self._bytes += size
             return True
 
     async def enter(self, size: int) -> None:
@@ -84,8 +86,10 @@ class Gate:
     def leave(self, size: int) -> None:
         """Go out again, which makes room for others."""
         with self._lock:
-            self._dismiss(size)
-            self._call_next()
+            self.inside -= 1
+            self._bytes -= size
+            if self._waiting:
+                self._call_next()
 
     def close(self, error: Callable[[], Exception]) -> None:
         """Send away everybody who still waits, each with an error of his own."""

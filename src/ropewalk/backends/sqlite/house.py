@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -60,11 +60,13 @@ class House:
         await lane.send(errand)
         return await errand.outcome()
 
-    async def apply(self, batch: Batch) -> Applied:
+    def apply(self, batch: Batch) -> Awaitable[Applied]:
         """Apply a batch and return when it is committed."""
         write = Write(batch)
-        if self.express is not None:
-            return await self.express.apply(write)
+        return self._send(write) if self.express is None else self.express.apply(write)
+
+    async def _send(self, write: Write) -> Applied:
+        write.hold()
         await self.writer.send(write)
         return await write.outcome()
 

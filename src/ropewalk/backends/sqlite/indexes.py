@@ -70,7 +70,7 @@ class Indexes:
 
     def need(self, name: str) -> None:
         """Make an index within the transaction that is under way, unless it is there."""
-        if not self.has(name):
+        if name not in self._present and not self.has(name):
             self._rows(_MADE[name], ())
             self._absent.discard(name)
             self._present.add(name)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from json.encoder import encode_basestring as _quoted
 from typing import Final, cast
 from urllib.parse import quote, unquote
 
@@ -30,8 +31,6 @@ _BEFORE_SURROGATES: Final = 0xD7FF
 _AFTER_SURROGATES: Final = 0xE000
 
 
-# Made once: json.dumps would make an encoder for each call.
-_write: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _read: Final = json.JSONDecoder().raw_decode
 
 
@@ -60,8 +59,13 @@ def encode(labels: Mapping[str, Label]) -> str | None:
     """Write labels as JSON, `None` where there are none."""
     if not labels:
         return None
-    coded = {_encode_name(name): encode_value(value) for name, value in labels.items()}
-    return _write(coded)
+    # A flat object of texts and whole numbers needs no encoder, which would be made anew each time.
+    parts: list[str] = []
+    for name, value in labels.items():
+        coded = TEXT + escape(value) if type(value) is str else encode_value(value)
+        said = _quoted(coded) if isinstance(coded, str) else str(coded)
+        parts.append(f'"{_encode_name(name)}":{said}')
+    return "{" + ",".join(parts) + "}"
 
 
 def decode(text: str) -> dict[str, Label]:

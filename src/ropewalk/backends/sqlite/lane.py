@@ -25,24 +25,24 @@ millisecond of opening bodies or preparing the next batch; a hundred would keep 
 
 
 class Errand(Generic[R]):
-    """Something a caller waits for: its outcome is noted in a thread and told on his loop."""
+    """Something a caller waits for: its outcome is noted in a thread and told on his loop.
 
-    __slots__ = ("_error", "_future", "_result", "size")
+    `loop` is the event loop on which he waits.
+    """
+
+    __slots__ = ("_error", "_future", "_result", "loop", "size")
 
     def __init__(self, *, size: int = 0) -> None:
         self.size = size
-        self._future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self.loop = asyncio.get_running_loop()
+        # Made when somebody waits: what is done at once needs none.
+        self._future: asyncio.Future[R] | None = None
         self._result: list[R] = []
         self._error: BaseException | None = None
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop on which the caller waits."""
-        return self._future.get_loop()
-
     def abandoned(self) -> bool:
         """Tell whether nobody waits for it any more: its caller was cancelled."""
-        return self._future.cancelled()
+        return self._future is not None and self._future.cancelled()
 
     def set_result(self, result: R) -> None:
         """Note, in a thread, what came out."""
@@ -60,19 +60,26 @@ class Errand(Generic[R]):
 
     def settle(self) -> None:
         """Tell the outcome to the caller, on his loop, if he still waits."""
-        if self._future.done():
+        future = self._told()
+        if future.done():
             return
         if self._error is not None:
-            self._future.set_exception(self._error)
+            future.set_exception(self._error)
         elif self._result:
-            self._future.set_result(self._result[0])
+            future.set_result(self._result[0])
         else:
             message = "nobody noted what came out of this call; that is a bug of the store"
-            self._future.set_exception(Unavailable(message, code="lost"))
+            future.set_exception(Unavailable(message, code="lost"))
 
     async def outcome(self) -> R:
         """Wait for the outcome."""
-        return await self._future
+        return await self._told()
+
+    def _told(self) -> asyncio.Future[R]:
+        # On the caller's loop alone, so nobody else can be making it.
+        if self._future is None:
+            self._future = self.loop.create_future()
+        return self._future
 
 
 class Anything(Protocol):

@@ -167,6 +167,9 @@ class Names:
 
     def enter(self, text: str) -> int:
         """Return the number of a text, and give it one if it has none."""
+        number = self._numbers.get(text, UNKNOWN)
+        if number != UNKNOWN:
+            return number
         number = self.number(text)
         if number == UNKNOWN:
             number = self._insert(text, 0, 0, 0, 0)
@@ -175,6 +178,9 @@ class Names:
 
     def enter_kept(self, text: str) -> int:
         """Return the number of a text that is never forgotten."""
+        number = self._numbers.get(text, UNKNOWN)
+        if number in self._kept:
+            return number
         number = self.enter(text)
         self.keep(number)
         return number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -12,7 +12,7 @@ import apsw
 
 from ...domain.change import Applied, Batch, Check, Ensure, Put
 from ...domain.declared import DECLARED
-from ...domain.effect import decide
+from ...domain.effect import Verdict, weigh
 from ...domain.errors import Corrupt, RopewalkError, Unavailable
 from ...domain.labels import Label
 from ...domain.ports import Clock
@@ -24,7 +24,7 @@ from .glance import Glance
 from .lane import Errand
 from .pulse import Pulse
 from .seat import Seat
-from .tables import Tables
+from .tables import Address, Row, Tables
 from .tidying import IDLE, Tidying
 from .watch import file_identity, gone
 
@@ -34,29 +34,36 @@ _OVERHEAD: Final = 512
 _REFUSED: Final = (RopewalkError, apsw.TooBigError, UnicodeError, OverflowError)
 """What is the fault of a batch alone."""
 
+_WITH_BODY: Final = (Put, Ensure)
+
 
 class Write(Errand[Applied]):
-    """A batch on its way to the writer, with labels that nobody else can change any more."""
+    """A batch on its way to the writer; one that waits has labels that nobody can change."""
 
-    __slots__ = ("batch", "declares", "labels")
+    __slots__ = ("batch", "declares", "held")
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.labels: list[Mapping[str, Label]] = []
+        self.held: list[Mapping[str, Label]] | None = None
         self.declares = False
         size = _OVERHEAD * len(batch.changes)
         for change in batch.changes:
-            held: Mapping[str, Label] = NO_LABELS
-            if isinstance(change, Put):
+            if isinstance(change, _WITH_BODY):
                 size += len(change.body)
-                if change.labels:
-                    held = dict(change.labels)
-            elif isinstance(change, Ensure):
-                size += len(change.body)
-            self.labels.append(held)
             if change.key.kind == DECLARED:
                 self.declares = True
         super().__init__(size=size)
+
+    def hold(self) -> None:
+        """Keep the labels as they are now, before anybody else comes to run."""
+        self.held = [
+            dict(change.labels) if isinstance(change, Put) else NO_LABELS
+            for change in self.batch.changes
+        ]
+
+
+class _TornError(Exception):
+    """One of several batches was refused when a part of it was written."""
 
 
 class Writer:
@@ -87,6 +94,7 @@ class Writer:
         self._tables = Tables(connection)
         self._tidying = Tidying(connection)
         self._version = 0
+        self._begun = 0
         self._has_written = False
         self._is_idle = False
         self._is_awake = False
@@ -108,9 +116,8 @@ class Writer:
         try:
             self._seat.end()
             self._is_idle = False
-            with self._connection.at_once():
-                return self._transaction(errands, until=until)
-        except (apsw.Error, RopewalkError):
+            return self._transaction(errands, until=until)
+        except (apsw.Error, RopewalkError, _TornError):
             # The thread meets the same, and tells it.
             return 0
         finally:
@@ -127,7 +134,10 @@ class Writer:
     def _serve(self, errands: Sequence[Write]) -> None:
         self._is_idle = False
         try:
-            self._transaction(errands)
+            try:
+                self._transaction(errands)
+            except _TornError:
+                self._transaction(errands, apart=True)
         except (apsw.Error, RopewalkError) as error:
             if len(errands) > 1 and not isinstance(error, apsw.BusyError | RopewalkError):
                 # One of them may be more than fits: the others shall not suffer for it.
@@ -193,18 +203,28 @@ class Writer:
             for seat in reversed(self.seats):
                 seat.close()
 
-    def _transaction(self, errands: Sequence[Write], *, until: float = math.inf) -> int:
-        """Apply batches in one transaction until `until`; return how many have an outcome."""
+    def _transaction(
+        self, errands: Sequence[Write], *, until: float = math.inf, apart: bool = False
+    ) -> int:
+        """Apply batches in one transaction until `until`; return how many have an outcome.
+
+        Raises `_TornError`, and applies none of them, where one of several is refused when a part
+        of it was written: only with `apart` can that part alone be undone, which costs two
+        statements for each batch.
+        """
         if file_identity(self._path) != self._pulse.file:
             raise gone(self._path)
         connection = self._connection
         connection.run("begin immediate")
         committed = self._has_written = False
+        begun = self._begun
         try:
-            self._catch_up()
+            if connection.data_version() != self._version:
+                # Others may have given numbers to names, or taken them.
+                connection.names.forget()
             done = 1
             if len(errands) > 1:
-                done = self._group(errands, until)
+                done = self._group(errands, until, self._batch if apart else self._whole)
             elif not self._goes_alone(errands[0]):
                 return done
             connection.run("commit")
@@ -218,23 +238,19 @@ class Writer:
         finally:
             if not committed:
                 connection.roll_back()
-                self._tables.undo()
+                if self._begun != begun:
+                    self._tables.undo()
         return done
 
-    def _group(self, errands: Sequence[Write], until: float) -> int:
+    def _group(self, errands: Sequence[Write], until: float, apply: Callable[[Write], None]) -> int:
         for number, errand in enumerate(errands, start=1):
-            self._batch(errand)
+            apply(errand)
             if time.thread_time() > until:
                 return number
         return len(errands)
 
-    def _catch_up(self) -> None:
-        """Look whether others have written: they may have given numbers to names, or taken them."""
-        if self._connection.data_version() != self._version:
-            self._connection.names.forget()
-
     def _goes_alone(self, errand: Write) -> bool:
-        """Apply the only batch of a transaction, without a savepoint; tell whether it stands."""
+        """Apply the only batch of a transaction; tell whether it stands."""
         try:
             errand.set_result(self._apply(errand))
         except _REFUSED as error:
@@ -242,7 +258,18 @@ class Writer:
             return False
         return True
 
+    def _whole(self, errand: Write) -> None:
+        """Apply one of several batches, which is refused before it writes, or tears them all."""
+        begun = self._begun
+        try:
+            errand.set_result(self._apply(errand))
+        except _REFUSED as error:
+            if self._begun != begun:
+                raise _TornError from error
+            errand.set_exception(in_our_words(error, self._path))
+
     def _batch(self, errand: Write) -> None:
+        """Apply one of several batches so that a part of it can be undone."""
         self._connection.run("savepoint batch")
         try:
             errand.set_result(self._apply(errand))
@@ -253,29 +280,57 @@ class Writer:
         self._connection.run("release batch")
 
     def _apply(self, errand: Write) -> Applied:
-        batch = errand.batch
-        before = feed.replayed(self._connection, batch)
-        if before is not None:
-            return before
+        """Decide about a batch, and only then write anything of it."""
+        batch, tables, connection = errand.batch, self._tables, self._connection
+        changes, id = batch.changes, feed.pack_batch(batch.id)
+        addresses = tables.addresses(changes)
+        shown = id[: feed.SHOWN]
+        sent, rows = tables.find(changes, addresses, also=feed.SENT, values=(shown, id))
+        if sent is not None:
+            return feed.replayed(sent, batch, connection.names)
         now = self._clock.now()
-        tables = self._tables
-        addresses = [tables.address(change.key) for change in batch.changes]
-        rows = tables.find(addresses)
-        stamps = expecting.stamps(self._connection, batch, rows, now)
-        effects = [decide(*pair, now) for pair in zip(batch.changes, stamps, strict=True)]
-        expecting.check_seen(self._connection, batch.seen, now)
-        for change, address, row, effect, held in zip(
-            batch.changes, addresses, rows, effects, errand.labels, strict=True
-        ):
-            if type(change) is not Check:
-                tables.perform(change, address, row, effect, held=held, now=now)
+        verdicts: list[Verdict] = []
+        for index, change in enumerate(changes):
+            row = rows[index]
+            stamp = None if row is None else row.stamp(now)
+            if stamp is not None and type(change) is Check and change.labels:
+                stamp = expecting.labelled(connection, change, stamp, now)
+            verdicts.append(weigh(change, stamp, now))
+        if batch.seen:
+            expecting.check_seen(connection, batch.seen, now)
+        self._begun += 1
+        has_effect = self._perform(errand, addresses, rows, verdicts, now=now)
         seq = 0
-        if any(effect.action != "none" for effect in effects):
-            done = list(zip(addresses, effects, strict=True))
-            seq = feed.record(self._connection, batch, tables, done, at=now)
+        if has_effect:
+            seq = feed.record(connection, batch, tables, (addresses, verdicts), id=id, at=now)
             self._has_written = True
+            if errand.declares:
+                following.follow(connection)
         tables.release_names()
-        if errand.declares and seq:
-            following.follow(self._connection)
-        versions = tuple([effect.version for effect in effects])
-        return Applied(seq, now, versions, tuple([effect.previous for effect in effects]))
+        versions = tuple([verdict[1] for verdict in verdicts])
+        return Applied(seq, now, versions, tuple([verdict[2] for verdict in verdicts]))
+
+    def _perform(
+        self,
+        errand: Write,
+        addresses: Sequence[Address],
+        rows: Sequence[Row | None],
+        verdicts: Sequence[Verdict],
+        *,
+        now: int,
+    ) -> bool:
+        """Do what was decided; tell whether it changes anything."""
+        has_effect = False
+        held = errand.held
+        for index, change in enumerate(errand.batch.changes):
+            if type(change) is not Check:
+                self._tables.perform(
+                    change,
+                    addresses[index],
+                    rows[index],
+                    verdicts[index],
+                    held=None if held is None else held[index],
+                    now=now,
+                )
+                has_effect = has_effect or verdicts[index][0] != "none"
+        return has_effect
