@@ -18,6 +18,9 @@ _LASTING: Final = frozenset({"id", "created_at"})
 """Orders in which a record keeps its place when somebody writes it meanwhile."""
 
 
+_VERBS: Final = ("get", "apply", "scan", "tally", "feed", "changed", "trim")
+
+
 class Layer:
     """Keep what every verb promises, and add one thing; a layer overrides what it is about.
 
@@ -27,6 +30,11 @@ class Layer:
     def __init__(self, below: Backend) -> None:
         """Stand round `below`, which this layer opens and closes."""
         self._below = below
+        if isinstance(below, Layer):
+            # What a layer is not about goes past it, without a call that only passes it on.
+            for verb in _VERBS:
+                if getattr(type(self), verb) is getattr(Layer, verb):
+                    setattr(self, verb, getattr(below, verb))
 
     @property
     def below(self) -> Backend:

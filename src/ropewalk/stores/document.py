@@ -140,9 +140,8 @@ def as_dict(record: Record, letter: Letter) -> dict[str, Any]:
 
     What was in the letter belongs to the caller from here on.
     """
-    expires = record.expires_at
-    created = from_micros(record.created_at, field="created_at")
-    same = record.created_at == record.updated_at
+    made, changed, expires = record.created_at, record.updated_at, record.expires_at
+    created = from_micros(made, field="created_at")
     return {
         "id": record.key.id,
         "type": record.key.kind,
@@ -151,7 +150,7 @@ def as_dict(record: Record, letter: Letter) -> dict[str, Any]:
         "thread_id": record.thread_id,
         "metadata": letter.metadata,
         "created_at": created,
-        "updated_at": created if same else from_micros(record.updated_at, field="updated_at"),
+        "updated_at": created if changed == made else from_micros(changed, field="updated_at"),
         "expires_at": None if expires is None else from_micros(expires, field="expires_at"),
         "version": record.version,
     }

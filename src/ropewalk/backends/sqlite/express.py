@@ -106,8 +106,14 @@ class Express:
         now = time.perf_counter()
         if self._parked or not (self._pace.is_quick(shape, now) and self._turn.is_open(now)):
             return None
-        found = self._look(work, shape, now, alone=True)
-        return None if found is None else found[0]
+        for seat in self._seats:
+            if seat.take():
+                try:
+                    found = self._try(seat.read_alone, work, shape, now)
+                finally:
+                    seat.leave()
+                return found[0] if found else None
+        return None
 
     async def apply(self, write: Write) -> Applied:
         """Apply a batch: at once, together with others at the end of the turn, or in the lane."""
@@ -167,19 +173,13 @@ class Express:
         self._lane.hand_over([write])
 
     def _look(
-        self,
-        work: Callable[[Connection], T],
-        shape: Hashable,
-        now: float,
-        *,
-        alone: bool = False,
+        self, work: Callable[[Connection], T], shape: Hashable, now: float
     ) -> tuple[T] | None:
-        """Do a read now, unless both connections are taken, it is broken off, or it is odd."""
+        """Do a read now, unless both connections are taken."""
         for seat in self._seats:
             if seat.take():
                 try:
-                    read = seat.read_alone if alone else seat.read
-                    return self._try(read, work, shape, now)
+                    return self._try(seat.read, work, shape, now)
                 finally:
                     seat.leave()
         return None
@@ -187,6 +187,7 @@ class Express:
     def _try(
         self, read: _Way[T], work: Callable[[Connection], T], shape: Hashable, now: float
     ) -> tuple[T] | None:
+        """Do a read on a seat that is taken, unless it is broken off, or it is odd."""
         try:
             found = read(work, now + self._longest)
         except apsw.InterruptError:
