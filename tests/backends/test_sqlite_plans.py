@@ -235,21 +235,23 @@ def _listing(query: Query) -> tuple[str, tuple[str | int | float | None, ...]]:
 
 
 @pytest.mark.seed("6.3")
+@pytest.mark.parametrize("plain", [True, False])
 @pytest.mark.parametrize("asked", TALLIES)
-def test_a_tally_follows_its_index(connection: Connection, asked: str) -> None:
+def test_a_tally_follows_its_index(connection: Connection, asked: str, *, plain: bool) -> None:
     """Counting and summing touches the records of its session, thread or kinds alone."""
     query, expected = TALLIES[asked]
     (counting,) = _plan(connection, tallies.statement(query, (), (), now=0))
-    _, summing, _ = _plan(connection, tallies.statement(query, ("tokens",), (), now=0))
+    _, summing, _ = _plan(connection, tallies.statement(query, ("tokens",), (), now=0, plain=plain))
     assert counting.endswith(expected)
     assert summing.endswith(expected)
 
 
 @pytest.mark.seed("3.3", "6.3")
-def test_a_tally_looks_for_each_label_once(connection: Connection) -> None:
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_tally_looks_for_each_label_once(connection: Connection, *, plain: bool) -> None:
     """However often a statement names a label, it is looked for once in the labels of a row."""
     query, sums, groups = Query(space=SPACE), ("prompt", "completion"), ("kind", "labels.model")
-    statement = tallies.statement(query, sums, groups, now=0)
+    statement = tallies.statement(query, sums, groups, now=0, plain=plain)
     program = connection.rows(f"explain {statement.text}", statement.values)
     called = [str(step[5]) for step in program if step[1] in ("Function", "PureFunc")]
     assert 3 == sum("json_extract" in function for function in called)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
+
+import apsw
 
 from ...domain.cursor import Ranked, rank
 from ...domain.errors import Corrupt
@@ -12,13 +15,16 @@ from ...domain.query import LABEL, Query
 from ...domain.tally import DAY, MICROSECONDS_PER_DAY, Tally
 from . import lean
 from .conditions import is_float, label_code
-from .connection import Connection
+from .connection import Connection, Row
 from .fragments import Sql, bound, gathered, joined
 from .labels import decode_value
 from .names import Names
 from .paths import index_for
 from .select import answering, chosen, joined_columns, table
 from .ways import Along, way_of
+
+_OVERFLOW: Final = "abs(-9223372036854775807 - 1)"
+"""What SQLite has no answer to (its documentation of `abs`), and gives a statement up for."""
 
 _NAMED: Final = frozenset({"space", "kind", "session_id", "thread_id"})
 
@@ -31,12 +37,14 @@ def statement(
     now: int,
     source: Sql | None = None,
     along: Along | None = None,
+    plain: bool = False,
 ) -> Sql:
     """Return the statement of a tally: the groups' columns, a count, three columns for each sum.
 
     Integers are added in two halves of 32 bits, so that no sum of theirs overflows; floats by a
-    function of ours. `source` is another table than that of ordinary records, `along` a
-    stretch of a declared index.
+    function of ours. A `plain` statement has one column for each sum, and breaks off with
+    `apsw.SQLError` at the first label that is no integer, and where a sum overflows. `source` is
+    another table than that of ordinary records, `along` a stretch of a declared index.
     """
     found = answering(query, now)
     if along is not None:
@@ -59,7 +67,7 @@ def statement(
     ]
     columns = [*groups, Sql("count(*)")]
     for column in named[len(group_by) :]:
-        columns += _summed(column)
+        columns += [_whole_sum(column)] if plain else _summed(column)
     outer = joined_columns(columns)
     text = f"select {outer.text} from ({inner.text}){_group_by(len(groups))}"  # noqa: S608
     return Sql(text, gathered((outer, inner)))
@@ -81,13 +89,38 @@ def tally(
         sources.append((lean.source(query), None))
     answer: dict[tuple[Ranked, ...], Tally] = {}
     for source, along in sources:
-        select = statement(query, sums, group_by, now=now, source=source, along=along)
-        values = bound(select.values, connection.names)
-        for row in connection.rows(connection.indexes.suited(select.text), values):
+        make = partial(statement, query, sums, group_by, now=now, source=source, along=along)
+        rows = _plain_rows(connection, make(plain=True), len(sums)) if sums else None
+        if rows is None:
+            rows = _rows(connection, make())
+        for row in rows:
             found = _tally(row, group_by, len(sums), connection.names)
             place = tuple(rank(value) for value in found.group)
             answer[place] = _together(answer[place], found) if place in answer else found
     return [tally for _, tally in sorted(answer.items(), key=lambda item: item[0])]
+
+
+def _rows(connection: Connection, select: Sql) -> list[Row]:
+    values = bound(select.values, connection.names)
+    return connection.rows(connection.indexes.suited(select.text), values)
+
+
+def _plain_rows(connection: Connection, select: Sql, width: int) -> list[Row] | None:
+    """Return the rows of a plain statement as those of the other one, `None` where it will not do.
+
+    Most labels that are added up are whole numbers, and this takes three quarters of the time.
+    """
+    try:
+        rows = _rows(connection, select)
+    except apsw.SQLError:
+        return None
+    wide: list[Row] = []
+    for row in rows:
+        head, sums = row[: len(row) - width], row[len(row) - width :]
+        if not all(total is None or isinstance(total, int) for total in sums):
+            return None
+        wide.append((*head, *[part for total in sums for part in (0, total, None)]))
+    return wide
 
 
 def _together(one: Tally, other: Tally) -> Tally:
@@ -130,6 +163,11 @@ def _grouped(code: Sql) -> Sql:
         f"case when {floating.text} then label_group({code.text}) else {code.text} end",
         floating.values,
     )
+
+
+def _whole_sum(code: Sql) -> Sql:
+    """Return the column of a sum of integers; what is no number stands behind every number."""
+    return Sql(f"sum(iif({code.text} >= '', {_OVERFLOW}, {code.text}))")
 
 
 def _summed(code: Sql) -> tuple[Sql, Sql, Sql]:
