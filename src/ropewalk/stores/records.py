@@ -9,7 +9,7 @@ from dataclasses import replace
 from random import random
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from ..domain.change import Batch, Delete
+from ..domain.change import Batch, Delete, Put
 from ..domain.cursor import Cursor
 from ..domain.errors import Conflict, Corrupt, Invalid, NotFound
 from ..domain.limits import MAX_BATCH_CHANGES, check_int64, is_short
@@ -26,6 +26,7 @@ from .select.limits import DEFAULT_LIMITS
 from .select.run import answer
 from .shapes import is_row
 from .shelf import Row, Shelf, check_ids
+from .turns import Turns
 
 if TYPE_CHECKING:
     from ..domain.ports import Backend, Clock, Sealer
@@ -200,22 +201,32 @@ class RecordStore:
         """Write many whole records and return their ids in order; of one id the last stays.
 
         Up to 10,000 records and 256 MiB go in one atomic batch; more go in several, one after
-        the other. Everything is checked and sealed before anything is written.
+        the other. Everything is checked and sealed before anything is written. Other tasks have
+        their turn meanwhile: what is to be saved must not be changed before this returns.
         """
-        documents = [
-            read_document(raw, space=self._shelf.space, new_id=self._clock.new_id) for raw in data
-        ]
-        for document in documents:
+        turns = Turns()
+        documents: list[Document] = []
+        for raw in data:
+            document = read_document(raw, space=self._shelf.space, new_id=self._clock.new_id)
             check_writable(document.key.kind, self._doors)
-        last = {document.key: document for document in documents}
-        puts = [await document.put(self._shelf.sealer, expect=None) for document in last.values()]
+            documents.append(document)
+            await turns.rest()
+        puts: list[Put] = []
+        for document in {document.key: document for document in documents}.values():
+            puts.append(await document.put(self._shelf.sealer, expect=None))
+            await turns.rest()
         await self._shelf.apply_all(puts)
         return [document.key.id for document in documents]
 
     async def load_many(self, ids: Iterable[str], *, type: str | None = None) -> Maybe:
         """Return the records of many ids in that order, `None` where there is none."""
         records = await self._shelf.look_up(ids, kind=type)
-        return [None if record is None else await self._shelf.row(record) for record in records]
+        turns = Turns()
+        rows: Maybe = []
+        for record in records:
+            rows.append(None if record is None else await self._shelf.row(record))
+            await turns.rest()
+        return rows
 
     async def delete_many(self, ids: Iterable[str], *, type: str | None = None) -> int:
         """Remove many records and return how many were there; up to 10,000 in one atomic batch."""
