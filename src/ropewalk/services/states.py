@@ -18,6 +18,7 @@ from ..stores.base import Find, check_metadata, unchanged
 from .checkpoints.pending import Pending
 from .checkpoints.planter import dressed
 from .checkpoints.saver import wait_after
+from .door import DOOR
 from .manager import ATTEMPTS
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class States:
         Makes the thread where there is none. The parent need not exist; what the state has in
         common with it costs nothing.
         """
+        if not DOOR.is_open():
+            await DOOR.enter()
         now = self._desk.now()
         header = CheckpointHeader(
             id=id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import threading
 from collections import OrderedDict
@@ -18,6 +17,7 @@ from ...domain.query import NEWEST_FIRST, Condition, Query
 from ...domain.record import Key
 from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET, TREES
 from ...trees.keys import SECRET_BYTES, TreeKeys
+from ..door import DOOR
 from .turns import SLICE
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class Forest:
                 except Invalid:
                     found[digest] = await self.open(record)
                 if perf_counter() - began > SLICE:
-                    await asyncio.sleep(0)
+                    await DOOR.enter()
                     began = perf_counter()
         self._cache.put(family, {digest: found[digest] for digest in missing})
         return found
@@ -213,7 +213,7 @@ class Forest:
                 if asked:
                     bodies = await self.fetch(family, asked)
                 if perf_counter() - began > SLICE:
-                    await asyncio.sleep(0)
+                    await DOOR.enter()
                     began = perf_counter()
                 asked = work.send(bodies)
         except StopIteration as end:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -17,6 +16,7 @@ from ...trees.read import TreeReader, together
 from ...trees.root import MOST_KEYS, WHOLE, Root, pack_root, read_root
 from ...trees.seed import edge_of, remember
 from ...trees.split import MOST_REMEMBERED, Splitter
+from ..door import DOOR
 from .growth import Growth
 from .memos import Memos
 from .turns import SLICE
@@ -155,6 +155,8 @@ class Planter:
 
     async def state(self, header: CheckpointHeader) -> tuple[Root, Any]:
         """Return the state of a checkpoint, made anew, and the root that it was read from."""
+        if not DOOR.is_open():
+            await DOOR.enter()
         root = self.root(header)
         made = await self.read(header, self.reader_of(root).all_of(root.slots))
         return root, made if root.is_dict else made[WHOLE]
@@ -276,7 +278,7 @@ class Planter:
                 if growth.is_heavy:
                     await growth.ahead()
                 if perf_counter() - began > SLICE:
-                    await asyncio.sleep(0)
+                    await DOOR.enter()
                     began = perf_counter()
         except StopIteration as end:
             return end.value

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...domain.change import Change, Check, Put
 from ...domain.checkpoint import CheckpointHeader
@@ -17,6 +17,7 @@ from ...domain.errors import Conflict, Invalid
 from ...domain.lease import LEASE_LOST
 from ...stores.base import unchanged
 from ...trees.weigh import is_light
+from ..door import DOOR
 from ..lineage import stretches
 from ..manager import ATTEMPTS, missing
 from .planter import dressed
@@ -94,11 +95,15 @@ class Saver:
         by_identity: bool,
     ) -> CheckpointHeader:
         """Keep a whole state under a header, behind the newest unless it names a parent."""
-        tip = self._tip_at_hand(header.thread_id)
+        is_open = DOOR.is_open()
+        tip = self._tip_at_hand(header.thread_id) if is_open else None
         if tip is None:
-            # While the end of the line is looked for, the caller may change its state.
+            # While this waits, the caller may change its state.
             state = self._copied(state)
-            tip = await self._tip(header.thread_id)
+            if not is_open:
+                await DOOR.enter()
+                tip = self._tip_at_hand(header.thread_id)
+            tip = tip or await self._tip(header.thread_id)
         parent = await self._parent(header, tip)
         plant = await self._planter.plant(
             state,
@@ -116,6 +121,9 @@ class Saver:
 
         If another writer was quicker, the delta is put on top of what that one wrote.
         """
+        if not DOOR.is_open():
+            delta = cast("dict[str, object]", self._copied(dict(delta)))
+            await DOOR.enter()
 
         async def once() -> CheckpointHeader:
             tip = self._tip_at_hand(header.thread_id) or await self._tip(header.thread_id)

@@ -1,0 +1,113 @@
+"""`Door`: let in as many callers as a turn of the event loop has time for, and the rest later."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import Final
+
+TURN: Final = 0.001
+"""Seconds of a turn of the loop after which nobody else is let in."""
+
+_MOST: Final = 16
+"""So many are called in one turn at most: whoever finds its time over stands in line again."""
+
+
+class _Line:
+    """Those who wait on one loop, first come first served."""
+
+    __slots__ = ("again", "first", "has_begun", "loop", "until", "waiting", "went")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.loop = loop
+        self.until = 0.0
+        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.again: list[asyncio.Future[None]] = []
+        self.has_begun = False
+        self.first = False
+        self.went = 0
+
+
+class _Here(threading.local):
+    """What belongs to the loop that runs in a thread; nobody else touches it."""
+
+    line = _Line(None)
+
+
+class Door:
+    """Keep a hundred callers who come at once from having one turn of the loop between them.
+
+    What a caller does before it first waits holds up everything else on its loop. Whoever comes
+    goes in while the turn's time lasts; the others wait for the next turns, in the order in which
+    they came. Any number of loops, each in a thread of its own, have as much time each.
+    """
+
+    __slots__ = ("_clock", "_here", "_seconds")
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = perf_counter) -> None:
+        """Let callers in for so many seconds of a turn; `clock` tells seconds."""
+        self._seconds = seconds
+        self._clock = clock
+        self._here = _Here()
+
+    def is_open(self) -> bool:
+        """Tell whether a caller may go on at once; if not, it awaits `enter`."""
+        line, loop = self._here.line, asyncio.get_running_loop()
+        if line.loop is not loop:
+            line = self._here.line = _Line(loop)
+        if line.has_begun:
+            return not line.waiting and self._clock() < line.until
+        # The first of a turn.
+        self._begin(line, loop)
+        return True
+
+    async def enter(self) -> None:
+        """Wait until it is the caller's turn, which is never the present one.
+
+        A caller that is cancelled meanwhile leaves the line, and the others go on.
+        """
+        line, loop = self._here.line, asyncio.get_running_loop()
+        if line.loop is not loop:
+            line = self._here.line = _Line(loop)
+        if not line.has_begun:
+            self._begin(line, loop)
+        place = loop.create_future()
+        line.waiting.append(place)
+        await place
+        # Others may have used up this turn; but one of those who wait gets on in each.
+        while not line.first and self._clock() >= line.until:
+            place = loop.create_future()
+            line.again.append(place)
+            await place
+        line.first = False
+        line.went += 1
+
+    def _begin(self, line: _Line, loop: asyncio.AbstractEventLoop) -> None:
+        line.has_begun = True
+        line.until = self._clock() + self._seconds
+        loop.call_soon(self._end, line, loop)
+
+    def _end(self, line: _Line, loop: asyncio.AbstractEventLoop) -> None:
+        """End a turn: call the first in line, about as many as there was time for in the last."""
+        most, line.went = min(2 * line.went + 1, _MOST), 0
+        waiting = line.waiting
+        waiting.extendleft(reversed(line.again))
+        line.again.clear()
+        line.has_begun = False
+        line.first = True
+        while waiting and most:
+            place = waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                most -= 1
+                line.has_begun = True
+        # They come first in the next turn, and what ends that one comes behind them.
+        if line.has_begun:
+            self._begin(line, loop)
+
+
+DOOR: Final = Door(TURN)
+"""The door for everybody: a loop has one turn at a time, however many stores are used on it."""
