@@ -16,7 +16,7 @@ from .limits import (
     check_note,
     is_short,
 )
-from .record import Key, Record, check_name, no_labels
+from .record import NO_LABELS, Key, Record, check_name, no_labels, setter
 from .seen import Counted, Seen, check_seen
 
 ABSENT: Final = 0
@@ -62,7 +62,7 @@ def _check_made(key: Key, made: int, *, expect: int | None) -> None:
         raise Invalid(message, code="bad_change", field="made", key=str(key))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Put:
     """Write a whole record.
 
@@ -76,41 +76,68 @@ class Put:
     """
 
     key: Key
-    body: bytes = b""
-    seal: str = ""
-    labels: Labels = field(default_factory=no_labels)
-    session_id: str | None = None
-    thread_id: str | None = None
-    expires_at: int | None = None
-    created_at: int | None = None
-    updated_at: int | None = None
-    expect: int | None = None
-    version: int | None = None
-    made: int | None = None
+    body: bytes
+    seal: str
+    labels: Labels
+    session_id: str | None
+    thread_id: str | None
+    expires_at: int | None
+    created_at: int | None
+    updated_at: int | None
+    expect: int | None
+    version: int | None
+    made: int | None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        key: Key,
+        body: bytes = b"",
+        seal: str = "",
+        labels: Labels = NO_LABELS,
+        session_id: str | None = None,
+        thread_id: str | None = None,
+        expires_at: int | None = None,
+        created_at: int | None = None,
+        updated_at: int | None = None,
+        expect: int | None = None,
+        version: int | None = None,
+        made: int | None = None,
+    ) -> None:
         """Refuse what no back end could keep, before anything is written."""
-        _check_letter(self.key, self.body, self.seal)
+        _check_letter(key, body, seal)
         # What is not there needs no check: most puts say little beside the letter.
-        if self.labels:
-            check_labels(self.labels)
-        if self.session_id is not None:
-            check_name(self.session_id, field="session_id")
-        if self.thread_id is not None:
-            check_name(self.thread_id, field="thread_id")
-        if self.expect is not None:
-            _check_version(self.expect, field="expect")
-        if self.made is not None:
-            _check_made(self.key, self.made, expect=self.expect)
-        if self.version is not None and check_int64(self.version, field="version") < 1:
-            message = f"the version of {self.key} must be 1 or more, not {self.version}"
-            raise Invalid(message, code="bad_version", field="version", key=str(self.key))
-        if self.created_at is not None:
-            check_int64(self.created_at, field="created_at")
-        if self.updated_at is not None:
-            check_int64(self.updated_at, field="updated_at")
-        if self.expires_at is not None:
-            check_int64(self.expires_at, field="expires_at")
+        if labels:
+            check_labels(labels)
+        if session_id is not None:
+            check_name(session_id, field="session_id")
+        if thread_id is not None:
+            check_name(thread_id, field="thread_id")
+        if expires_at is not None:
+            check_int64(expires_at, field="expires_at")
+        if created_at is not None:
+            check_int64(created_at, field="created_at")
+        if updated_at is not None:
+            check_int64(updated_at, field="updated_at")
+        if expect is not None:
+            _check_version(expect, field="expect")
+        if version is not None and check_int64(version, field="version") < 1:
+            message = f"the version of {key} must be 1 or more, not {version}"
+            raise Invalid(message, code="bad_version", field="version", key=str(key))
+        if made is not None:
+            _check_made(key, made, expect=expect)
+        _set_key(self, key)
+        _set_body(self, body)
+        _set_seal(self, seal)
+        _set_labels(self, labels)
+        _set_session_id(self, session_id)
+        _set_thread_id(self, thread_id)
+        _set_expires_at(self, expires_at)
+        _set_created_at(self, created_at)
+        _set_updated_at(self, updated_at)
+        _set_expect(self, expect)
+        _set_version(self, version)
+        _set_made(self, made)
 
     @classmethod
     def of(cls, record: Record) -> Put:
@@ -276,7 +303,7 @@ class Batch:
         return len(self.changes) - min(fences, MAX_FENCES)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Applied:
     """What a batch did: one entry for each change, in order.
 
@@ -290,7 +317,22 @@ class Applied:
     at: int
     versions: tuple[int, ...]
     previous: tuple[int, ...]
-    replayed: bool = False
+    replayed: bool
+
+    def __init__(
+        self,
+        seq: int,
+        at: int,
+        versions: tuple[int, ...],
+        previous: tuple[int, ...],
+        replayed: bool = False,  # noqa: FBT001, FBT002 (a field like the others)
+    ) -> None:
+        """Keep what the store says."""
+        _set_seq(self, seq)
+        _set_at(self, at)
+        _set_versions(self, versions)
+        _set_previous(self, previous)
+        _set_replayed(self, replayed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,3 +355,23 @@ class Commit:
     batch_id: str
     actor: str
     changes: tuple[Changed, ...]
+
+
+# What is made for every batch is filled in without a look-up for each field (see `setter`).
+_set_key = setter(Put, "key")
+_set_body = setter(Put, "body")
+_set_seal = setter(Put, "seal")
+_set_labels = setter(Put, "labels")
+_set_session_id = setter(Put, "session_id")
+_set_thread_id = setter(Put, "thread_id")
+_set_expires_at = setter(Put, "expires_at")
+_set_created_at = setter(Put, "created_at")
+_set_updated_at = setter(Put, "updated_at")
+_set_expect = setter(Put, "expect")
+_set_version = setter(Put, "version")
+_set_made = setter(Put, "made")
+_set_seq = setter(Applied, "seq")
+_set_at = setter(Applied, "at")
+_set_versions = setter(Applied, "versions")
+_set_previous = setter(Applied, "previous")
+_set_replayed = setter(Applied, "replayed")

@@ -13,9 +13,9 @@ from .limits import (
     MAX_LABEL_NAME_BYTES,
     MAX_LABELS,
     MIN_INT64,
+    SHORT,
     check_int64,
     check_text,
-    is_short,
 )
 
 Label: TypeAlias = str | int | float | bool
@@ -29,9 +29,6 @@ texts, integers beyond 64 bits ...). A filter on metadata must then look into th
 
 _PREFIX: Final = "metadata."
 
-_PLAIN: Final = 256
-"""A text of ASCII that is no longer than this is within the limit for a label."""
-
 
 def check_labels(labels: Mapping[str, object]) -> None:
     """Raise `Invalid`, naming the label, unless every label is a small searchable scalar."""
@@ -39,7 +36,7 @@ def check_labels(labels: Mapping[str, object]) -> None:
         message = f"a record holds at most {MAX_LABELS} labels (max_labels), not {len(labels)}"
         raise Invalid(message, code="too_many", field="labels", limit="max_labels")
     for name, value in labels.items():
-        if not is_short(name):
+        if not (type(name) is str and 0 < len(name) <= SHORT and name.isascii()):
             check_text(
                 name,
                 field="label name",
@@ -48,7 +45,7 @@ def check_labels(labels: Mapping[str, object]) -> None:
             )
         # Nearly every label is a short text or a number that fits.
         if type(value) is str:
-            if len(value) <= _PLAIN and value.isascii():
+            if len(value) <= SHORT and value.isascii():
                 continue
         elif type(value) is int and MIN_INT64 <= value <= MAX_INT64:
             continue

@@ -30,7 +30,8 @@ MAX_BATCH_CHANGES: Final = 10_000
 MAX_BATCH_BYTES: Final = 256 * 1024 * 1024
 """Biggest sum of the bodies of one batch, in bytes."""
 
-_SHORT: Final = 256
+SHORT: Final = 256
+"""A text of ASCII that is no longer than this is within every limit."""
 
 MIN_INT64: Final = -(2**63)
 MAX_INT64: Final = 2**63 - 1
@@ -66,7 +67,7 @@ def is_short(value: object) -> TypeGuard[str]:
 
     Such a text is within every limit; any other one has to be looked at by `check_text`.
     """
-    return type(value) is str and 0 < len(value) <= _SHORT and value.isascii()
+    return type(value) is str and 0 < len(value) <= SHORT and value.isascii()
 
 
 def check_note(value: object, *, field: str) -> str:

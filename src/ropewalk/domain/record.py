@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 from .labels import Labels
-from .limits import MAX_ID_BYTES, check_text, is_short
+from .limits import MAX_ID_BYTES, SHORT, check_text, is_short
 
 DEFAULT_SPACE: Final = "default"
 """The space of a handle that names no other."""
@@ -35,8 +35,13 @@ class Key:
 
     def __init__(self, space: str, kind: str, id: str) -> None:
         """Refuse parts that no back end could keep."""
-        # Every look-up makes a key, and nearly every key is plain.
-        if not (is_short(space) and is_short(kind) and is_short(id)):
+        # Every look-up makes a key, and nearly every key is plain: three calls of `is_short` would
+        # take as long as all the rest.
+        if not (
+            (type(space) is str and 0 < len(space) <= SHORT and space.isascii())
+            and (type(kind) is str and 0 < len(kind) <= SHORT and kind.isascii())
+            and (type(id) is str and 0 < len(id) <= SHORT and id.isascii())
+        ):
             check_name(space, field="space")
             check_name(kind, field="kind")
             check_name(id, field="id")
@@ -141,24 +146,24 @@ class Record:
         return self.expires_at is None or self.expires_at > now
 
 
-_Setter = Callable[[object, object], None]
+Setter: TypeAlias = Callable[[object, object], None]
 
 
-def _setter(made: type[object], name: str) -> _Setter:
+def setter(made: type[object], name: str) -> Setter:
     """Return what fills a field of a value that is being made: three times as fast as by name."""
-    return cast("_Setter", made.__dict__[name].__set__)
+    return cast("Setter", made.__dict__[name].__set__)
 
 
-_set_space = _setter(Key, "space")
-_set_kind = _setter(Key, "kind")
-_set_id = _setter(Key, "id")
-_set_key = _setter(Record, "key")
-_set_version = _setter(Record, "version")
-_set_created_at = _setter(Record, "created_at")
-_set_updated_at = _setter(Record, "updated_at")
-_set_session_id = _setter(Record, "session_id")
-_set_thread_id = _setter(Record, "thread_id")
-_set_labels = _setter(Record, "labels")
-_set_body = _setter(Record, "body")
-_set_seal = _setter(Record, "seal")
-_set_expires_at = _setter(Record, "expires_at")
+_set_space = setter(Key, "space")
+_set_kind = setter(Key, "kind")
+_set_id = setter(Key, "id")
+_set_key = setter(Record, "key")
+_set_version = setter(Record, "version")
+_set_created_at = setter(Record, "created_at")
+_set_updated_at = setter(Record, "updated_at")
+_set_session_id = setter(Record, "session_id")
+_set_thread_id = setter(Record, "thread_id")
+_set_labels = setter(Record, "labels")
+_set_body = setter(Record, "body")
+_set_seal = setter(Record, "seal")
+_set_expires_at = setter(Record, "expires_at")
