@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -13,10 +15,12 @@ from ropewalk.codecs.pipeline import make_pipeline
 from ropewalk.domain.change import Batch, Delete, Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Conflict, Invalid, NotFound
+from ropewalk.domain.history import Message
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.record import Key, Record
 from ropewalk.layers.base import Layer
-from ropewalk.services import lineage
+from ropewalk.services import appending, lineage
+from ropewalk.services.door import Door
 from ropewalk.services.manager import ATTEMPTS
 from ropewalk.services.storage import Storage
 
@@ -215,3 +219,53 @@ async def test_a_thread_id_that_is_no_text(storage: Storage) -> None:
         with pytest.raises(Invalid) as caught:
             await storage.history.add_message(thread_id=thread_id, role="user")
         assert "thread_id" == caught.value.facts["field"]
+
+
+async def test_a_crowd_leaves_the_loop_its_turns(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one message takes all the time of a turn, each has a turn of its own."""
+    monkeypatch.setattr(appending, "DOOR", Door(0.5, clock=count().__next__))
+    await storage.threads.create(id="t")
+    await storage.history.add_message(thread_id="t", role="user", content=-1)
+    turns = 0
+
+    async def tick() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    ticking = asyncio.create_task(tick())
+    crowd = [storage.history.add_message(thread_id="t", role="user", content=n) for n in range(20)]
+    added = await asyncio.gather(*crowd)
+    ticking.cancel()
+
+    assert list(range(20)) == [message.content for message in added]
+    assert 21 == await storage.history.count(thread_id="t")
+    assert turns >= 20
+
+
+async def test_a_crowd_is_kept_as_it_was_at_the_call(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a caller changes while others are let in before it changes nothing."""
+    monkeypatch.setattr(appending, "DOOR", Door(0.5, clock=count().__next__))
+    await storage.threads.create(id="t")
+    await storage.history.add_message(thread_id="t", role="user")
+    contents = [[n] for n in range(20)]
+    tasks = [
+        asyncio.create_task(
+            storage.history.add_message(thread_id="t", role="user", content=content, id=f"m{n}")
+        )
+        for n, content in enumerate(contents)
+    ]
+    await asyncio.sleep(0)
+    for content in contents:
+        content[0] = -1
+    await asyncio.gather(*tasks)
+
+    for n in range(20):
+        kept = await storage.history.get(f"m{n}")
+        assert isinstance(kept, Message)
+        assert [n] == kept.content

@@ -20,9 +20,11 @@ from ..domain.history import (
     ToolCall,
 )
 from ..domain.lease import LEASE_LOST
+from ..domain.money import Money
 from ..domain.record import check_name
 from ..stores.base import check_metadata
 from . import manager
+from .door import DOOR
 from .manager import ATTEMPTS
 
 if TYPE_CHECKING:
@@ -60,6 +62,10 @@ _NAMES: Final[Mapping[type[HistoryEntry], tuple[str, ...]]] = {
 """The fields of each type that must be names."""
 
 
+_LASTING: Final = frozenset({str, int, float, bool, type(None), Money})
+"""Types of values that nobody can change."""
+
+
 class Appender:
     """Append entries one by one, each in a batch that expects its thread to be as it was read.
 
@@ -89,6 +95,9 @@ class Appender:
         for field in _NAMES[cls]:
             check_name(own[field], field=field)
         key, metadata = common.get("idempotency_key"), common.get("metadata")
+        # What can be changed is sealed as it is at the call; everything else may wait its turn.
+        if not metadata and _LASTING.issuperset(map(type, own.values())) and not DOOR.is_open():
+            await DOOR.enter()
         fixed: dict[str, Any] = {
             **own,
             "id": common.get("id") or self._new_id(cls, thread_id, session_id, key),
