@@ -293,7 +293,7 @@ async def test_pitfall_8_the_loop_turns_though_nobody_lets_it(path: Path, tasks:
 @pytest.mark.seed("4.2")
 async def test_pitfall_8_what_waits_is_done_in_order(path: Path) -> None:
     """Reads that the turn had no time for are answered in the order in which they came."""
-    store = SqliteBackend(path, clock=FrozenClock(), loop_budget=1e-9)
+    store = SqliteBackend(path, clock=FrozenClock(), loop_budget=0.1)
     await store.open()
     await write(store, *[put(f"n{n}") for n in range(200)])
     answered: list[int] = []
@@ -310,7 +310,7 @@ async def test_pitfall_8_what_waits_is_done_in_order(path: Path) -> None:
 
 @pytest.mark.seed("4.2")
 async def test_pitfall_9_what_waits_is_counted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits for the end of a turn is behind the gates: more than fits waits before them."""
+    """Batches that wait for a turn's end are behind the gate: more than fits waits before it."""
     store = SqliteBackend(path, clock=FrozenClock(), loop_budget=1e-9)
     monkeypatch.setattr("ropewalk.backends.sqlite.lane.MOST", 5)
     await store.open()

@@ -95,11 +95,11 @@ class Budget:
             line.loop.call_soon(self._serve, line)
 
     def _serve(self, line: _Line) -> None:
-        """Begin a turn: call the first in line, about as many as there was time for in the last."""
+        """Begin a turn: call the first in line, a few more than there was time for in the last."""
         line.end = self._clock() + self._seconds
         # Whatever else the loop has to do, one of them gets on in each turn.
         line.first = True
-        left = min(2 * line.went + 1, _MOST)
+        left = min(line.went + 2, _MOST)
         line.went = 0
         waiting = line.waiting
         waiting.extendleft(reversed(line.again))

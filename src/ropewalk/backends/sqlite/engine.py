@@ -165,17 +165,16 @@ class SqliteBackend:
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` in the order asked, `None` where absent."""
         house = self._here()
-        wanted, now = tuple(keys), self._clock.now()
-        if len(wanted) == 1 and house.express is not None:
-            work = partial(points.record_at_once, key=wanted[0], now=now, bodies=bodies)
-            found = house.express.read_at_once(work, shape=shapes.ONE)
+        wanted, now, express = tuple(keys), self._clock.now(), house.express
+        work = partial(points.records_by_key, keys=wanted, now=now, bodies=bodies)
+        if len(wanted) != 1 or express is None:
+            return await house.read(house.points, work, shape=shapes.of_keys(wanted))
+        alone = partial(points.record_at_once, key=wanted[0], now=now, bodies=bodies)
+        if express.budget.is_left():
+            found = express.read_at_once(alone, shape=shapes.ONE)
             if found is not None:
-                return [*found]
-        return await house.read(
-            house.points,
-            partial(points.records_by_key, keys=wanted, now=now, bodies=bodies),
-            shape=shapes.of_keys(wanted),
-        )
+                return found
+        return await express.read(house.points, work, shape=shapes.ONE, alone=alone)
 
     async def apply(self, batch: Batch) -> Applied:
         """Do every change of the batch or none, and return when it is committed.

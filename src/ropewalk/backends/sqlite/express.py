@@ -1,8 +1,9 @@
 """What is short is done at once, on the thread of the caller's loop; what is not goes to a lane.
 
-A loop may use up so much time of each of its turns (`Turn`). What comes later in the turn waits for
-its end, in order; what comes from a second loop meanwhile, what takes long, and every commit that
-must reach the disk is carried by the lanes.
+A loop may use up so much time of each of its turns. Whoever reads later in the turn stands in line
+for the next ones (`Budget`), and what is written later is collected until its end (`Turn`). What
+comes from a second loop meanwhile, what takes long, and every commit that must reach the disk is
+carried by the lanes.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import apsw
 
 from ...domain.change import Applied
 from ...domain.errors import RopewalkError
+from ..budget import Budget
 from .connection import Connection
-from .lane import TOLD_AT_ONCE, Lane
+from .lane import Lane
 from .pace import Pace
 from .reader import Read, Reading
 from .seat import Seat
@@ -39,23 +40,12 @@ _FEW: Final = 2
 _GROUP: Final = 16
 """A transaction on the loop has so many batches at most; the others wait for the next turn."""
 
-_SHARE: Final = 0.25
-"""So much of a turn's budget goes to what was parked in the turn before."""
-
 _MOST_CHANGES: Final = 16
 _MOST_BYTES: Final = 64 * 1024
 """A batch of more is written by the thread."""
 
 _WRITING: Final = "apply"
 """The shape of every batch."""
-
-
-class _Parked(NamedTuple):
-    """A read that waits for the end of the turn, and the lane that would do it otherwise."""
-
-    read: Reading
-    lane: Lane[Reading]
-    shape: Hashable
 
 
 class Express:
@@ -69,50 +59,71 @@ class Express:
         self._lane = lane
         self._writer = writer
         self._seats = writer.seats
-        self._budget = budget
+        self.budget = Budget(budget)
+        self._writing = budget
         self._longest = LATE * budget
         self._writes = writes
         self._pace = Pace(self._longest)
         self._turn = Turn(budget, at_end=self._at_end, lost=self._abandon)
         self._lock = threading.Lock()
         self._closed = False
-        self._parked: deque[_Parked] = deque()
+        self._waiting: dict[Reading, Lane[Reading]] = {}
         self._pending: list[Write] = []
         self._group = 0
 
     async def read(
-        self, lane: Lane[Reading], work: Callable[[Connection], T], *, shape: Hashable
+        self,
+        lane: Lane[Reading],
+        work: Callable[[Connection], T],
+        *,
+        shape: Hashable,
+        alone: Callable[[Connection], T | None] | None = None,
     ) -> T:
-        """Do a read here or in its lane; `shape` is what such reads have in common."""
-        now = time.perf_counter()
-        if self._pace.is_quick(shape, now) and self._turn.is_mine(now):
-            if not self._parked and self._turn.has_time(now):
-                found = self._look(work, shape, now)
-                if found is not None:
-                    return found[0]
-            elif lane.gate.try_enter(0):
-                read = Read(work)
-                self._park(_Parked(read, lane, shape))
-                return await read.outcome()
+        """Do a read here or in its lane; `shape` is what such reads have in common.
+
+        With `alone`, that is tried first, as `read_at_once` does.
+        """
         read = Read(work)
+        if self._pace.is_quick(shape, time.perf_counter()):
+            if not (self.budget.is_left() or await self._comes_here(read, lane)):
+                return await read.outcome()
+            found = alone and self.read_at_once(alone, shape=shape)
+            if found is not None:
+                return found
+            now = time.perf_counter()
+            if self._turn.is_mine(now):
+                for seat in self._seats:
+                    if seat.take():
+                        done = self._read(seat, seat.read, work, shape, now)
+                        if done is not None:
+                            return done[0]
+                        break
         await lane.send(read)
         return await read.outcome()
+
+    async def _comes_here(self, read: Reading, lane: Lane[Reading]) -> bool:
+        """Stand in line; return False where the lane does the read, since the store closes."""
+        with self._lock:
+            self._waiting[read] = lane
+        try:
+            await self.budget.next_turn()
+        finally:
+            with self._lock:
+                here = self._waiting.pop(read, None) is not None
+        return here
 
     def read_at_once(self, work: Callable[[Connection], T | None], *, shape: Hashable) -> T | None:
         """Do a read of one statement here and now, outside any snapshot.
 
-        Returns `None` where that cannot be, or where `work` does: then `read` is the way.
+        Whoever calls has looked at the `budget`. Returns `None` where that cannot be, or where
+        `work` does: then `read` is the way.
         """
         now = time.perf_counter()
-        if self._parked or not (self._pace.is_quick(shape, now) and self._turn.is_open(now)):
-            return None
-        for seat in self._seats:
-            if seat.take():
-                try:
-                    found = self._try(seat.read_alone, work, shape, now)
-                finally:
-                    seat.leave()
-                return found[0] if found else None
+        if self._pace.is_quick(shape, now):
+            for seat in self._seats:
+                if seat.take():
+                    found = self._read(seat, seat.read_alone, work, shape, now)
+                    return found[0] if found else None
         return None
 
     async def apply(self, write: Write) -> Applied:
@@ -140,9 +151,10 @@ class Express:
         """Take nothing in any more, and leave what waits to the lanes."""
         with self._lock:
             self._closed = True
-            parked, self._parked = self._parked, deque()
+            waiting, self._waiting = self._waiting, {}
             pending, self._pending = self._pending, []
-        for read, lane, _ in parked:
+        for read, lane in waiting.items():
+            lane.gate.admit(0)
             lane.hand_over([read])
         self._lane.hand_over(pending)
 
@@ -158,13 +170,6 @@ class Express:
             and self._turn.is_mine(now)
         )
 
-    def _park(self, parked: _Parked) -> None:
-        with self._lock:
-            if not self._closed:
-                self._parked.append(parked)
-                return
-        parked.lane.hand_over([parked.read])
-
     def _collect(self, write: Write) -> None:
         with self._lock:
             if not self._closed:
@@ -172,22 +177,15 @@ class Express:
                 return
         self._lane.hand_over([write])
 
-    def _look(
-        self, work: Callable[[Connection], T], shape: Hashable, now: float
+    def _read(
+        self,
+        seat: Seat,
+        read: _Way[T],
+        work: Callable[[Connection], T],
+        shape: Hashable,
+        now: float,
     ) -> tuple[T] | None:
-        """Do a read now, unless both connections are taken."""
-        for seat in self._seats:
-            if seat.take():
-                try:
-                    return self._try(seat.read, work, shape, now)
-                finally:
-                    seat.leave()
-        return None
-
-    def _try(
-        self, read: _Way[T], work: Callable[[Connection], T], shape: Hashable, now: float
-    ) -> tuple[T] | None:
-        """Do a read on a seat that is taken, unless it is broken off, or it is odd."""
+        """Do a read on a seat that is taken and leave it; `None` if broken off, or odd."""
         try:
             found = read(work, now + self._longest)
         except apsw.InterruptError:
@@ -195,6 +193,8 @@ class Express:
             return None
         except _ODD:
             return None
+        finally:
+            seat.leave()
         end = time.perf_counter()
         self._pace.note(shape, end - now, end)
         return (found,)
@@ -203,7 +203,7 @@ class Express:
         """Commit as many batches as there is time for; return how many have an outcome."""
         begin = time.perf_counter()
         # Only the next of several is not begun, so for one the thread's time need not be asked.
-        until = time.thread_time() + self._budget if len(writes) > 1 else math.inf
+        until = time.thread_time() + self._writing if len(writes) > 1 else math.inf
         done = self._writer.serve_at_once(writes, until=until)
         if done:
             end = time.perf_counter()
@@ -218,8 +218,9 @@ class Express:
         """End the turn: commit what was collected, read what waited, and end the snapshots."""
         self._write_collected()
         self._turn.renew(time.perf_counter())
-        self._read_parked()
-        return bool(self._parked or self._pending)
+        for seat in self._seats:
+            seat.let_go()
+        return bool(self._pending)
 
     def _write_collected(self) -> None:
         with self._lock:
@@ -259,51 +260,9 @@ class Express:
                 return
         self._lane.hand_over(writes)
 
-    def _read_parked(self) -> None:
-        """Do what was parked, in order: a few reads while there is time, but one at least.
-
-        Whoever gets an answer here goes on in the next turn, mostly for longer than the read took.
-        """
-        if self._parked:
-            taken = [seat for seat in self._seats if seat.take()]
-            try:
-                self._unpark(taken[0] if taken else None)
-            finally:
-                for seat in taken:
-                    seat.leave()
-        for seat in self._seats:
-            seat.let_go()
-
-    def _unpark(self, seat: Seat | None) -> None:
-        if seat is not None:
-            # All of them were asked before this: they may see one moment, from here on.
-            seat.end()
-        now = time.perf_counter()
-        end = now + _SHARE * self._budget
-        for _ in range(TOLD_AT_ONCE):
-            with self._lock:
-                if not self._parked or now > end:
-                    break
-                read, lane, shape = self._parked.popleft()
-            done = None
-            try:
-                if seat is not None and not read.abandoned():
-                    done = self._try(seat.read_on, read.run, shape, now)
-            finally:
-                # What a thread comes to instead is told; nobody shall wait for ever.
-                if done is None:
-                    lane.hand_over([read])
-            if done is not None:
-                read.settle()
-                lane.gate.leave(0)
-            now = time.perf_counter()
-
     def _abandon(self) -> None:
         """Forget what callers of a loop that was closed have left behind."""
         with self._lock:
-            parked, self._parked = self._parked, deque()
             pending, self._pending = self._pending, []
-        for _, lane, _ in parked:
-            lane.gate.leave(0)
         for write in pending:
             self._lane.gate.leave(write.size)

@@ -83,6 +83,11 @@ class Gate:
         if turn.error is not None:
             raise turn.error
 
+    def admit(self, size: int) -> None:
+        """Come in with `size` bytes whether there is room or not, as what was accepted before."""
+        with self._lock:
+            self._admit(size)
+
     def leave(self, size: int) -> None:
         """Go out again, which makes room for others."""
         with self._lock:

@@ -38,7 +38,7 @@ def records_by_key(
     if len(keys) == 1:
         found = record_at_once(connection, keys[0], now=now, bodies=bodies)
         if found is not None:
-            return [*found]
+            return found
     answer: list[Record | None] = [None] * len(keys)
     families, others, again = _sorted_out(connection, keys)
     for name, wanted in families.items():
@@ -57,7 +57,7 @@ def records_by_key(
 
 def record_at_once(
     connection: Connection, key: Key, *, now: int, bodies: bool
-) -> tuple[Record | None] | None:
+) -> list[Record | None] | None:
     """Return the live record of `key` by one statement, `None` where it takes another look.
 
     No snapshot is needed for that: what numbers of places mean never changes, and where the name
@@ -69,7 +69,7 @@ def record_at_once(
         return None
     rows = connection.rows(select.point(bodies=bodies), (place.space, key.id, place.kind, now))
     if not rows:
-        return (None,)
+        return [None]
     row, texts = rows[0], names.texts
     session, thread, seal = row[_PARENTS:_LABELS]
     if (
@@ -77,7 +77,7 @@ def record_at_once(
         and (thread is None or thread in texts)
         and seal in texts
     ):
-        return (record_of(row, names, key=key),)
+        return [record_of(row, names, key=key)]
     return None
 
 

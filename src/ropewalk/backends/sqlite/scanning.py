@@ -27,9 +27,10 @@ async def page(house: House, query: Query, now: int) -> Portion | None:
     if query.limit == 0:
         return _NOTHING
     named = points.one_id(query)
-    if named is not None and house.express is not None:
+    express = house.express
+    if named is not None and express is not None and express.budget.is_left():
         work = partial(points.named_at_once, query=query, id=named, now=now)
-        found = house.express.read_at_once(work, shape=shapes.ONE)
+        found = express.read_at_once(work, shape=shapes.ONE)
         if found is not None:
             return Portion(found, None)
     if not paths.is_walked(query):

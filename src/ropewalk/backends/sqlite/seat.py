@@ -92,17 +92,14 @@ class Seat:
             # The glance was before: what is committed from here on will differ from it.
             self._glanced = glanced
             self._begin()
-        return self._do(work, until)
-
-    def read_on(self, work: Callable[[Connection], R], until: float) -> R:
-        """Do `work` as `read` does, in the open snapshot, whatever was committed since.
-
-        One is begun where there is none.
-        """
-        if self._commits == -1:
-            self._glanced = None
-            self._begin()
-        return self._do(work, until)
+        self._until, self._ticks = until, 0
+        try:
+            return work(self._connection)
+        except BaseException:
+            self.end()
+            raise
+        finally:
+            self._until = 0.0
 
     def read_alone(self, work: Callable[[Connection], R], until: float) -> R:
         """Do `work` of a single statement, which has a snapshot of its own, as `read` does.
@@ -114,16 +111,6 @@ class Seat:
         self._until, self._ticks = until, 0
         try:
             return work(self._connection)
-        finally:
-            self._until = 0.0
-
-    def _do(self, work: Callable[[Connection], R], until: float) -> R:
-        self._until, self._ticks = until, 0
-        try:
-            return work(self._connection)
-        except BaseException:
-            self.end()
-            raise
         finally:
             self._until = 0.0
 

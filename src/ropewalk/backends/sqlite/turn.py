@@ -37,13 +37,6 @@ class Turn:
         loop = asyncio.get_running_loop()
         return self._loop is loop or self._take(loop, now)
 
-    def is_open(self, now: float) -> bool:
-        """Tell whether the turn belongs to the running loop and there is time left at `now`."""
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop and not self._take(loop, now):
-            return False
-        return now < self._early or self.has_time(now)
-
     def has_time(self, now: float) -> bool:
         """Tell whether there is time left at `now`, in seconds of the clock."""
         # Who has not had it so long has not used it so long either; asking takes a microsecond.
