@@ -80,7 +80,8 @@ def weigh(change: Change, current: Stamp | None, now: int) -> Verdict:
     if change.expect is not None:
         _check_expected(change, current)
     if isinstance(change, Put):
-        version = _next_version(change, previous)
+        is_next = change.version is None and previous < MAX_INT64
+        version = previous + 1 if is_next else _set_version(change, previous)
         created = change.created_at
         if created is None:
             created = now if current is None else current.created_at
@@ -144,21 +145,20 @@ def made_anew(key: Key, *, version: int) -> Conflict:
     return Conflict(message, code="made_anew", key=key, expected=version, actual=version)
 
 
-def _next_version(change: Put, previous: int) -> int:
-    if previous == MAX_INT64:
+def _set_version(change: Put, previous: int) -> int:
+    """Return the version that a put sets, unless it does not rise; raise where none is left."""
+    if previous == MAX_INT64 or change.version is None:
         message = f"{change.key} has the greatest version there is; delete it and put it anew"
         raise Invalid(message, code="too_big", field="version", key=str(change.key))
-    if change.version is None:
-        return previous + 1
-    if change.version <= previous:
-        message = (
-            f"{change.key} cannot get version {change.version}: it has version {previous} "
-            "already, and versions only rise"
-        )
-        raise Conflict(
-            message, code="version", key=change.key, expected=change.version, actual=previous
-        )
-    return change.version
+    if change.version > previous:
+        return change.version
+    message = (
+        f"{change.key} cannot get version {change.version}: it has version {previous} "
+        "already, and versions only rise"
+    )
+    raise Conflict(
+        message, code="version", key=change.key, expected=change.version, actual=previous
+    )
 
 
 def _weigh_ensure(change: Ensure, previous: int, now: int) -> Verdict:

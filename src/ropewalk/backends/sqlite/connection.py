@@ -48,9 +48,22 @@ class Connection:
 
     Every method may raise errors of apsw. With `create` a missing file is made, empty, at the
     first write.
+
+    `data_version` returns a number that every commit changes, seen by this connection or its own;
+    `last_row` the row number that the last insert gave.
     """
 
-    __slots__ = ("_apsw", "_cursor", "_handler", "_is_patient", "declared", "indexes", "names")
+    __slots__ = (
+        "_apsw",
+        "_cursor",
+        "_handler",
+        "_is_patient",
+        "data_version",
+        "declared",
+        "indexes",
+        "last_row",
+        "names",
+    )
 
     def __init__(self, path: str, patience: Patience, *, create: bool = False) -> None:
         flags = _FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0)
@@ -62,6 +75,9 @@ class Connection:
         self.be_patient()
         self.indexes = Indexes(self.rows)
         self.names = Names(self.rows, self.indexes)
+        # These two are asked for every batch, and are as they come.
+        self.data_version: Callable[[], int] = self._apsw.data_version
+        self.last_row: Callable[[], int] = self._apsw.last_insert_rowid
         self.declared = DeclaredIndexes(self.rows, self.names)
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> None:
@@ -118,10 +134,6 @@ class Connection:
         ((value,),) = self._apsw.execute(statement).fetchall()
         return cast("int", value)
 
-    def data_version(self) -> int:
-        """Return a number that every commit changes, seen by this connection or its own."""
-        return self._apsw.data_version()
-
     @property
     def page_size(self) -> int:
         """The size of each page of the file, in bytes."""
@@ -155,10 +167,6 @@ class Connection:
         """Undo the open transaction, unless SQLite has done so by itself."""
         if self._apsw.in_transaction:
             self._apsw.execute("rollback")
-
-    def last_row(self) -> int:
-        """Return the row number that the last insert gave."""
-        return self._apsw.last_insert_rowid()
 
     def checkpoint(self, *, truncate: bool = False) -> None:
         """Copy the WAL into the file as far as nobody is in the way.

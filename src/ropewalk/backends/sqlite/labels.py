@@ -62,8 +62,14 @@ def encode(labels: Mapping[str, Label]) -> str | None:
     # A flat object of texts and whole numbers needs no encoder, which would be made anew each time.
     parts: list[str] = []
     for name, value in labels.items():
-        coded = TEXT + escape(value) if type(value) is str else encode_value(value)
-        said = _quoted(coded) if isinstance(coded, str) else str(coded)
+        if type(value) is str:
+            has_escapes = "\0" in value or "\x01" in value
+            said = _quoted(TEXT + (escape(value) if has_escapes else value))
+        elif type(value) is int:
+            said = str(value)
+        else:
+            coded = encode_value(value)
+            said = _quoted(coded) if isinstance(coded, str) else str(coded)
         parts.append(f'"{_encode_name(name)}":{said}')
     return "{" + ",".join(parts) + "}"
 

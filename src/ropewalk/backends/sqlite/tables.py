@@ -92,7 +92,7 @@ class Tables:
         addresses: list[Address] = []
         for change in changes:
             key = change.key
-            family, digest = lean.split(key.id) or ("", None)
+            family, digest = (lean.split(key.id) if "." in key.id else None) or ("", None)
             addresses.append((family, digest, self._names.place(key.space, key.kind, family)))
         return addresses
 

@@ -58,7 +58,11 @@ class Tidying:
         The first one after a checkpoint may begin the WAL anew, and then waits for the disk
         however little is asked of it: https://sqlite.org/pragma.html#pragma_synchronous.
         """
-        return not self._begins_anew and not self.is_due()
+        return not self._begins_anew and self._wal_pages < self._checkpoint_at
+
+    def wants_rest(self, removed: int) -> bool:
+        """Tell whether there is anything at all to tidy up."""
+        return self._wal_pages >= self._checkpoint_at or self._giving or removed > self._removed
 
     def is_due(self) -> bool:
         """Tell whether the WAL has grown enough to be moved."""

@@ -127,8 +127,7 @@ class Writer:
         """Tell whether there is something to tidy up of which the thread does not know."""
         if self._is_awake:
             return False
-        tidying = self._tidying
-        self._is_awake = tidying.is_due() or tidying.has_work(self._tables.removed)
+        self._is_awake = self._tidying.wants_rest(self._tables.removed)
         return self._is_awake
 
     def _serve(self, errands: Sequence[Write]) -> None:
@@ -290,12 +289,17 @@ class Writer:
             return feed.replayed(sent, batch, connection.names)
         now = self._clock.now()
         verdicts: list[Verdict] = []
+        versions: list[int] = []
+        previous: list[int] = []
         for index, change in enumerate(changes):
             row = rows[index]
             stamp = None if row is None else row.stamp(now)
             if stamp is not None and type(change) is Check and change.labels:
                 stamp = expecting.labelled(connection, change, stamp, now)
-            verdicts.append(weigh(change, stamp, now))
+            verdict = weigh(change, stamp, now)
+            verdicts.append(verdict)
+            versions.append(verdict[1])
+            previous.append(verdict[2])
         if batch.seen:
             expecting.check_seen(connection, batch.seen, now)
         self._begun += 1
@@ -307,8 +311,7 @@ class Writer:
             if errand.declares:
                 following.follow(connection)
         tables.release_names()
-        versions = tuple([verdict[1] for verdict in verdicts])
-        return Applied(seq, now, versions, tuple([verdict[2] for verdict in verdicts]))
+        return Applied(seq, now, tuple(versions), tuple(previous))
 
     def _perform(
         self,
