@@ -76,10 +76,10 @@ class Pipeline:
         Raises `Invalid`, with the key, naming the path of a value that cannot be kept, or the
         limit (`max_opened_bytes`, `max_body_bytes`) that the whole is beyond.
         """
-        return await self.seal_leaning(value, key, dictionary=None)
+        return await self.seal_leaning(value, key)
 
     async def seal_leaning(
-        self, value: object, key: Key, *, dictionary: Dictionary | None
+        self, value: object, key: Key, *, dictionary: Dictionary | None = None
     ) -> Sealed:
         """Close as `seal` does, leaning on the dictionary where that saves bytes.
 
