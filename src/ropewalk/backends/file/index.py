@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
-from itertools import islice
-from typing import TypeAlias
+from itertools import chain, islice
+from operator import itemgetter
+from typing import Final, TypeAlias, cast
 
 from ...domain.cursor import SortKey, rank
 from ...domain.declared import DECLARED, declared_by
@@ -18,6 +19,12 @@ from .format import Header
 
 Place: TypeAlias = tuple[int, str, str, str, Key]
 """Where a record stands in a list: created_at, id, kind, space; no two agree in these."""
+
+Name: TypeAlias = tuple[str, str, str]
+"""What a header is found by: id, kind, space. A key would hash itself in Python at each look."""
+
+_NAME: Final = cast("Callable[[Place], Name]", itemgetter(slice(1, 4)))
+"""Take the name out of a place."""
 
 _Shelf: TypeAlias = dict[tuple[str, str], list[Place]]
 """A list for each (space, kind)."""
@@ -31,13 +38,13 @@ class Index:
     """
 
     def __init__(self, headers: Iterable[Header] = ()) -> None:
-        self._headers: dict[Key, Header] = {}
+        self._headers: dict[Name, Header] = {}
         self._all: _Shelf = {}
         self._sessions: dict[str, _Shelf] = {}
         self._threads: dict[str, _Shelf] = {}
         self._labels = LabelLists()
         for header in headers:
-            self._headers[header.record.key] = header
+            self._headers[_name(header.record.key)] = header
             for shelf in self._shelves(header.record):
                 _list_in(shelf, header.record).append(_place(header.record))
         for shelf in (self._all, *self._sessions.values(), *self._threads.values()):
@@ -45,7 +52,7 @@ class Index:
                 places.sort()
         for (_, kind), places in self._all.items():
             for place in places if kind == DECLARED else ():
-                self._follow(self._headers[place[4]].record)
+                self._follow(self._headers[_NAME(place)].record)
 
     def __len__(self) -> int:
         """Count the records, expired ones included."""
@@ -53,12 +60,13 @@ class Index:
 
     def get(self, key: Key) -> Header | None:
         """Return the header under a key."""
-        return self._headers.get(key)
+        return self._headers.get((key.id, key.kind, key.space))
 
     def put(self, header: Header) -> None:
         """Keep a header in the place of the one before it."""
         record = header.record
-        old = self._headers.get(record.key)
+        name = _name(record.key)
+        old = self._headers.get(name)
         if old is None or _lies(old.record) != _lies(record):
             self.remove(record.key)
             for shelf in self._shelves(record):
@@ -67,12 +75,12 @@ class Index:
         elif old.record.labels != record.labels:
             self._labels.remove(old.record)
             self._labels.add(record)
-        self._headers[record.key] = header
+        self._headers[name] = header
         self._follow(record)
 
     def remove(self, key: Key) -> None:
         """Forget a key; one that is not there is no error."""
-        old = self._headers.pop(key, None)
+        old = self._headers.pop(_name(key), None)
         if old is None:
             return
         record = old.record
@@ -95,11 +103,9 @@ class Index:
         if named is None:
             named = self._labels.found(query)
         if named is not None and query.space is not None:
-            yield from self._named(query.space, query.kinds, named)
-            return
-        for places in self._lists(query):
-            for place in places:
-                yield self._headers[place[4]].record
+            return self._named(query.space, query.kinds, named)
+        names = map(_NAME, chain.from_iterable(self._lists(query)))
+        return (self._headers[name].record for name in names)
 
     def walk(self, query: Query) -> Iterator[Key]:
         """Go through the keys that `query` may mean, in its order and between its cursors.
@@ -128,15 +134,16 @@ class Index:
 
         Empty the iterator before the lists change.
         """
-        records = (self._headers[key].record for key in self.walk(query))
+        records = (self._headers[_name(key)].record for key in self.walk(query))
         return islice((r for r in records if query.matches(r, now)), query.limit)
 
     def tally(
         self, query: Query, sums: Sequence[str], group_by: Sequence[str], *, now: int
     ) -> list[Tally]:
         """Count what `query` means at `now`, its limit aside, and add up labels."""
-        records = self.candidates(query)
-        meant = (r for r in records if query.matches(r, now) and query.within(r))
+        meant: Iterator[Record] = (r for r in self.candidates(query) if query.matches(r, now))
+        if query.after is not None or query.until is not None:
+            meant = filter(query.within, meant)
         return tally_records(meant, sums, group_by)
 
     def _follow(self, record: Record) -> None:
@@ -144,7 +151,7 @@ class Index:
         declared = declared_by(record)
         if declared is not None:
             places = self._all.get((record.key.space, declared.kind), [])
-            held = (self._headers[place[4]].record for place in places)
+            held = (self._headers[_NAME(place)].record for place in places)
             self._labels.declare(record.key.space, declared, held)
 
     def _named(self, space: str, kinds: Sequence[str], named: Iterable[str]) -> Iterator[Record]:
@@ -153,7 +160,7 @@ class Index:
         chosen = [kind for kind in there if not kinds or kind in kinds]
         for id_ in named:
             for kind in chosen:
-                header = self._headers.get(Key(space, kind, id_))
+                header = self._headers.get((id_, kind, space))
                 if header is not None:
                     yield header.record
 
@@ -183,6 +190,10 @@ class Index:
             yield self._sessions, record.session_id
         if record.thread_id is not None:
             yield self._threads, record.thread_id
+
+
+def _name(key: Key) -> Name:
+    return key.id, key.kind, key.space
 
 
 def _list_in(shelf: _Shelf, record: Record) -> list[Place]:

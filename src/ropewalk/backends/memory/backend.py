@@ -190,10 +190,11 @@ class MemoryBackend:
         check_tally(sums, group_by)
         await self._turn()
         now, totals = self._clock.now(), Totals(sums, group_by)
+        is_bounded = query.after is not None or query.until is not None
         async with aclosing(self._parts(query)) as parts:
             async for part in parts:
-                there = [record for record in part if record is not None]
-                totals.add([r for r in there if query.matches(r, now) and query.within(r)])
+                meant = [r for r in part if r is not None and query.matches(r, now)]
+                totals.add([r for r in meant if query.within(r)] if is_bounded else meant)
         return totals.result()
 
     async def feed(self, after: int = 0) -> AsyncIterator[Commit]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from heapq import nlargest, nsmallest
 from itertools import chain, islice
+from operator import itemgetter
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 
 from ...domain.change import Change, Delete
 from ...domain.cursor import Cursor
@@ -18,7 +19,10 @@ from ...domain.query import Query
 from ...domain.record import NO_LABELS, Key, Record
 from ..lists import LabelLists
 from .moment import Moment
-from .places import Index, Name, bound, lists_of, name_of, place_of
+from .places import Index, Name, Place, bound, lists_of, name_of, place_of
+
+_NAME: Final = cast("Callable[[Place], Name]", itemgetter(slice(1, None)))
+"""Take the name out of a place: of thousands at once, and so without a call for each."""
 
 PAGE: Final = 64
 """So many records are on a page at most: whoever opens them all does so in one turn."""
@@ -142,7 +146,7 @@ class Contents:
             space = query.space
             kinds = tuple(dict.fromkeys(query.kinds)) or self._index.kinds(space)
             return ((id, kind, space) for id in named for kind in kinds)
-        return (place[1:] for place in chain.from_iterable(self._index.copied(query)))
+        return map(_NAME, chain.from_iterable(self._index.copied(query)))
 
     def _store(self, record: Record) -> None:
         name = name_of(record.key)

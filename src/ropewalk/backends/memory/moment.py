@@ -36,4 +36,4 @@ class Moment:
         before, records = self._before, self._records
         if before:
             return [before[name] if name in before else records.get(name) for name in names]
-        return [records.get(name) for name in names]
+        return list(map(records.get, names))
