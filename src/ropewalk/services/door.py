@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
-TURN: Final = 0.001
+TURN: Final = 0.0015
 """Seconds of a turn of the loop after which nobody else is let in."""
 
 _MOST: Final = 16

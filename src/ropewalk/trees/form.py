@@ -111,7 +111,7 @@ def _plain_all(slots: Sequence[Slot]) -> list[bytes | Ext] | bytes:
     names = [slot.digest for slot in slots if isinstance(slot, Ref) and not slot.deep]
     if slots and len(names) == len(slots):
         return b"".join(names)
-    return [_plain(slot) for slot in slots]
+    return [slot if type(slot) is bytes else _plain(slot) for slot in slots]
 
 
 def _plain(slot: Slot) -> bytes | Ext:
@@ -167,7 +167,7 @@ def read_map(data: bytes) -> dict[str, Slot]:
 
 def pack_map(slots: dict[str, Slot]) -> bytes:
     """Write a dictionary of slots."""
-    return packb({key: _plain(slot) for key, slot in slots.items()})
+    return packb({k: slot if type(slot) is bytes else _plain(slot) for k, slot in slots.items()})
 
 
 def inner_body(branches: Iterable[Branch]) -> bytes:

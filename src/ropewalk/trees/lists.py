@@ -147,7 +147,7 @@ class _ListWriter:
             height, tops = self._edge.fold(self.splitter.node)
         else:
             height, tops = self._before.row.height, self._before.row.tops
-        count = sum(branch.total for branch in tops) + len(self.tail)
+        count = sum([branch.total for branch in tops]) + len(self.tail)
         row = Row(LIST, count, height, tops, tuple(self.tail))
         return ListMemo(
             row=row,

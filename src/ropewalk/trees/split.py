@@ -85,7 +85,7 @@ class Splitter:
 
     def forget(self, slots: Sequence[Slot]) -> None:
         """Note that these slots were written before: their nodes need not be written again."""
-        self.known.update(ref.digest for ref in refs_in(slots))
+        self.known.update([ref.digest for ref in refs_in(slots)])
 
     def channel(self, value: Any, memo: Memo | None) -> Pauses[tuple[Slot, Memo | None]]:  # noqa: ANN401
         """Write a value that lies directly in a state; `memo` is of the one before it, if any."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from ...domain.change import Put
+from ...domain.change import Check, Put
 from ...domain.errors import Conflict, Corrupt, Invalid
 from ...domain.leaning import OF
 from ...domain.lease import LEASE_LOST
@@ -57,6 +57,7 @@ class Forest:
         self._current: Dictionary | None = None
         self._looked = False
         self._generations: OrderedDict[str, int] = OrderedDict()
+        self._checks: OrderedDict[str, Check] = OrderedDict()
 
     def key(self, family: str, digest: bytes) -> Key:
         """Name the record of a node."""
@@ -231,6 +232,18 @@ class Forest:
         self._generations[family] = generation
         if len(self._generations) > _AT_ONCE:
             self._generations.popitem(last=False)
+
+    def standing_at(self, family: str, generation: int) -> Check:
+        """Make the check that a family's nodes have this generation still.
+
+        Each state of a family expects the same, until a collection begins.
+        """
+        check = self._checks.get(family)
+        if check is None or check.expect != generation:
+            check = self._checks[family] = Check(key=self.family_key(family), expect=generation)
+            if len(self._checks) > _AT_ONCE:
+                self._checks.popitem(last=False)
+        return check
 
     async def generation(self, family: str) -> int:
         """Return the generation of a family's nodes, 0 where it has none yet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ...domain.change import Applied, Change, Check, Ensure, Put
+from ...domain.change import Applied, Change, Ensure, Put
 from ...domain.errors import Conflict
 from ...trees.form import CHUNK, is_of_names
 
@@ -106,15 +106,15 @@ class Growth:
         self._forest.note_generation(self._family, None)
 
     async def _stamped(self, nodes: Sequence[tuple[Key, Sealed]]) -> list[Change]:
-        if self._generation is None:
-            self._generation = await self._forest.generation(self._family)
-        family = self._forest.family_key(self._family)
+        generation = self._generation
+        if generation is None:
+            generation = self._generation = await self._forest.generation(self._family)
         changes: list[Change] = []
-        if self._generation == 0:
-            changes.append(Put(key=family, expect=0))
+        if generation == 0:
+            changes.append(Put(key=self._forest.family_key(self._family), expect=0))
         else:
-            changes.append(Check(key=family, expect=self._generation))
-        stamp = self._generation or 1
+            changes.append(self._forest.standing_at(self._family, generation))
+        stamp = generation or 1
         changes += [
             Ensure(key=key, stamp=stamp, body=sealed.body, seal=sealed.seal)
             for key, sealed in nodes
