@@ -68,6 +68,34 @@ def _dump(connection: Connection) -> str:
     return "\n\n".join(f"{sql};" for (sql,) in rows)
 
 
+class _Overtaken(Connection):
+    """A connection behind whose back another process makes the store, right after a first look."""
+
+    def integer(self, statement: str) -> int:
+        """Answer, and let the other one do it all once."""
+        answer = super().integer(statement)
+        if statement == "pragma user_version" and answer == 0:
+            other = Connection(self.path, Patience(1, threading.Event()))
+            with closing(other):
+                schema.migrate(other, self.path)
+        return answer
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return str(self.rows("select file from pragma_database_list")[0][0])
+
+
+@pytest.mark.seed("5.1")
+def test_a_store_may_be_made_between_two_looks(path: Path) -> None:
+    """Who finds an empty file that another process makes a store of meanwhile finds that store."""
+    with closing(_Overtaken(str(path), Patience(1, threading.Event()), create=True)) as connection:
+        connection.pragma("journal_mode", "wal")
+        done = schema.migrate(connection, str(path))
+        assert (len(migrations()), ()) == (done.before, done.applied)
+        assert connection.integer("pragma user_version") == mark(migrations())
+
+
 async def test_the_schema_is_the_sum_of_the_migrations(made: Path, connection: Connection) -> None:
     """What a full store has is what is checked in: no change of the schema goes unseen."""
     store = _store(made)

@@ -97,8 +97,10 @@ def migrate(
 
 def missing(connection: Connection, path: str, wanted: Sequence[Migration]) -> list[Migration]:
     """Return the migrations that the file lacks, having checked those it has."""
-    number = applied(connection, path, wanted)
-    if connection.integer("pragma user_version") != mark(wanted[:number]):
+    # Read once: another process may be making the store right now.
+    told = connection.integer("pragma user_version")
+    number = _applied(told, path, wanted)
+    if told != mark(wanted[:number]):
         message = (
             f"the migrations of {path} up to {number} are not those of this program: "
             "restore the file from a backup, or open it with the program that wrote it"
@@ -109,7 +111,11 @@ def missing(connection: Connection, path: str, wanted: Sequence[Migration]) -> l
 
 def applied(connection: Connection, path: str, wanted: Sequence[Migration]) -> int:
     """Return how many migrations the file has; raise `Unavailable` for one of a newer program."""
-    number = number_of(connection.integer("pragma user_version"))
+    return _applied(connection.integer("pragma user_version"), path, wanted)
+
+
+def _applied(told: int, path: str, wanted: Sequence[Migration]) -> int:
+    number = number_of(told)
     if number > len(wanted):
         message = (
             f"{path} was written by a newer version of this program (schema {number}, "
