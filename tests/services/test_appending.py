@@ -242,6 +242,7 @@ async def test_a_crowd_leaves_the_loop_its_turns(
     ticking.cancel()
 
     assert list(range(20)) == [message.content for message in added]
+    assert [-1, *range(20)] == [m.content for m in await storage.history.messages("t")]
     assert 21 == await storage.history.count(thread_id="t")
     assert turns >= 20
 

@@ -20,6 +20,8 @@ from ..domain.history import (
     ToolCall,
 )
 from ..domain.lease import LEASE_LOST
+from ..domain.limits import is_short
+from ..domain.moment import from_micros
 from ..domain.money import Money
 from ..domain.record import check_name
 from ..stores.base import check_metadata
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 ENTRY: Final = "history entry"
 """What an entry is called in messages."""
 
-H = TypeVar("H", bound=HistoryEntry)
+H = TypeVar("H", bound=Entry)
 
 
 class Common(TypedDict, total=False):
@@ -93,25 +95,32 @@ class Appender:
             message = "a history entry needs thread_id, session_id or both"
             raise Invalid(message, code="no_parent", field="thread_id")
         for field in _NAMES[cls]:
-            check_name(own[field], field=field)
+            if not is_short(own[field]):
+                check_name(own[field], field=field)
         key, metadata = common.get("idempotency_key"), common.get("metadata")
-        # What can be changed is sealed as it is at the call; everything else may wait its turn.
-        if not metadata and _LASTING.issuperset(map(type, own.values())) and not DOOR.is_open():
-            await DOOR.enter()
+        clock, created_at, id_ = self._desk.clock, common.get("created_at"), common.get("id")
+        if not id_:
+            id_ = clock.new_id() if key is None else _id_by(key, cls, thread_id, session_id)
         fixed: dict[str, Any] = {
             **own,
-            "id": common.get("id") or self._new_id(cls, thread_id, session_id, key),
+            "id": id_,
             "thread_id": thread_id,
-            "created_at": self._desk.moment(common.get("created_at")),
+            "created_at": from_micros(clock.now())
+            if created_at is None
+            else self._desk.moment(created_at),
             "metadata": {} if metadata is None else check_metadata(metadata),
             "idempotency_key": key,
         }
+        # What can be changed is sealed as it is at the call; everything else may wait its turn.
+        if not metadata and _LASTING.issuperset(map(type, own.values())) and not DOOR.is_open():
+            await DOOR.enter()
         if thread_id is not None:
-            check_name(thread_id, field="thread_id")
+            if not is_short(thread_id):
+                check_name(thread_id, field="thread_id")
             return await self._below(thread_id, session_id, cls, fixed)
         entry = cls(**fixed, session_id=session_id)
         try:
-            await manager.add(self._desk, self._store, [cast("Entry", entry)])
+            await manager.add(self._desk, self._store, [entry])
         except Conflict as error:
             return await self._first(entry, error)
         return entry
@@ -124,7 +133,7 @@ class Appender:
         while True:
             parent = await self._lineage.membership(thread_id, session_id)
             entry = cls(**fixed, session_id=parent.session_id or session_id)
-            put = await self._store.put(cast("Entry", entry), expect=0)
+            put = await self._store.put(entry, expect=0)
             try:
                 await self._desk.commit((parent.check, put))
             except Conflict as error:
@@ -136,20 +145,6 @@ class Appender:
             else:
                 return entry
             attempt += 1
-
-    def _new_id(
-        self, cls: type[HistoryEntry], thread_id: str | None, session_id: str | None, key: object
-    ) -> str:
-        """Make an id; with an idempotency key, the same one each time."""
-        if key is None:
-            return self._desk.clock.new_id()
-        parts = [cls.__name__, thread_id or "", session_id or "" if thread_id is None else ""]
-        parts.append(check_name(key, field="idempotency_key"))
-        digest = blake2b(digest_size=16)
-        for part in parts:
-            data = part.encode()
-            digest.update(len(data).to_bytes(4, "big") + data)
-        return digest.hexdigest()
 
     async def _first(self, entry: H, error: Conflict) -> H:
         """Return the entry that was written first under the same idempotency key.
@@ -169,3 +164,16 @@ class Appender:
                 )
                 raise Conflict(message, code="idempotency", id=entry.id, field=field.name)
         return cast("H", first)
+
+
+def _id_by(
+    key: object, cls: type[HistoryEntry], thread_id: str | None, session_id: str | None
+) -> str:
+    """Make the id that an idempotency key stands for below its parent, the same one each time."""
+    parts = [cls.__name__, thread_id or "", session_id or "" if thread_id is None else ""]
+    parts.append(check_name(key, field="idempotency_key"))
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(4, "big") + data)
+    return digest.hexdigest()
