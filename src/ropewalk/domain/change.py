@@ -182,7 +182,7 @@ class Delete:
             raise Invalid(message, code="bad_change", field="at_most", key=str(self.key))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Ensure:
     """Insert a content-addressed record unless it is there; then raise its version to `stamp`.
 
@@ -192,15 +192,19 @@ class Ensure:
 
     key: Key
     stamp: int
-    body: bytes = b""
-    seal: str = ""
+    body: bytes
+    seal: str
 
-    def __post_init__(self) -> None:
+    def __init__(self, *, key: Key, stamp: int, body: bytes = b"", seal: str = "") -> None:
         """Refuse what no back end could keep."""
-        _check_letter(self.key, self.body, self.seal)
-        if check_int64(self.stamp, field="stamp") < 1:
-            message = f"the stamp of {self.key} must be 1 or more, not {self.stamp}"
-            raise Invalid(message, code="bad_version", field="stamp", key=str(self.key))
+        _check_letter(key, body, seal)
+        if check_int64(stamp, field="stamp") < 1:
+            message = f"the stamp of {key} must be 1 or more, not {stamp}"
+            raise Invalid(message, code="bad_version", field="stamp", key=str(key))
+        _set_ensured(self, key)
+        _set_stamp(self, stamp)
+        _set_ensured_body(self, body)
+        _set_ensured_seal(self, seal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,6 +374,10 @@ _set_updated_at = setter(Put, "updated_at")
 _set_expect = setter(Put, "expect")
 _set_version = setter(Put, "version")
 _set_made = setter(Put, "made")
+_set_ensured = setter(Ensure, "key")
+_set_stamp = setter(Ensure, "stamp")
+_set_ensured_body = setter(Ensure, "body")
+_set_ensured_seal = setter(Ensure, "seal")
 _set_seq = setter(Applied, "seq")
 _set_at = setter(Applied, "at")
 _set_versions = setter(Applied, "versions")
