@@ -70,12 +70,14 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
         # Most were never changed.
         same = record.updated_at == record.created_at
         # Beside their size, most have no label: then there is no tag to look for.
-        tags = sorted(filter(_is_tag, labels)) if len(labels) > 1 else ()
+        tags: tuple[str, ...] = ()
+        if len(labels) > 1:
+            tags = tuple([name.removeprefix(TAG) for name in sorted(labels) if _is_tag(name)])
         return CheckpointHeader(
             id=record.key.id,
             thread_id=thread_id,
             session_id=record.session_id,
-            parent_id=parent.hex() if type(parent) is bytes else _long(parent),
+            parent_id=parent,
             workflow_id=None if workflow_id is None else str(workflow_id),
             metadata=letter.metadata,
             size=size if isinstance(size, int) else 0,
@@ -83,7 +85,7 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
             updated_at=created_at if same else from_micros(record.updated_at),
             version=record.version,
             namespace=str(labels.get("namespace", "")),
-            tags=tuple([tag.removeprefix(TAG) for tag in tags]),
+            tags=tags,
             pinned=labels.get("pinned") is True,
             trunk=None
             if tree is None
@@ -147,13 +149,15 @@ def _row(entity: CheckpointHeader) -> list[bytes | str | UUID | None]:
     return row
 
 
-def _parts(record: Record, letter: Letter) -> tuple[object, object, object]:
-    """Return what `_row` wrote."""
-    row = cast("list[object]", letter.data.get("tree"))
+def _parts(record: Record, letter: Letter) -> tuple[object, str | None, object]:
+    """Return what `_row` wrote, the parent in full."""
+    row: list[object] = letter.data.get("tree", ())
     if type(row) is not list or len(row) > _PARTS:
         raise _no_root(record)
     tree, parent, family = (*row, None, None, None)[:_PARTS]
-    return tree, parent, family
+    if type(parent) is bytes:
+        return tree, parent.hex(), family
+    return tree, None if parent is None else str(parent), family
 
 
 def _is_tag(label: str) -> bool:
@@ -183,9 +187,3 @@ def _short(id: str) -> str | bytes | UUID:
     except ValueError:
         return id
     return id
-
-
-def _long(id: object) -> str | None:
-    if id is None:
-        return None
-    return id.hex() if isinstance(id, bytes) else str(id)

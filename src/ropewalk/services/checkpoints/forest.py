@@ -265,11 +265,15 @@ class _Cache:
         bodies = self._bodies
         with self._lock:
             found: dict[bytes, bytes] = {}
-            for ref in refs:
-                body = bodies.get((family, ref.digest))
+            # Who was asked for last matters only where there will soon be no room.
+            is_filling = 2 * self._size > self._most
+            for digest, _ in refs:
+                key = family, digest
+                body = bodies.get(key)
                 if body is not None:
-                    found[ref.digest] = body
-                    bodies.move_to_end((family, ref.digest))
+                    found[digest] = body
+                    if is_filling:
+                        bodies.move_to_end(key)
             return found
 
     def put(self, family: str, bodies: Mapping[bytes, bytes]) -> None:
