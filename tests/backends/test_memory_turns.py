@@ -9,7 +9,6 @@ from typing import Final
 
 import pytest
 
-from ropewalk.backends.budget import Budget
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.backends.memory import backend as module
 from ropewalk.domain.change import Batch, Change, Delete
@@ -17,6 +16,7 @@ from ropewalk.domain.clock import SystemClock
 from ropewalk.domain.declared import DeclaredIndex
 from ropewalk.domain.errors import Unavailable
 from ropewalk.domain.query import NEWEST_FIRST, Condition, Order, Query
+from ropewalk.door import Door
 from ropewalk.testing.samples import SPACE, commits, drain, everything, ids, key, put, soon, write
 
 _TURN: Final = 10
@@ -48,7 +48,7 @@ async def memory(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MemoryBackend
         looks += 1
         return looks / _TURN / 1_000
 
-    monkeypatch.setattr(module, "Budget", partial(Budget, clock=look))
+    monkeypatch.setattr(module, "Door", partial(Door, clock=look))
     memory = MemoryBackend(clock=SystemClock(), loop_budget=1.0)
     await memory.open()
     yield memory

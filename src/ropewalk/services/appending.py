@@ -24,9 +24,9 @@ from ..domain.limits import is_short
 from ..domain.moment import from_micros
 from ..domain.money import Money
 from ..domain.record import check_name
+from ..door import DOOR
 from ..stores.base import check_metadata
 from . import manager
-from .door import DOOR
 from .manager import ATTEMPTS
 
 if TYPE_CHECKING:

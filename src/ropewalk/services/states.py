@@ -14,11 +14,11 @@ from ..domain.checkpoint import CheckpointHeader
 from ..domain.errors import Conflict
 from ..domain.lease import LEASE_LOST
 from ..domain.query import AnyOf, Condition, Order
+from ..door import DOOR
 from ..stores.base import Find, check_metadata, unchanged
 from .checkpoints.pending import Pending
 from .checkpoints.planter import dressed
 from .checkpoints.saver import wait_after
-from .door import DOOR
 from .manager import ATTEMPTS
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from ...domain.ports import Capability, Clock
 from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.tally import Tally, check_tally
-from ..budget import LOOP_BUDGET, Budget
+from ...door import Door
+from ..budget import LOOP_BUDGET
 from ..watch import Watch
 from . import batches, trimming
 from .address import Options, Sync, parse
@@ -63,7 +64,7 @@ class FileBackend:
         self._watch: Watch | None = None
         self._process = os.getpid()
         # Only for what comes in pages: between any two calls the loop has its turn anyway.
-        self._budget = Budget(LOOP_BUDGET / 1_000)
+        self._door = Door(LOOP_BUDGET / 1_000)
 
     @classmethod
     def from_url(cls, url: str, *, clock: Clock, **options: object) -> FileBackend:
@@ -172,8 +173,8 @@ class FileBackend:
         while True:
             for record in await self._run(scan.page):
                 yield record
-                if not self._budget.is_left():
-                    await self._budget.next_turn()
+                if not self._door.is_open():
+                    await self._door.enter()
             if scan.done:
                 return
 
@@ -193,8 +194,8 @@ class FileBackend:
             commits, seq, until = await self._run(partial(self._feed, seq, until))
             for commit in commits:
                 yield commit
-                if not self._budget.is_left():
-                    await self._budget.next_turn()
+                if not self._door.is_open():
+                    await self._door.enter()
 
     async def changed(self, after: int) -> int:
         """Return the number of the newest commit as soon as it is greater than `after`."""

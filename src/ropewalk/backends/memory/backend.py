@@ -24,7 +24,8 @@ from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.seen import Seen
 from ...domain.tally import Tally, Totals, check_tally, tally_records
-from ..budget import LOOP_BUDGET, Budget, milliseconds
+from ...door import Door
+from ..budget import LOOP_BUDGET, milliseconds
 from ..waiters import Waiters
 from .contents import LOOKS, Contents, first, header, isolated, shown
 from .form import MemorySchema
@@ -60,7 +61,8 @@ class MemoryBackend:
         self._open = False
         self._lock = threading.Lock()
         self._waiters = Waiters()
-        self._budget = Budget(milliseconds("loop_budget", loop_budget) / 1_000)
+        self._life = 0
+        self._door = Door(milliseconds("loop_budget", loop_budget) / 1_000)
         self._clear()
 
     @classmethod
@@ -98,6 +100,7 @@ class MemoryBackend:
         await asyncio.sleep(0)
         with self._lock:
             self._open = False
+            self._life += 1
             self._clear()
         self._waiters.fail(_closed())
 
@@ -117,8 +120,8 @@ class MemoryBackend:
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` in the order asked, `None` where absent."""
         # This check stands here and not in `_turn`: most calls are answered at once.
-        if not self._budget.is_left():
-            await self._budget.next_turn()
+        if not self._door.is_open():
+            await self._stand_in_line()
         if not self._open:
             raise _closed()
         now = self._clock.now()
@@ -133,8 +136,8 @@ class MemoryBackend:
 
     async def apply(self, batch: Batch) -> Applied:
         """Do every change of the batch or none; a batch applied before is only answered."""
-        if not self._budget.is_left():
-            await self._budget.next_turn()
+        if not self._door.is_open():
+            await self._stand_in_line()
         with self._lock:
             if not self._open:
                 raise _closed()
@@ -154,8 +157,8 @@ class MemoryBackend:
 
     async def page(self, query: Query) -> Portion | None:
         """Read the beginning of an answer, `None` where all of it has to be sorted."""
-        if not self._budget.is_left():
-            await self._budget.next_turn()
+        if not self._door.is_open():
+            await self._stand_in_line()
         with self._lock:
             if not self._open:
                 raise _closed()
@@ -253,9 +256,16 @@ class MemoryBackend:
 
     async def _turn(self) -> None:
         """Give way to the event loop if it is time; raise `Unavailable` if the store is closed."""
-        if not self._budget.is_left():
-            await self._budget.next_turn()
+        if not self._door.is_open():
+            await self._stand_in_line()
         if not self._open:
+            raise _closed()
+
+    async def _stand_in_line(self) -> None:
+        """Wait for a turn of the loop; raise `Unavailable` if the store was closed meanwhile."""
+        life = self._life
+        await self._door.enter()
+        if self._life != life:
             raise _closed()
 
     def _clear(self) -> None:

@@ -170,7 +170,7 @@ class SqliteBackend:
         if len(wanted) != 1 or express is None:
             return await house.read(house.points, work, shape=shapes.of_keys(wanted))
         alone = partial(points.record_at_once, key=wanted[0], now=now, bodies=bodies)
-        if express.budget.is_left():
+        if express.door.is_open():
             found = express.read_at_once(alone, shape=shapes.ONE)
             if found is not None:
                 return found

@@ -1,7 +1,7 @@
 """What is short is done at once, on the thread of the caller's loop; what is not goes to a lane.
 
 A loop may use up so much time of each of its turns. Whoever reads later in the turn stands in line
-for the next ones (`Budget`), and what is written later is collected until its end (`Turn`). What
+for the next ones (`Door`), and what is written later is collected until its end (`Turn`). What
 comes from a second loop meanwhile, what takes long, and every commit that must reach the disk is
 carried by the lanes.
 """
@@ -18,7 +18,7 @@ import apsw
 
 from ...domain.change import Applied
 from ...domain.errors import RopewalkError
-from ..budget import Budget
+from ...door import Door
 from .connection import Connection
 from .lane import Lane
 from .pace import Pace
@@ -59,7 +59,7 @@ class Express:
         self._lane = lane
         self._writer = writer
         self._seats = writer.seats
-        self.budget = Budget(budget)
+        self.door = Door(budget)
         self._writing = budget
         self._longest = LATE * budget
         self._writes = writes
@@ -85,7 +85,7 @@ class Express:
         """
         read = Read(work)
         if self._pace.is_quick(shape, time.perf_counter()):
-            if not (self.budget.is_left() or await self._comes_here(read, lane)):
+            if not (self.door.is_open() or await self._comes_here(read, lane)):
                 return await read.outcome()
             found = alone and self.read_at_once(alone, shape=shape)
             if found is not None:
@@ -106,7 +106,7 @@ class Express:
         with self._lock:
             self._waiting[read] = lane
         try:
-            await self.budget.next_turn()
+            await self.door.enter()
         finally:
             with self._lock:
                 here = self._waiting.pop(read, None) is not None

@@ -28,7 +28,7 @@ async def page(house: House, query: Query, now: int) -> Portion | None:
         return _NOTHING
     named = points.one_id(query)
     express = house.express
-    if named is not None and express is not None and express.budget.is_left():
+    if named is not None and express is not None and express.door.is_open():
         work = partial(points.named_at_once, query=query, id=named, now=now)
         found = express.read_at_once(work, shape=shapes.ONE)
         if found is not None:

@@ -15,9 +15,9 @@ from ...domain.lease import LEASE_LOST
 from ...domain.ports import Dictionary
 from ...domain.query import NEWEST_FIRST, Condition, Query
 from ...domain.record import Key
+from ...door import DOOR
 from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET, TREES
 from ...trees.keys import SECRET_BYTES, TreeKeys
-from ..door import DOOR
 from .turns import SLICE
 
 if TYPE_CHECKING:

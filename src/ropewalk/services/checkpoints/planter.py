@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ...domain.checkpoint import CheckpointHeader, Trunk
 from ...domain.errors import Corrupt, Invalid
+from ...door import DOOR
 from ...trees.form import LIST, Row, Slot
 from ...trees.lists import extend_list
 from ...trees.memo import ListMemo, Memo, StateMemo
@@ -16,7 +17,6 @@ from ...trees.read import TreeReader, together
 from ...trees.root import MOST_KEYS, WHOLE, Root, pack_root, read_root
 from ...trees.seed import edge_of, remember
 from ...trees.split import MOST_REMEMBERED, Splitter
-from ..door import DOOR
 from .growth import Growth
 from .memos import Memos
 from .turns import SLICE

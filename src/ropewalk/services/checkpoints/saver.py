@@ -15,9 +15,9 @@ from ...domain.change import Change, Check, Put
 from ...domain.checkpoint import CheckpointHeader
 from ...domain.errors import Conflict, Invalid
 from ...domain.lease import LEASE_LOST
+from ...door import DOOR
 from ...stores.base import unchanged
 from ...trees.weigh import is_light
-from ..door import DOOR
 from ..lineage import stretches
 from ..manager import ATTEMPTS, missing
 from .planter import dressed

@@ -48,7 +48,10 @@ class Door:
     __slots__ = ("_clock", "_here", "_seconds")
 
     def __init__(self, seconds: float, *, clock: Callable[[], float] = perf_counter) -> None:
-        """Let callers in for so many seconds of a turn; `clock` tells seconds."""
+        """Let callers in for so many seconds of a turn, with 0 none at once.
+
+        `clock` tells seconds and never goes back.
+        """
         self._seconds = seconds
         self._clock = clock
         self._here = _Here()
@@ -59,10 +62,10 @@ class Door:
         if line.loop is not loop:
             line = self._here.line = _Line(loop)
         if line.has_begun:
-            return not line.waiting and self._clock() < line.until
+            return not (line.waiting or line.again) and self._clock() < line.until
         # The first of a turn.
         self._begin(line, loop)
-        return True
+        return self._seconds > 0
 
     async def enter(self) -> None:
         """Wait until it is the caller's turn, which is never the present one.
@@ -91,8 +94,8 @@ class Door:
         loop.call_soon(self._end, line, loop)
 
     def _end(self, line: _Line, loop: asyncio.AbstractEventLoop) -> None:
-        """End a turn: call the first in line, about as many as there was time for in the last."""
-        most, line.went = min(2 * line.went + 1, _MOST), 0
+        """End a turn: call the first in line, a few more than there was time for in the last."""
+        most, line.went = min(line.went + 2, _MOST), 0
         waiting = line.waiting
         waiting.extendleft(reversed(line.again))
         line.again.clear()

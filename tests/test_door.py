@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ropewalk.services.door import Door
+from ropewalk.door import Door
 from ropewalk.testing.samples import soon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from ropewalk import Storage
 
 PATIENCE = 20.0
 
@@ -113,13 +111,46 @@ async def test_a_crowd_goes_in_turn_by_turn_in_the_order_it_came() -> None:
 
 
 @pytest.mark.seed("4.2")
-async def test_somebody_goes_in_with_each_turn() -> None:
-    """Where one caller takes more than a turn, the line moves by one with each."""
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
+async def test_somebody_goes_in_with_each_turn(seconds: float) -> None:
+    """Where one caller takes more than a turn, or has none, the line moves by one with each."""
     clock = Clock()
-    guests = Guests(Door(1.0, clock=clock), clock, takes=50.0)
+    guests = Guests(Door(seconds, clock=clock), clock, takes=50.0)
     await soon(guests.crowd(range(20)))
     assert list(range(20)) == [name for _, name in guests.went]
     assert 1 == guests.most
+
+
+@pytest.mark.seed("4.2")
+async def test_without_time_every_call_gives_way() -> None:
+    """A door of no seconds is never open, and lets one in with each turn."""
+    door = Door(0.0)
+    for _ in range(3):
+        assert not door.is_open()
+        turned = asyncio.Event()
+        asyncio.get_running_loop().call_soon(turned.set)
+        await soon(door.enter())
+        assert turned.is_set()
+
+
+@pytest.mark.seed("4.2")
+async def test_whoever_calls_again_stands_behind_those_who_wait() -> None:
+    """A hundred that call in loops, a tenth of a turn each, take turns, some ten in each turn."""
+    clock = Clock()
+    guests = Guests(Door(1.0, clock=clock), clock, takes=0.1)
+
+    async def calls(name: int) -> None:
+        for _ in range(20):
+            await guests.call(name)
+
+    tasks = [asyncio.create_task(calls(name)) for name in range(100)]
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        guests.turn += 1
+    assert 11 >= guests.most
+    rounds = [sorted(name for _, name in guests.went[at : at + 100]) for at in (500, 1_000)]
+    # The first few go on in their first turn; from then on everybody has his turn.
+    assert all(90 <= len(set(names)) for names in rounds)
 
 
 @pytest.mark.seed("4.5")
@@ -173,40 +204,3 @@ def test_a_line_goes_with_its_loop() -> None:
     asyncio.run(abandon())
     assert asyncio.run(go_on())
     left.close()
-
-
-@pytest.mark.seed("3.4", "6.2")
-async def test_what_waits_at_the_door_was_taken_as_it_was_at_the_call(storage: Storage) -> None:
-    """A hundred tasks save, and append: what their callers change meanwhile changes nothing."""
-    count = 50
-    for number in range(count):
-        await storage.threads.create(id=f"t{number}")
-        await storage.checkpoints.save(f"t{number}", {"list": [number]})
-    states: list[dict[str, Any]] = [
-        {"list": [number], "text": "x" * 20_000} for number in range(count)
-    ]
-    deltas = [{"list": [number]} for number in range(count)]
-    saves = [
-        asyncio.create_task(storage.checkpoints.save(f"t{number}", state))
-        for number, state in enumerate(states)
-    ]
-    await asyncio.sleep(0)
-    for state in states:
-        state["list"] = ["changed"]
-    saved = [header.id for header in await asyncio.gather(*saves)]
-    appends = [
-        asyncio.create_task(storage.checkpoints.append(f"t{number}", delta))
-        for number, delta in enumerate(deltas)
-    ]
-    await asyncio.sleep(0)
-    for delta in deltas:
-        delta["list"][0] = -1
-    await asyncio.gather(*appends)
-    loaded = [
-        checkpoint.state for checkpoint in await storage.checkpoints.load_many(saved) if checkpoint
-    ]
-    assert [[number] for number in range(count)] == [state["list"] for state in loaded]
-    newest = [await storage.checkpoints.latest(f"t{number}") for number in range(count)]
-    assert [[number, number] for number in range(count)] == [
-        checkpoint.state["list"] for checkpoint in newest if checkpoint
-    ]

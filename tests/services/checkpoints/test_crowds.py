@@ -1,0 +1,48 @@
+"""What a crowd of tasks hands in is kept as it was when each of them called."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from ropewalk import Storage
+
+
+@pytest.mark.seed("3.4", "6.2")
+async def test_what_waits_at_the_door_was_taken_as_it_was_at_the_call(storage: Storage) -> None:
+    """A hundred tasks save, and append: what their callers change meanwhile changes nothing."""
+    count = 50
+    for number in range(count):
+        await storage.threads.create(id=f"t{number}")
+        await storage.checkpoints.save(f"t{number}", {"list": [number]})
+    states: list[dict[str, Any]] = [
+        {"list": [number], "text": "x" * 20_000} for number in range(count)
+    ]
+    deltas = [{"list": [number]} for number in range(count)]
+    saves = [
+        asyncio.create_task(storage.checkpoints.save(f"t{number}", state))
+        for number, state in enumerate(states)
+    ]
+    await asyncio.sleep(0)
+    for state in states:
+        state["list"] = ["changed"]
+    saved = [header.id for header in await asyncio.gather(*saves)]
+    appends = [
+        asyncio.create_task(storage.checkpoints.append(f"t{number}", delta))
+        for number, delta in enumerate(deltas)
+    ]
+    await asyncio.sleep(0)
+    for delta in deltas:
+        delta["list"][0] = -1
+    await asyncio.gather(*appends)
+    loaded = [
+        checkpoint.state for checkpoint in await storage.checkpoints.load_many(saved) if checkpoint
+    ]
+    assert [[number] for number in range(count)] == [state["list"] for state in loaded]
+    newest = [await storage.checkpoints.latest(f"t{number}") for number in range(count)]
+    assert [[number, number] for number in range(count)] == [
+        checkpoint.state["list"] for checkpoint in newest if checkpoint
+    ]
