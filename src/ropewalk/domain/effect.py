@@ -77,7 +77,7 @@ def weigh(change: Change, current: Stamp | None, now: int) -> Verdict:
     previous = ABSENT if current is None else current.version
     if isinstance(change, Ensure):
         return _weigh_ensure(change, previous, now)
-    if change.expect is not None:
+    if change.expect is not None and (change.expect != previous or change.made is not None):
         _check_expected(change, current)
     if isinstance(change, Put):
         is_next = change.version is None and previous < MAX_INT64
@@ -94,7 +94,8 @@ def weigh(change: Change, current: Stamp | None, now: int) -> Verdict:
     for name, value in change.labels.items():
         if current is None or not _same_label(current.labels.get(name), value):
             raise _mislabelled(change.key, name, current, value)
-    return "none", change.told, change.told, 0, 0
+    told = change.told
+    return "none", told, told, 0, 0
 
 
 def _check_expected(change: Put | Delete | Check, current: Stamp | None) -> None:

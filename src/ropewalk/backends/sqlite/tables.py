@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple, TypeAlias, cast
+from typing import Final, NamedTuple, TypeAlias
 
 from ...domain.change import ABSENT, Change, Delete, Ensure, Put
 from ...domain.effect import Stamp, Verdict
@@ -186,9 +186,9 @@ class Tables:
         is_lean = row.row < 0
         base = row.created_at if is_lean else 0
         statement = _RAISED_LEAN if is_lean else _RAISED
-        ((at, check),) = cast(
-            "list[tuple[int, int | None]]", self._connection.rows(statement, (abs(row.row),))
-        )
+        at: int
+        check: int | None
+        ((at, check),) = self._connection.rows(statement, (abs(row.row),))
         if check is not None:
             check = crc.raised(check, (row.version, base + at), (version, now))
         values = (version, check, now - base, abs(row.row))
