@@ -18,9 +18,9 @@ from ropewalk.domain.errors import Conflict, Invalid, NotFound
 from ropewalk.domain.history import Message
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.record import Key, Record
+from ropewalk.door import Door
 from ropewalk.layers.base import Layer
 from ropewalk.services import appending, lineage
-from ropewalk.services.door import Door
 from ropewalk.services.manager import ATTEMPTS
 from ropewalk.services.storage import Storage
 
