@@ -112,7 +112,17 @@ class Saver:
             schema=schema,
             by_identity=by_identity,
         )
-        return await self._write(header, plant, tip, parent)
+        try:
+            return await self._write(header, plant, tip, parent)
+        except Conflict as error:
+            if header.parent_id is not None or not self._is_about(error, parent):
+                raise
+            # What it goes on from was removed or changed: now it goes on from nothing.
+            whole = await self._planter.plant(state, family=tip.family, parent=None, schema=schema)
+            if whole.root != plant.root:
+                # The caller has changed it meanwhile, and only what it was at the call may be kept.
+                raise
+        return await self._write(header, whole, None, None)
 
     async def append(
         self, header: CheckpointHeader, delta: Mapping[str, object], *, schemas: Schemas
@@ -164,7 +174,7 @@ class Saver:
             plant = await self._planter.transplanted(source, family=tip.family, parent=None)
             return await self._once(header, plant, tip, tip.parent, source)
 
-        return await self._persist(header, once)
+        return await self._persist(header, once, source=source)
 
     def touch(self, thread_id: str) -> Change:
         """Make the change that tells every writer to look for the end of a thread's line anew."""
@@ -174,11 +184,10 @@ class Saver:
         self,
         header: CheckpointHeader,
         plant: Plant,
-        tip: Tip,
+        seen: Tip | None,
         parent: CheckpointHeader | None,
     ) -> CheckpointHeader:
         """Write a plant that goes on from `parent`, behind whoever was quicker."""
-        seen: Tip | None = tip
 
         async def once() -> CheckpointHeader:
             nonlocal seen
@@ -186,22 +195,33 @@ class Saver:
             behind = now.parent if header.parent_id is None else parent
             return await self._once(header, plant, now, behind, parent)
 
-        return await self._persist(header, once)
+        return await self._persist(header, once, source=parent)
 
     async def _persist(
-        self, header: CheckpointHeader, once: Callable[[], Awaitable[CheckpointHeader]]
+        self,
+        header: CheckpointHeader,
+        once: Callable[[], Awaitable[CheckpointHeader]],
+        *,
+        source: CheckpointHeader | None = None,
     ) -> CheckpointHeader:
-        """Try until nobody is quicker; raise `Conflict` where the id is taken, or in the end."""
+        """Try until nobody is quicker; raise `Conflict` where the id is taken, or in the end.
+
+        So it is at once where `source` is not what it was: that is no question of being quicker.
+        """
         attempt = 1
         while True:
             try:
                 return await once()
             except Conflict as error:
-                own = error.facts.get("key") == self._store.key(header.id)
-                if own or error.code == LEASE_LOST or attempt == ATTEMPTS:
+                final = self._is_about(error, header) or self._is_about(error, source)
+                if final or error.code == LEASE_LOST or attempt == ATTEMPTS:
                     raise
             await wait_after(attempt)
             attempt += 1
+
+    def _is_about(self, error: Conflict, header: CheckpointHeader | None) -> bool:
+        """Tell whether a conflict is about the record of this checkpoint."""
+        return header is not None and error.facts.get("key") == self._store.key(header.id)
 
     async def _once(
         self,
