@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ..domain.change import Check
 from ..domain.cursor import Cursor
@@ -180,13 +180,15 @@ async def along(
     store: EntityStore[E], segments: tuple[Segment, ...], find: Find
 ) -> AsyncIterator[E]:
     """Go along a line, oldest or newest first, opening one body at a time."""
-    async for _, record in _records(store, segments, find):
-        yield await store.open(record)
+    async with aclosing(_pages(store, segments, find)) as pages:
+        async for _, page in pages:
+            for record in page:
+                yield await store.open(record)
 
 
-async def _records(
+async def _pages(
     store: EntityStore[E], segments: tuple[Segment, ...], find: Find, *, start: int | None = None
-) -> AsyncIterator[tuple[int, Record]]:
+) -> AsyncGenerator[tuple[int, Sequence[Record]]]:
     order = range(len(segments))
     for index in reversed(order) if find.order.descending else order:
         if start is not None and (index > start if find.order.descending else index < start):
@@ -194,10 +196,9 @@ async def _records(
         bounds = _bounds(segments[index], find)
         if index == start:
             bounds = replace(bounds, after=find.after)
-        rows = cast("AsyncGenerator[Record, None]", store.records(bounds))
-        async with aclosing(rows):
-            async for record in rows:
-                yield index, record
+        async with aclosing(store.pages(bounds)) as pages:
+            async for page in pages:
+                yield index, page
 
 
 async def page_along(
@@ -218,16 +219,15 @@ async def page_along(
     order = NEWEST_FIRST if newest_first else OLDEST_FIRST
     find = replace(find, order=order, after=after, limit=limit + 1)
     items: list[E] = []
-    place = ""
-    rows = cast(
-        "AsyncGenerator[tuple[int, Record], None]", _records(store, segments, find, start=start)
-    )
-    async with aclosing(rows):
-        async for index, record in rows:
-            if len(items) == limit:
-                return Page(tuple(items), place)
-            items.append(await store.open(record))
-            place = f"{index}.{cursor_of(record, order).encode()}"
+    last: tuple[int, Record] | None = None
+    async with aclosing(_pages(store, segments, find, start=start)) as pages:
+        async for index, page in pages:
+            for record in page:
+                if len(items) == limit and last is not None:
+                    place = f"{last[0]}.{cursor_of(last[1], order).encode()}"
+                    return Page(tuple(items), place)
+                items.append(await store.open(record))
+                last = index, record
     return Page(tuple(items))
 
 

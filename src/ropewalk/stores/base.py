@@ -14,7 +14,7 @@ from ..domain.labels import PARTIAL, Label, metadata_labels
 from ..domain.limits import check_int64
 from ..domain.moment import to_micros
 from ..domain.page import Page
-from ..domain.paging import records_of
+from ..domain.paging import Pages, pages_of, records_of
 from ..domain.query import OLDEST_FIRST, AnyOf, Condition, Order, Query, cursor_of
 from ..domain.record import NO_LABELS, Key, Record
 from .letter import Letter, open_letter
@@ -163,6 +163,10 @@ class EntityStore(ABC, Generic[E]):
     def headers(self, find: Find) -> AsyncIterator[Record]:
         """Go through the headers of what matches; no body is read."""
         return records_of(self._backend, self.query(find, bodies=False))
+
+    def pages(self, find: Find) -> Pages:
+        """Go through the records of what matches in pages; closing it lets the back end go."""
+        return pages_of(self._backend, self.query(find))
 
     def records(self, find: Find) -> AsyncIterator[Record]:
         """Go through the records of what matches, with their sealed bodies."""

@@ -167,7 +167,7 @@ def _grouped(code: Sql) -> Sql:
 
 def _whole_sum(code: Sql) -> Sql:
     """Return the column of a sum of integers; what is no number stands behind every number."""
-    return Sql(f"sum(iif({code.text} >= '', {_OVERFLOW}, {code.text}))")
+    return Sql(f"sum(case when {code.text} >= '' then {_OVERFLOW} else {code.text} end)")
 
 
 def _summed(code: Sql) -> tuple[Sql, Sql, Sql]:
