@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -16,7 +17,7 @@ from .contestants import (
     TRUSTED,
     contestants,
 )
-from .race import Lane, growth, race, sizes, times
+from .race import TOGETHER, Lane, growth, race, sizes, times
 from .scale import Scale
 from .tables import (
     ABSENT,
@@ -37,6 +38,10 @@ _SMALLER: Final = {200: 80.0, 1_000: 500.0, 5_000: 2_500.0}
 _THIN_FROM: Final = 5_000
 _THIN: Final = 50
 _QUADRATIC_BYTES: Final = 20_000
+_CALLS: Final = (
+    "Milliseconds of one call, p50 / p99 of the last tenth of the steps. Each store takes "
+    f"{TOGETHER} steps before it is the next one's turn."
+)
 
 
 async def measure(scale: Scale, folder: Path) -> Section:
@@ -48,10 +53,11 @@ async def measure(scale: Scale, folder: Path) -> Section:
         for length, runs in found.items():
             lanes = contestants(*(n for n in NAMES if n != FRESH or length < _THIN_FROM))
             every = {name: _THIN for name in lanes if _is_thin(name, length, found)}
-            steps = growing(length)
+            steps = partial(growing, length)
             runs.append(await race(lanes, steps, folder, run=run, marks=(length,), every=every))
-        far.append(await race(contestants(APPEND), growing(scale.append_to), folder, run=run))
-        objects = growing_objects(scale.objects_to)
+        steps = partial(growing, scale.append_to)
+        far.append(await race(contestants(APPEND), steps, folder, run=run))
+        objects = partial(growing_objects, scale.objects_to)
         typed.append(await race(contestants(PEER_NORMAL, SAVER), objects, folder, run=run))
     return Section(
         "growth",
@@ -61,7 +67,7 @@ async def measure(scale: Scale, folder: Path) -> Section:
             _files(found),
             "What a step adds to the file, in kB: the mean of up to 100 steps before.",
             _steps(found),
-            "Milliseconds of one call, p50 / p99 of the last tenth of the steps.",
+            _CALLS,
             _puts(found),
             f"`append` to {scale.append_to:,} messages, p50 / p99 in milliseconds.",
             _far(far, scale.append_to),

@@ -1,20 +1,26 @@
-"""Give the same steps to every contestant, one step at a time, in an order that keeps changing."""
+"""Give the same steps to every contestant, some at a time, in an order that keeps changing."""
 
 from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Final
 
 from .contestants import Contestant
 from .figures import file_bytes, median, percentile, used_bytes
-from .workloads import Event, Fork, Put, State
+from .workloads import Event, Fork, Put, State, Workload
 
 _FEWEST: Final = 20
+
+TOGETHER: Final = 25
+"""So many steps a contestant takes before it is the next one's turn. A step behind one of another
+store, or behind anything else that takes some milliseconds, finds the caches of the processor full
+of that: it would tell what the others leave behind."""
 
 
 @dataclass(slots=True)
@@ -45,9 +51,32 @@ class WrongStateError(Exception):
     """A contestant gave back another state than it was given."""
 
 
+class _Runner:
+    """One contestant on its way through a workload."""
+
+    def __init__(self, lane: Contestant, result: Lane) -> None:
+        self._lane = lane
+        self._result = result
+        self._step = 0
+        self.newest = Put({})
+
+    async def take(self, event: Event) -> None:
+        """Take one more step, and note how long it took."""
+        if isinstance(event, Fork):
+            await self._lane.fork(event.thread, source=event.source, after=event.after)
+            return
+        self.newest = event
+        self._step += 1
+        if self._step % self._result.every == 0:
+            call = self._lane.prepare(event)
+            started = time.perf_counter_ns()
+            await call()
+            self._result.times[self._step] = (time.perf_counter_ns() - started) / 1_000
+
+
 async def race(
     lanes: Mapping[str, Contestant],
-    events: Iterable[Event],
+    workload: Workload,
     folder: Path,
     *,
     run: int,
@@ -56,8 +85,9 @@ async def race(
 ) -> dict[str, Lane]:
     """Run one workload through fresh stores in `folder`, and delete them.
 
-    At `marks` the size in use is asked for. Raises `WrongStateError` where the state that is
-    loaded at the end is not the one that was put.
+    Each has the same steps of its own, since what was put is changed in place later on. At `marks`
+    the size in use is asked for. Raises `WrongStateError` where the state that is loaded at the
+    end is not the one that was put.
     """
     order, results = Random(run), {name: Lane((every or {}).get(name, 1)) for name in lanes}
     paths = {name: folder / f"{place}.db" for place, name in enumerate(lanes)}
@@ -66,26 +96,25 @@ async def race(
         await lane.open(paths[name])
     gc.collect()
     gc.freeze()
-    step, newest = 0, Put({})
-    for event in events:
+    runners = {name: _Runner(lane, results[name]) for name, lane in lanes.items()}
+    feeds = {name: workload() for name in lanes}
+    step, moved = 0, True
+    while moved:
         names = list(lanes)
         order.shuffle(names)
-        step += isinstance(event, Put)
+        some = min([TOGETHER, *[at - step for at in sized if at > step]])
+        moved = False
         for name in names:
-            if isinstance(event, Fork):
-                await lanes[name].fork(event.thread, source=event.source, after=event.after)
-            elif step % results[name].every == 0:
-                call = lanes[name].prepare(event)
-                started = time.perf_counter_ns()
-                await call()
-                results[name].times[step] = (time.perf_counter_ns() - started) / 1_000
-        if isinstance(event, Put):
-            newest = event
-            if step in sized:
-                for name in lanes:
-                    results[name].used[step] = used_bytes(paths[name])
+            for event in islice(feeds[name], some):
+                await runners[name].take(event)
+                moved = True
+        step += some
+        if step in sized:
+            for name in lanes:
+                results[name].used[step] = used_bytes(paths[name])
     gc.unfreeze()
     for name, lane in lanes.items():
+        newest = runners[name].newest
         check(name, await lane.latest(newest.thread), newest.state)
         await lane.close()
         results[name].size = file_bytes(paths[name]) * results[name].every

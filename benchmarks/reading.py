@@ -122,6 +122,7 @@ async def _states(filled: Mapping[str, Filled], scale: Scale) -> _Watch:
             check(name, await watch.time(COLD, name, store.lane.latest(MAIN)), store.state)
             for _ in range(_AGAIN):
                 await watch.time(WARM, name, store.lane.latest(MAIN))
+            for _ in range(_AGAIN):
                 await watch.time(HEADERS, name, store.lane.headers(MAIN, _NEWEST))
             await store.lane.close()
     gc.unfreeze()

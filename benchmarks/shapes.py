@@ -68,7 +68,7 @@ async def measure(scale: Scale, folder: Path) -> Section:
     for run in range(scale.runs):
         for title, work in works.items():
             lanes = contestants(*work.names)
-            runs[title].append(await race(lanes, work.events(), folder, run=run))
+            runs[title].append(await race(lanes, work.events, folder, run=run))
     blocks: list[str] = []
     smaller: dict[str, dict[str, float | None]] = {}
     for title, work in works.items():
