@@ -101,6 +101,21 @@ async def test_the_door_is_closed_when_the_time_of_a_turn_is_over() -> None:
 
 
 @pytest.mark.seed("4.2", "6.2")
+async def test_whoever_gives_way_at_the_end_finds_the_door_open() -> None:
+    """A turn is over when its time is used up, and the next begins as soon as one gives way."""
+    clock = Clock()
+    door = Door(1.0, clock=clock)
+    assert not door.is_over()
+    for _ in range(3):
+        assert door.is_open()
+        assert not door.is_over()
+        clock.now += 1.0
+        assert door.is_over()
+        await asyncio.sleep(0)
+        assert not door.is_over()
+
+
+@pytest.mark.seed("4.2", "6.2")
 async def test_a_crowd_goes_in_turn_by_turn_in_the_order_it_came() -> None:
     """A hundred callers that take a third of a turn each: about three in each, none before one."""
     clock = Clock()

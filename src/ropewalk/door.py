@@ -67,6 +67,15 @@ class Door:
         self._begin(line, loop)
         return self._seconds > 0
 
+    def is_over(self) -> bool:
+        """Tell whether the time of this turn is used up.
+
+        Whoever has kept the loop busy for so long gives way when it is done: its next call then
+        need not stand in line with all that it brings.
+        """
+        line = self._here.line
+        return line.has_begun and self._clock() >= line.until
+
     async def enter(self) -> None:
         """Wait until it is the caller's turn, which is never the present one.
 

@@ -89,7 +89,6 @@ ALLOWED: dict[str, set[str]] = {
     "checkpoints/census": set(),
     "checkpoints/upkeep": set(),
     "checkpoints/room": set(),
-    "checkpoints/turns": set(),
     "checkpoints/pending": {"writes"},
     "states": set(),
     "checkpoints/growth": set(),

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..domain.errors import Corrupt
+from .turns import SLICE
 
 if TYPE_CHECKING:
     from ..domain.ports import Sealed, Sealer
     from ..domain.record import Key, Record
-
-
-_SLICE: Final = 0.002
-"""Seconds for which letters are opened one after the other."""
 
 
 class Letter(NamedTuple):
@@ -50,11 +47,11 @@ async def open_letters(sealer: Sealer, records: Iterable[Record]) -> list[tuple[
     The event loop has its turn every two milliseconds meanwhile.
     """
     opened: list[tuple[Record, Letter]] = []
-    end = perf_counter() + _SLICE
+    end = perf_counter() + SLICE
     for record in records:
         if perf_counter() > end:
             await asyncio.sleep(0)
-            end = perf_counter() + _SLICE
+            end = perf_counter() + SLICE
         value = sealer.unseal_at_once(record)
         if value is None:
             value = await sealer.unseal(record)

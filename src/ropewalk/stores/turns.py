@@ -6,7 +6,7 @@ import asyncio
 from time import perf_counter
 from typing import Final
 
-_SLICE: Final = 0.002
+SLICE: Final = 0.002
 """Seconds for which one caller goes on before everybody else has a turn."""
 
 
@@ -17,10 +17,10 @@ class Turns:
 
     def __init__(self) -> None:
         """Begin a slice of two milliseconds."""
-        self._end = perf_counter() + _SLICE
+        self._end = perf_counter() + SLICE
 
     async def rest(self) -> None:
         """Give way to the event loop if the slice is over; to be called between two items."""
         if perf_counter() > self._end:
             await asyncio.sleep(0)
-            self._end = perf_counter() + _SLICE
+            self._end = perf_counter() + SLICE

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ropewalk.door import DOOR
+
 if TYPE_CHECKING:
     from ropewalk import Storage
 
@@ -46,3 +48,25 @@ async def test_what_waits_at_the_door_was_taken_as_it_was_at_the_call(storage: S
     assert [[number, number] for number in range(count)] == [
         checkpoint.state["list"] for checkpoint in newest if checkpoint
     ]
+
+
+@pytest.mark.seed("3.4", "6.2")
+async def test_saves_in_a_row_find_the_door_open(storage: Storage) -> None:
+    """Whoever saves one big state behind the other gives way in between, and never in a line."""
+    await storage.threads.create(id="t")
+    state: dict[str, Any] = {"list": [{"text": f"{n} " * 400} for n in range(2_000)]}
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    for _ in range(5):
+        before = turns
+        await storage.checkpoints.save("t", state)
+        assert turns > before
+        assert DOOR.is_open()
+    counting.cancel()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from ...domain.checkpoint import CheckpointHeader, Trunk
 from ...domain.errors import Corrupt, Invalid
 from ...door import DOOR
+from ...stores.turns import SLICE
 from ...trees.form import LIST, Row, Slot
 from ...trees.lists import extend_list
 from ...trees.memo import ListMemo, Memo, StateMemo
@@ -19,7 +20,6 @@ from ...trees.seed import edge_of, remember
 from ...trees.split import MOST_REMEMBERED, Splitter
 from .growth import Growth
 from .memos import Memos
-from .turns import SLICE
 
 if TYPE_CHECKING:
     from datetime import datetime

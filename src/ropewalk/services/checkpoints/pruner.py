@@ -14,6 +14,7 @@ from ...domain.moment import to_micros
 from ...domain.query import NEWEST_FIRST, Query
 from ...domain.thread import Position, Segment
 from ...stores.base import Find
+from ...stores.turns import Turns
 from ...trees.read import TreeReader
 from ...trees.root import read_root
 from ..lineage import is_on
@@ -31,7 +32,6 @@ from .cleanup import (
 from .room import Room
 from .saver import wait_after
 from .standing import standing
-from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

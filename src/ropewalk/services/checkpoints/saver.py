@@ -211,11 +211,16 @@ class Saver:
         attempt = 1
         while True:
             try:
-                return await once()
+                saved = await once()
             except Conflict as error:
                 final = self._is_about(error, header) or self._is_about(error, source)
                 if final or error.code == LEASE_LOST or attempt == ATTEMPTS:
                     raise
+            else:
+                if DOOR.is_over():
+                    # Or the next call of this task would wait with a copy of what it brings.
+                    await asyncio.sleep(0)
+                return saved
             await wait_after(attempt)
             attempt += 1
 

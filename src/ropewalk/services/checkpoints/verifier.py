@@ -12,6 +12,7 @@ from ...domain.health import State
 from ...domain.query import OLDEST_FIRST, Query
 from ...domain.record import Key
 from ...stores.trees import DICTIONARY, NODE, SECRET, TREES
+from ...stores.turns import Turns
 from ...trees.audit import Auditor
 from ...trees.form import DIGEST_BYTES
 from ...trees.root import read_root
@@ -19,7 +20,6 @@ from .findings import Findings, checkpoint_of
 from .forest import Forest
 from .pending import header_of
 from .planter import no_state, root_mac
-from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
