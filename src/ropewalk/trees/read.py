@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from ..domain.errors import Corrupt
 from ..domain.ports import Values
@@ -44,12 +44,28 @@ _BATCH_BYTES: Final = 128 * 1024
 """Items are made out of so many bytes together: about a millisecond."""
 
 
+class Joined(Protocol):
+    """What a reader remembers of leaves: the forms of all their items behind one another.
+
+    A name means the same leaf for ever, so nothing of it is ever out of date.
+    """
+
+    def joined(self, leaf: bytes) -> tuple[int, bytes] | None:
+        """Return how many forms a leaf has, and all of them, if that is known."""
+        ...
+
+    def join(self, leaf: bytes, count: int, forms: bytes) -> None:
+        """Remember the forms of a leaf."""
+        ...
+
+
 class TreeReader:
     """Read what a `Splitter` with the same values wrote."""
 
-    def __init__(self, values: Values) -> None:
-        """Make objects with `values`."""
+    def __init__(self, values: Values, *, joined: Joined | None = None) -> None:
+        """Make objects with `values`; what is `joined` need not be put together again."""
         self._values = values
+        self._joined = joined
 
     @property
     def values(self) -> Values:
@@ -72,7 +88,10 @@ class TreeReader:
     def all_of(self, slots: Mapping[str, Slot]) -> Reads[dict[str, Any]]:
         """Return the values behind slots by key: what stands in the slots is made together."""
         short = {key: slot for key, slot in slots.items() if type(slot) is bytes}
-        made: dict[str, Any] = dict(zip(short, self._loaded([*short.values()]), strict=True))
+        batch = _Batch(self._values)
+        batch.add(len(short), b"".join(short.values()))
+        batch.make()
+        made: dict[str, Any] = dict(zip(short, batch.made, strict=True))
         works = {key: self.value(slot) for key, slot in slots.items() if key not in short}
         if len(works) == 1:
             [(key, work)] = works.items()
@@ -96,39 +115,56 @@ class TreeReader:
 
     def _items(self, row: Row) -> Reads[list[Any]]:
         """Return the items of a list, or keys and values in turn, made in batches."""
-        made: list[Any] = []
-        forms: list[bytes] = []
-        size = 0
+        batch = _Batch(self._values)
         branches = yield from leaves(row)
         windows = _by_items(branches) or [()]
         for at, window in enumerate(windows):
-            slots = yield from _slots(window)
-            if at == len(windows) - 1:
-                slots += row.tail
-            bodies = yield from plain_bodies(slots)
-            for slot in slots:
-                # Nearly every item of a long list is a node of its own: nothing is called for it.
-                body = b"" if type(slot) is not Ref or slot.deep else bodies[slot.digest]
-                form = body[1:] if body[:1] == VALUE else _form_at_hand(slot, bodies)
-                if form is None or size > _BATCH_BYTES:
-                    made += self._loaded(forms)
-                    forms, size = [], 0
+            known, slots = yield from self._window(window)
+            tail = row.tail if at == len(windows) - 1 else ()
+            wanted = [slot for leaf in slots.values() for slot in leaf]
+            bodies = yield from plain_bodies([*wanted, *tail])
+            for (leaf, _), _ in window:
+                found = known.get(leaf) or _forms_at_hand(slots[leaf], bodies)
+                if found is None:
+                    yield from self._into(batch, slots[leaf], bodies)
+                    continue
+                if self._joined is not None and leaf not in known:
+                    self._joined.join(leaf, *found)
+                batch.add(*found)
+                if batch.is_full:
+                    batch.make()
                     yield None
-                if form is None:
-                    made.append((yield from self.value(slot)))
-                else:
-                    forms.append(form)
-                    size += len(form)
-        return made + self._loaded(forms)
+            yield from self._into(batch, tail, bodies)
+        batch.make()
+        return batch.made
 
-    def _loaded(self, forms: Sequence[bytes]) -> list[Any]:
-        if not forms:
-            return []
-        items = self._values.loads(list_head(len(forms)) + b"".join(forms))
-        if isinstance(items, list) and len(items) == len(forms):  # pyright: ignore[reportUnknownArgumentType]
-            return items  # pyright: ignore[reportUnknownVariableType]
-        message = "a leaf holds other items than it says"
-        raise Corrupt(message, code="bad_node")
+    def _window(
+        self, window: Sequence[Branch]
+    ) -> Reads[tuple[dict[bytes, tuple[int, bytes]], dict[bytes, list[Slot]]]]:
+        """Return the leaves whose forms are known, and the slots of the others, by their names."""
+        known: dict[bytes, tuple[int, bytes]] = {}
+        if self._joined is not None:
+            for branch in window:
+                found = self._joined.joined(branch.ref.digest)
+                if found is not None:
+                    known[branch.ref.digest] = found
+        asked = [branch.ref for branch in window if branch.ref.digest not in known]
+        bodies = yield from bodies_of(asked)
+        return known, {ref.digest: read_leaf(bodies[ref.digest]) for ref in asked}
+
+    def _into(
+        self, batch: _Batch, slots: Sequence[Slot], bodies: Mapping[bytes, bytes]
+    ) -> Reads[None]:
+        """Put the items of some slots into a batch."""
+        for slot in slots:
+            form = _form_at_hand(slot, bodies)
+            if form is None or batch.is_full:
+                batch.make()
+                yield None
+            if form is None:
+                batch.made.append((yield from self.value(slot)))
+            else:
+                batch.add(1, form)
 
     def form(self, slot: Slot) -> Reads[bytes]:
         """Return the stored form that stands behind a slot, byte for byte as it was written."""
@@ -163,6 +199,41 @@ class TreeReader:
             found += [read_value(bodies[branch.ref.digest]) for branch in window]
             yield None
         return found
+
+
+class _Batch:
+    """Stored forms that are made into items together, and the items that were made of others."""
+
+    __slots__ = ("_count", "_forms", "_size", "_values", "made")
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+        self._count = self._size = 0
+        self._forms: list[bytes] = []
+        self.made: list[Any] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is a millisecond's work in it."""
+        return self._size > _BATCH_BYTES
+
+    def add(self, count: int, forms: bytes) -> None:
+        """Put so many forms behind the others."""
+        self._count += count
+        self._size += len(forms)
+        self._forms.append(forms)
+
+    def make(self) -> None:
+        """Make items of what has come together."""
+        if not self._count:
+            return
+        items = self._values.loads(list_head(self._count) + b"".join(self._forms))
+        if not isinstance(items, list) or len(items) != self._count:  # pyright: ignore[reportUnknownArgumentType]
+            message = "a leaf holds other items than it says"
+            raise Corrupt(message, code="bad_node")
+        self.made += items
+        self._count = self._size = 0
+        self._forms = []
 
 
 def leaves(row: Row) -> Reads[Sequence[Branch]]:
@@ -267,6 +338,22 @@ def _form_at_hand(slot: Slot, bodies: Mapping[bytes, bytes]) -> bytes | None:
         if body[:1] != SLOT:
             return read_value(body)
     return None
+
+
+def _forms_at_hand(
+    slots: Sequence[Slot], bodies: Mapping[bytes, bytes]
+) -> tuple[int, bytes] | None:
+    """Return the forms of a whole leaf, `None` where one takes further reading, or it is long."""
+    forms: list[bytes] = []
+    for slot in slots:
+        # Nearly every item of a long list is a node of its own: nothing is called for it.
+        body = b"" if type(slot) is not Ref or slot.deep else bodies[slot.digest]
+        form = body[1:] if body[:1] == VALUE else _form_at_hand(slot, bodies)
+        if form is None:
+            return None
+        forms.append(form)
+    joined = b"".join(forms)
+    return (len(forms), joined) if len(joined) <= _BATCH_BYTES else None
 
 
 def _groups(branches: Sequence[Branch], most: int) -> list[Sequence[Branch]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ...domain.record import Record
     from ...trees.form import Ref
-    from ...trees.read import Reads
+    from ...trees.read import Joined, Reads
     from ..desk import Desk
 
 T = TypeVar("T")
@@ -204,6 +204,10 @@ class Forest:
         self._cache.put(family, {digest: found[digest] for digest in missing})
         return found
 
+    def joined(self, family: str) -> Joined:
+        """Return what is remembered of a family's leaves."""
+        return _Joined(self._cache, family)
+
     async def read(self, family: str, work: Reads[T]) -> T:
         """Do a reading work to its end, giving it what it asks for."""
         began = perf_counter()
@@ -252,10 +256,16 @@ class Forest:
 
 
 class _Cache:
-    """The bodies of nodes that were read or written lately, up to so many bytes."""
+    """The bodies of nodes that were read or written lately, up to so many bytes.
+
+    As many bytes again go to leaves with all that lies below them: a state that is read again and
+    again takes its items from there.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._leaves: OrderedDict[tuple[str, bytes], tuple[int, bytes]] = OrderedDict()
+        self._joined = 0
         self._size = 0
         self._bodies: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
         self._lock = threading.Lock()
@@ -286,3 +296,38 @@ class _Cache:
             while self._size > self._most:
                 _, body = self._bodies.popitem(last=False)
                 self._size -= len(body) + _OVERHEAD
+
+    def joined(self, family: str, leaf: bytes) -> tuple[int, bytes] | None:
+        """Return the forms of a leaf, and how many they are."""
+        with self._lock:
+            found = self._leaves.get((family, leaf))
+            if found is not None:
+                self._leaves.move_to_end((family, leaf))
+            return found
+
+    def join(self, family: str, leaf: bytes, count: int, forms: bytes) -> None:
+        """Remember the forms of a leaf, and forget those that nobody asked for longest."""
+        with self._lock:
+            if (family, leaf) in self._leaves:
+                return
+            self._leaves[family, leaf] = count, forms
+            self._joined += len(forms) + _OVERHEAD
+            while self._joined > self._most:
+                _, (_, old) = self._leaves.popitem(last=False)
+                self._joined -= len(old) + _OVERHEAD
+
+
+class _Joined:
+    """The leaves of one family in the cache."""
+
+    def __init__(self, cache: _Cache, family: str) -> None:
+        self._cache = cache
+        self._family = family
+
+    def joined(self, leaf: bytes) -> tuple[int, bytes] | None:
+        """Return the forms of a leaf, and how many they are."""
+        return self._cache.joined(self._family, leaf)
+
+    def join(self, leaf: bytes, count: int, forms: bytes) -> None:
+        """Remember the forms of a leaf."""
+        self._cache.join(self._family, leaf, count, forms)

@@ -158,14 +158,14 @@ class Planter:
         if not DOOR.is_open():
             await DOOR.enter()
         root = self.root(header)
-        made = await self.read(header, self.reader_of(root).all_of(root.slots))
+        made = await self.read(header, self._reader_at(header, root).all_of(root.slots))
         return root, made if root.is_dict else made[WHOLE]
 
     async def some(self, header: CheckpointHeader, only: Collection[str]) -> dict[str, Any]:
         """Return those of a state's keys that it has; nothing else is read."""
         root = self.root(header)
         slots = {name: root.slots[name] for name in only if name in root.slots}
-        return await self.read(header, self.reader_of(root).all_of(slots))
+        return await self.read(header, self._reader_at(header, root).all_of(slots))
 
     async def read(self, header: CheckpointHeader, work: Reads[T]) -> T:
         """Do a work that reads the state of a checkpoint, whose root is checked first."""
@@ -232,6 +232,13 @@ class Planter:
         if not root.values:
             return TreeReader(self._desk.sealer.values)
         return TreeReader(self._desk.sealer.foreign(root.values))
+
+    def _reader_at(self, header: CheckpointHeader, root: Root) -> TreeReader:
+        """Return who reads the values of a root, with what is remembered of its leaves."""
+        if root.values != self._name or header.trunk is None:
+            return self.reader_of(root)
+        joined = self._forest.joined(header.trunk.family)
+        return TreeReader(self._reader.values, joined=joined)
 
     def trunk(self, plant: Plant, header: CheckpointHeader) -> Trunk:
         """Return the trunk of a checkpoint that is to have this plant for its state."""
