@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..domain.errors import Corrupt
-from .turns import SLICE
+from ..turns import SLICE
 
 if TYPE_CHECKING:
     from ..domain.ports import Sealed, Sealer

@@ -16,6 +16,7 @@ from ..domain.limits import MAX_BATCH_CHANGES, check_int64, is_short
 from ..domain.page import Page
 from ..domain.query import OLDEST_FIRST, Order, cursor_of
 from ..domain.record import Key, check_name
+from ..turns import Turns
 from .base import check_page
 from .document import Document, as_dict, read_document, read_updates
 from .filters import Filters, read_filters
@@ -26,7 +27,6 @@ from .select.limits import DEFAULT_LIMITS
 from .select.run import answer
 from .shapes import is_row
 from .shelf import Row, Shelf, check_ids
-from .turns import Turns
 
 if TYPE_CHECKING:
     from ..domain.ports import Backend, Clock, Sealer

@@ -11,9 +11,9 @@ from ...domain.migration import JOURNAL
 from ...domain.query import Condition, Query
 from ...stores.base import Find
 from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET
-from ...stores.turns import Turns
 from ...trees.form import Ref, children, refs_in
 from ...trees.root import read_root
+from ...turns import Turns
 from ..checkpoints.grove import Grove
 from .belonging import (
     AT_ONCE,

@@ -11,9 +11,9 @@ from ...domain.census import ThreadSpace, TreeSpace
 from ...domain.query import Query
 from ...stores.base import Find
 from ...stores.trees import DICTIONARY, NODE
-from ...stores.turns import Turns
 from ...trees.form import DIGEST_BYTES, children, refs_in
 from ...trees.root import read_root
+from ...turns import Turns
 
 if TYPE_CHECKING:
     from ...domain.checkpoint import Trunk

@@ -21,9 +21,9 @@ from ...domain.query import Condition, Query
 from ...domain.record import Key
 from ...stores.base import Find
 from ...stores.trees import FAMILY, NODE
-from ...stores.turns import Turns
 from ...trees.form import DIGEST_BYTES, Ref, children, refs_in
 from ...trees.root import read_root
+from ...turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection

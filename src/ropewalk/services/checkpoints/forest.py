@@ -17,8 +17,8 @@ from ...domain.query import NEWEST_FIRST, Condition, Query
 from ...domain.record import Key
 from ...door import DOOR
 from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET, TREES
-from ...stores.turns import SLICE
 from ...trees.keys import SECRET_BYTES, TreeKeys
+from ...turns import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from ...domain.checkpoint import CheckpointHeader, Trunk
 from ...domain.errors import Corrupt, Invalid
 from ...door import DOOR
-from ...stores.turns import SLICE
 from ...trees.form import LIST, Row, Slot
 from ...trees.lists import extend_list
 from ...trees.memo import ListMemo, Memo, StateMemo
@@ -18,6 +17,7 @@ from ...trees.read import TreeReader, together
 from ...trees.root import MOST_KEYS, WHOLE, Root, pack_root, read_root
 from ...trees.seed import edge_of, remember
 from ...trees.split import MOST_REMEMBERED, Splitter
+from ...turns import SLICE
 from .growth import Growth
 from .memos import Memos
 

@@ -14,9 +14,9 @@ from ...domain.moment import to_micros
 from ...domain.query import NEWEST_FIRST, Query
 from ...domain.thread import Position, Segment
 from ...stores.base import Find
-from ...stores.turns import Turns
 from ...trees.read import TreeReader
 from ...trees.root import read_root
+from ...turns import Turns
 from ..lineage import is_on
 from ..manager import ATTEMPTS
 from .cleanup import (

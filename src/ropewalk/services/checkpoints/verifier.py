@@ -12,10 +12,10 @@ from ...domain.health import State
 from ...domain.query import OLDEST_FIRST, Query
 from ...domain.record import Key
 from ...stores.trees import DICTIONARY, NODE, SECRET, TREES
-from ...stores.turns import Turns
 from ...trees.audit import Auditor
 from ...trees.form import DIGEST_BYTES
 from ...trees.root import read_root
+from ...turns import Turns
 from .findings import Findings, checkpoint_of
 from .forest import Forest
 from .pending import header_of

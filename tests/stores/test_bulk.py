@@ -8,12 +8,12 @@ from itertools import count, repeat
 
 import pytest
 
+from ropewalk import turns
 from ropewalk.backends.memory import MemoryBackend
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.ports import Sealer
-from ropewalk.stores import turns
 from ropewalk.stores.records import RecordStore
-from ropewalk.stores.turns import Turns
+from ropewalk.turns import Turns
 
 pytestmark = pytest.mark.seed("6.4")
 
