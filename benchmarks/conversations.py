@@ -41,7 +41,7 @@ _HOW: Final = (
     "state of one message and two numbers, every time another, beside `aput`. Both others come "
     "with `synchronous=FULL`; with NORMAL they are told so on each connection. OpenAI's class "
     "opens a connection in every thread of the loop's executor. Calls a second and quartiles; "
-    "*late* as above. `add_message` also reads the thread and writes times, an id and a log of "
+    "*late* as above. `add_message` also checks the thread and writes times, an id and a log of "
     "commits; `aput` writes the whole state, here a small one."
 )
 

@@ -36,7 +36,7 @@ def unpack_plain(data: bytes) -> Value:
 
     Raises `ValueError` otherwise, and as `unpack_whole` does.
     """
-    value, end = unpackb(_PAIR + data + _END_PACKED)
+    value, end = unpackb(b"".join((_PAIR, data, _END_PACKED)))
     if type(end) is not bytes or end != _END:
         message = "there is something behind the value"
         raise ValueError(message)
