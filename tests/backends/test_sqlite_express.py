@@ -17,6 +17,7 @@ import pytest
 from ropewalk.backends.sqlite import SqliteBackend
 from ropewalk.domain.change import Batch, Change, Put
 from ropewalk.domain.clock import FrozenClock
+from ropewalk.domain.labels import Label
 from ropewalk.domain.query import NEWEST_FIRST, OLDEST_FIRST, Condition, Order, Query
 from ropewalk.testing.samples import SPACE, everything, found, ids, key, put, read, soon, write
 
@@ -118,6 +119,31 @@ async def test_pages_end_between_records_of_one_moment(path: Path) -> None:
             seen += [record.key.id for record in records]
             query = replace(query, after=query.cursor(records[-1]))
         assert [f"n{n:03}" for n in names] == seen
+    await store.close()
+
+
+@pytest.mark.seed("6.2")
+async def test_what_was_asked_before_is_asked_anew(path: Path) -> None:
+    """The same question is answered for the present time, and one that only looks the same anew."""
+    clock = FrozenClock()
+    store = SqliteBackend(path, clock=clock)
+    await store.open()
+    values: dict[str, Label] = {"n": 1, "b": True, "t": "1", "f": 1.5}
+    for name, value in values.items():
+        await write(store, put(name, session_id="s", labels={"l": value}))
+    late = clock.now() + 1_000
+    await write(store, Put(key=key("late"), session_id="s", expires_at=late))
+    of_session = Query(space=SPACE, session_id="s", limit=10)
+    for _ in range(2):
+        assert {*values, "late"} == {*await ids(store, of_session)}
+        for name, value in values.items():
+            where = (Condition("labels.l", "eq", value),)
+            assert [name] == await ids(store, replace(of_session, where=where))
+        assert ["late"] == await ids(
+            store, replace(of_session, where=(Condition("labels.l", "eq", None),))
+        )
+    clock.advance(2_000)
+    assert {*values} == {*await ids(store, of_session)}
     await store.close()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from functools import lru_cache
 from itertools import product
 from typing import Final, TypeAlias
@@ -98,6 +98,10 @@ class _Coded(Mapping[str, Label]):
 
     def __len__(self) -> int:
         return len(self._labels())
+
+    def keys(self) -> KeysView[str]:
+        """Return their names: whoever copies them asks for these, and then for each value."""
+        return self._labels().keys()
 
     def __repr__(self) -> str:
         return repr(self._labels())
