@@ -115,7 +115,7 @@ class Express:
     def read_at_once(self, work: Callable[[Connection], T | None], *, shape: Hashable) -> T | None:
         """Do a read of one statement here and now, outside any snapshot.
 
-        Whoever calls has looked at the `budget`. Returns `None` where that cannot be, or where
+        Whoever calls has come in by the `door`. Returns `None` where that cannot be, or where
         `work` does: then `read` is the way.
         """
         now = time.perf_counter()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections import OrderedDict
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, TypeVar, cast
@@ -19,6 +18,7 @@ from ...door import DOOR
 from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET, TREES
 from ...trees.keys import SECRET_BYTES, TreeKeys
 from ...turns import SLICE
+from .cache import Cache, Leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CACHE_BYTES: Final = 32 * 1024 * 1024
-_OVERHEAD: Final = 200
+_TRIAL: Final = 200
+"""Bytes that are packed to see whether a dictionary is what its name says."""
 _AT_ONCE: Final = 1_024
 
 OF_STATES: Final = Condition(f"labels.{OF}", "eq", None)
@@ -50,7 +51,7 @@ class Forest:
     def __init__(self, desk: Desk) -> None:
         """Work at `desk`."""
         self._desk = desk
-        self._cache = _Cache(CACHE_BYTES)
+        self._cache = Cache(CACHE_BYTES)
         self._secret: bytes | None = None
         self._keys: OrderedDict[str, TreeKeys] = OrderedDict()
         self._dictionaries: dict[str, Dictionary] = {}
@@ -116,7 +117,7 @@ class Forest:
 
     def forget(self) -> None:
         """Forget what was read of the space: somebody took it back to what it was before."""
-        self._cache = _Cache(CACHE_BYTES)
+        self._cache = Cache(CACHE_BYTES)
         self._secret = None
         self._current, self._looked = None, False
         for known in (self._keys, self._dictionaries, self._generations):
@@ -153,7 +154,7 @@ class Forest:
         """Take a dictionary in; raise `Corrupt` where it is not what its name says."""
         dictionary = self._known(record)
         # Writing with it is what compares its content with its name.
-        self._desk.sealer.pack(bytes(_OVERHEAD), record.key, dictionary=dictionary)
+        self._desk.sealer.pack(bytes(_TRIAL), record.key, dictionary=dictionary)
         return dictionary
 
     def _known(self, record: Record) -> Dictionary:
@@ -206,7 +207,7 @@ class Forest:
 
     def joined(self, family: str) -> Joined:
         """Return what is remembered of a family's leaves."""
-        return _Joined(self._cache, family)
+        return Leaves(self._cache, family)
 
     async def read(self, family: str, work: Reads[T]) -> T:
         """Do a reading work to its end, giving it what it asks for."""
@@ -253,81 +254,3 @@ class Forest:
         """Return the generation of a family's nodes, 0 where it has none yet."""
         [record] = await self._desk.backend.get([self.family_key(family)], bodies=False)
         return record.version if record else 0
-
-
-class _Cache:
-    """The bodies of nodes that were read or written lately, up to so many bytes.
-
-    As many bytes again go to leaves with all that lies below them: a state that is read again and
-    again takes its items from there.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._leaves: OrderedDict[tuple[str, bytes], tuple[int, bytes]] = OrderedDict()
-        self._joined = 0
-        self._size = 0
-        self._bodies: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def take(self, family: str, refs: Sequence[Ref]) -> dict[bytes, bytes]:
-        """Return those of the nodes that are here."""
-        bodies = self._bodies
-        with self._lock:
-            found: dict[bytes, bytes] = {}
-            # Who was asked for last matters only where there will soon be no room.
-            is_filling = 2 * self._size > self._most
-            for digest, _ in refs:
-                key = family, digest
-                body = bodies.get(key)
-                if body is not None:
-                    found[digest] = body
-                    if is_filling:
-                        bodies.move_to_end(key)
-            return found
-
-    def put(self, family: str, bodies: Mapping[bytes, bytes]) -> None:
-        """Remember nodes, and forget those that nobody asked for longest."""
-        with self._lock:
-            for digest, body in bodies.items():
-                if (family, digest) not in self._bodies:
-                    self._bodies[family, digest] = body
-                    self._size += len(body) + _OVERHEAD
-            while self._size > self._most:
-                _, body = self._bodies.popitem(last=False)
-                self._size -= len(body) + _OVERHEAD
-
-    def joined(self, family: str, leaf: bytes) -> tuple[int, bytes] | None:
-        """Return the forms of a leaf, and how many they are."""
-        with self._lock:
-            found = self._leaves.get((family, leaf))
-            if found is not None:
-                self._leaves.move_to_end((family, leaf))
-            return found
-
-    def join(self, family: str, leaf: bytes, count: int, forms: bytes) -> None:
-        """Remember the forms of a leaf, and forget those that nobody asked for longest."""
-        with self._lock:
-            if (family, leaf) in self._leaves:
-                return
-            self._leaves[family, leaf] = count, forms
-            self._joined += len(forms) + _OVERHEAD
-            while self._joined > self._most:
-                _, (_, old) = self._leaves.popitem(last=False)
-                self._joined -= len(old) + _OVERHEAD
-
-
-class _Joined:
-    """The leaves of one family in the cache."""
-
-    def __init__(self, cache: _Cache, family: str) -> None:
-        self._cache = cache
-        self._family = family
-
-    def joined(self, leaf: bytes) -> tuple[int, bytes] | None:
-        """Return the forms of a leaf, and how many they are."""
-        return self._cache.joined(self._family, leaf)
-
-    def join(self, leaf: bytes, count: int, forms: bytes) -> None:
-        """Remember the forms of a leaf."""
-        self._cache.join(self._family, leaf, count, forms)

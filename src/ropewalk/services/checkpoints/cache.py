@@ -1,0 +1,95 @@
+"""`Cache`: nodes and leaves that were read or written lately, and need not be read again."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ...trees.form import Ref
+
+_OVERHEAD: Final = 200
+"""Bytes that an entry takes beside its content, roughly."""
+
+
+class Cache:
+    """The bodies of nodes that were read or written lately, up to so many bytes.
+
+    As many bytes again go to leaves with all that lies below them: a state that is read again and
+    again takes its items from there.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Begin empty, for so many bytes of each."""
+        self._most = most
+        self._leaves: OrderedDict[tuple[str, bytes], tuple[int, bytes]] = OrderedDict()
+        self._joined = 0
+        self._size = 0
+        self._bodies: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, family: str, refs: Sequence[Ref]) -> dict[bytes, bytes]:
+        """Return those of the nodes that are here."""
+        bodies = self._bodies
+        with self._lock:
+            found: dict[bytes, bytes] = {}
+            # Who was asked for last matters only where there will soon be no room.
+            is_filling = 2 * self._size > self._most
+            for digest, _ in refs:
+                key = family, digest
+                body = bodies.get(key)
+                if body is not None:
+                    found[digest] = body
+                    if is_filling:
+                        bodies.move_to_end(key)
+            return found
+
+    def put(self, family: str, bodies: Mapping[bytes, bytes]) -> None:
+        """Remember nodes, and forget those that nobody asked for longest."""
+        with self._lock:
+            for digest, body in bodies.items():
+                if (family, digest) not in self._bodies:
+                    self._bodies[family, digest] = body
+                    self._size += len(body) + _OVERHEAD
+            while self._size > self._most:
+                _, body = self._bodies.popitem(last=False)
+                self._size -= len(body) + _OVERHEAD
+
+    def joined(self, family: str, leaf: bytes) -> tuple[int, bytes] | None:
+        """Return the forms of a leaf, and how many they are."""
+        with self._lock:
+            found = self._leaves.get((family, leaf))
+            if found is not None:
+                self._leaves.move_to_end((family, leaf))
+            return found
+
+    def join(self, family: str, leaf: bytes, count: int, forms: bytes) -> None:
+        """Remember the forms of a leaf, and forget those that nobody asked for longest."""
+        with self._lock:
+            if (family, leaf) in self._leaves:
+                return
+            self._leaves[family, leaf] = count, forms
+            self._joined += len(forms) + _OVERHEAD
+            while self._joined > self._most:
+                _, (_, old) = self._leaves.popitem(last=False)
+                self._joined -= len(old) + _OVERHEAD
+
+
+class Leaves:
+    """The leaves of one family in the cache."""
+
+    def __init__(self, cache: Cache, family: str) -> None:
+        """Look into `cache`."""
+        self._cache = cache
+        self._family = family
+
+    def joined(self, leaf: bytes) -> tuple[int, bytes] | None:
+        """Return the forms of a leaf, and how many they are."""
+        return self._cache.joined(self._family, leaf)
+
+    def join(self, leaf: bytes, count: int, forms: bytes) -> None:
+        """Remember the forms of a leaf."""
+        self._cache.join(self._family, leaf, count, forms)
