@@ -11,11 +11,13 @@ from ..domain.effect import mismatch
 from ..domain.errors import Conflict
 from ..domain.policy import Policy, Reject, Retry
 from ..domain.record import Key
+from ..door import DOOR
 from ..stores.document import Document, document_of, read_document, read_updates
 from ..stores.kinds import DOORS, check_writable
 from ..stores.letter import open_letter
 from ..stores.operations import check_expected
 from ..stores.records import RecordStore
+from ..stores.still import still
 from .policies.forms import FIELDS
 from .policies.settling import Settling, check_how, seen_of, settle
 
@@ -44,9 +46,14 @@ class Records(RecordStore):
         not exist) and `base` do. Raises `Conflict` where the record has another version, unless a
         `policy` says otherwise: that of the call, or that of the type. With a policy and neither
         version nor base, the caller says to have seen nothing. Raises `Invalid` naming a wrong key.
+        What is saved is `data` as it is at the call, objects of other types than JSON's as they
+        are when it is this call's turn.
         """
         check_how(how)
         expected = check_expected(expected_version)
+        if not DOOR.is_open():
+            data = still(data)
+            await DOOR.enter()
         document = read_document(data, space=self._desk.space, new_id=self._desk.clock.new_id)
         key = document.key
         if not how:

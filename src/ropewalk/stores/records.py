@@ -16,6 +16,7 @@ from ..domain.limits import MAX_BATCH_CHANGES, check_int64, is_short
 from ..domain.page import Page
 from ..domain.query import OLDEST_FIRST, Order, cursor_of
 from ..domain.record import Key, check_name
+from ..door import DOOR
 from ..turns import Turns
 from .base import check_page
 from .document import Document, as_dict, read_document, read_updates
@@ -27,6 +28,7 @@ from .select.limits import DEFAULT_LIMITS
 from .select.run import answer
 from .shapes import is_row
 from .shelf import Row, Shelf, check_ids
+from .still import still
 
 if TYPE_CHECKING:
     from ..domain.ports import Backend, Clock, Sealer
@@ -78,8 +80,13 @@ class RecordStore:
         the `created_at` of a record that is there. A given `updated_at` is kept as it is. What
         `load` returned can be saved; its `version` says nothing, only `expected_version` does
         (0: must not exist). Raises `Conflict` where that fails, `Invalid` naming a wrong key.
+        What is saved is `data` as it is at the call, objects of other types than JSON's as they
+        are when it is this call's turn.
         """
         expected = check_expected(expected_version)
+        if not DOOR.is_open():
+            data = still(data)
+            await DOOR.enter()
         document = read_document(data, space=self._shelf.space, new_id=self._clock.new_id)
         return await self._write(document, expect=expected)
 
@@ -145,6 +152,8 @@ class RecordStore:
         if limit is not None and check_int64(limit, field="limit") < 0:
             message = f"limit must be 0 or more, or None for all, not {limit}"
             raise Invalid(message, code="bad_limit", field="limit")
+        if not DOOR.is_open():
+            await DOOR.enter()
         sieve = read_filters(filters)
         found = self._shelf.found(sieve, sieve.query(self._shelf.space), limit=limit)
         async with aclosing(found):
@@ -291,6 +300,8 @@ class RecordStore:
     ) -> Page[Row]:
         """Return up to `limit` (1 to 1,000) matching records behind `cursor`, in an order."""
         check_page(limit)
+        if not DOOR.is_open():
+            await DOOR.enter()
         sieve = read_filters(filters)
         after = Cursor.decode(cursor) if cursor else None
         query = replace(sieve.query(self._shelf.space), order=order, after=after)
