@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import pytest
 
 from ropewalk.domain.errors import Invalid
 from ropewalk.domain.limits import MAX_ID_BYTES
-from ropewalk.domain.record import NO_LABELS, Key, Record
+from ropewalk.domain.record import NO_LABELS, Key, KeyDraft, Record, RecordDraft
 
 
 @pytest.mark.seed("5.3")
@@ -66,3 +67,40 @@ def test_a_plain_record_has_labels_that_nobody_can_change() -> None:
     assert record.labels is NO_LABELS
     with pytest.raises(TypeError):
         record.labels["a"] = 1  # type: ignore[index]
+
+
+def test_a_draft_becomes_a_key_like_any_other() -> None:
+    """Equal, with the same hash and order, a copy like it, and frozen from then on."""
+    draft = KeyDraft()
+    draft.space, draft.kind, draft.id = "s", "k", "a"
+    made = draft.done()
+    assert (Key, Key("s", "k", "a")) == (type(made), made)
+    assert hash(Key("s", "k", "a")) == hash(made)
+    assert made == copy.copy(made) < Key("s", "k", "b")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.id = "b"  # type: ignore[misc]
+
+
+def test_a_draft_becomes_a_record_like_any_other() -> None:
+    """With every field that it was given, and frozen from then on."""
+    whole = Record(
+        key=Key("s", "k", "a"),
+        version=2,
+        created_at=3,
+        updated_at=4,
+        session_id="one",
+        thread_id="two",
+        labels={"a": 5},
+        body=b"six",
+        seal="seven",
+        expires_at=8,
+    )
+    draft = RecordDraft()
+    for field in dataclasses.fields(Record):
+        setattr(draft, field.name, getattr(whole, field.name))
+    made = draft.done()
+    assert (Record, whole) == (type(made), made)
+    assert [True, False] == [made.is_live(now) for now in (7, 8)]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.version = 1  # type: ignore[misc]
+    assert 9 == dataclasses.replace(made, version=9).version

