@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ropewalk.backends.memory import MemoryBackend
+from ropewalk.domain import paging
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.paging import Portion, page_of, pages_of, records_of
+from ropewalk.domain.paging import Portion, page_of, pages_of, portion_of, records_of
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import Order, Query
 from ropewalk.domain.record import Record
@@ -112,6 +113,28 @@ async def test_a_layer_hands_pages_on(memory: MemoryBackend) -> None:
     inner = InTwos(memory)
     assert [["n0", "n1"], ["n2", "n3"], ["n4"]] == await _pages(Layer(Layer(inner)))
     assert [["n4"], ["n3"], ["n2"], ["n1"], ["n0"]] == await _pages(Layer(Backwards(memory)))
+
+
+async def _portions(backend: Backend, limit: int | None) -> list[list[str]]:
+    rest: Query | None = Query(space="lab", order=LAB.order, limit=limit)
+    found: list[list[str]] = []
+    while rest is not None:
+        portion = await portion_of(backend, rest)
+        found.append([record.key.id for record in portion.records])
+        rest = portion.rest
+    return found
+
+
+async def test_an_answer_begins_by_a_page_or_by_a_scan(
+    memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each beginning tells what follows it, to the end or to the limit, and no scan is long."""
+    assert [["n0", "n1"], ["n2", "n3"], ["n4"]] == (await _portions(InTwos(memory), None))[1:]
+    assert [["n0", "n1", "n2", "n3", "n4"]] == await _portions(memory, None)
+    assert [["n0", "n1", "n2"]] == await _portions(memory, 3)
+    monkeypatch.setattr(paging, "_SCANNED", 2)
+    assert [["n0", "n1"], ["n2", "n3"], ["n4"]] == await _portions(memory, None)
+    assert [["n0", "n1"], ["n2"]] == await _portions(memory, 3)
 
 
 async def test_a_scan_is_closed_when_its_reader_leaves(memory: MemoryBackend) -> None:

@@ -69,6 +69,8 @@ class Openings:
         """Know these serializers and codecs, each by its name."""
         self._readers = readers
         self._codecs = codecs
+        # Whether a codec is one is asked here, once: it takes longer than opening a body.
+        self._packers = {n: codec for n, codec in codecs.items() if isinstance(codec, Packer)}
         self._ways: dict[str, Way] = {}
         self.known: dict[str, Opening] = {}
         """Of the seals that were asked for by `value`: whoever opens many looks here first."""
@@ -92,7 +94,7 @@ class Openings:
         if recipe.serializer == RAW:
             return ""
         for step, _ in recipe.undo:
-            if is_name(step.parameter) and isinstance(self._codecs.get(step.name), Packer):
+            if is_name(step.parameter) and step.name in self._packers:
                 return step.parameter
         return ""
 
@@ -117,7 +119,7 @@ class Openings:
         for step, before in recipe.undo:
             codec = _known(step.name, self._codecs, what="codec")
             leans = bool(step.parameter) or recipe.serializer == RAW
-            packer = codec if leans and isinstance(codec, Packer) else None
+            packer = self._packers.get(step.name) if leans else None
             if packer is not None and step.parameter:
                 if not is_name(step.parameter):
                     message = f"{step.parameter!r} cannot be the name of a dictionary"

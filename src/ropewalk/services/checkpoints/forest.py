@@ -11,6 +11,7 @@ from ...domain.change import Check, Put
 from ...domain.errors import Conflict, Corrupt, Invalid
 from ...domain.leaning import OF
 from ...domain.lease import LEASE_LOST
+from ...domain.paging import portion_of
 from ...domain.ports import Dictionary
 from ...domain.query import NEWEST_FIRST, Condition, Query
 from ...domain.record import Key
@@ -133,7 +134,7 @@ class Forest:
                 order=NEWEST_FIRST,
                 limit=1,
             )
-            async for record in self._desk.backend.scan(newest):
+            for record in (await portion_of(self._desk.backend, newest)).records:
                 self._current = self._known(record)
             self._looked = True
         return self._current
