@@ -12,6 +12,10 @@ from typing import Final
 TURN: Final = 0.0015
 """Seconds of a turn of the loop after which nobody else is let in."""
 
+_STAY: Final = 0.5
+"""Who was let in may call again for this part of a turn's time, before the line goes on: to stand
+in it takes nearly as long as a short read."""
+
 _MOST: Final = 16
 """So many are called in one turn at most: whoever finds its time over stands in line again."""
 
@@ -19,13 +23,25 @@ _MOST: Final = 16
 class _Line:
     """Those who wait on one loop, first come first served."""
 
-    __slots__ = ("again", "first", "has_begun", "loop", "until", "waiting", "went")
+    __slots__ = (
+        "again",
+        "called",
+        "first",
+        "has_begun",
+        "loop",
+        "stays",
+        "until",
+        "waiting",
+        "went",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
         self.loop = loop
         self.until = 0.0
+        self.stays = 0.0
         self.waiting: deque[asyncio.Future[None]] = deque()
         self.again: list[asyncio.Future[None]] = []
+        self.called = 0
         self.has_begun = False
         self.first = False
         self.went = 0
@@ -42,7 +58,8 @@ class Door:
 
     What a caller does before it first waits holds up everything else on its loop. Whoever comes
     goes in while the turn's time lasts; the others wait for the next turns, in the order in which
-    they came. Any number of loops, each in a thread of its own, have as much time each.
+    they came, and may then call again for half a turn. Any number of loops, each in a
+    thread of its own, have as much time each.
     """
 
     __slots__ = ("_clock", "_here", "_seconds")
@@ -62,7 +79,8 @@ class Door:
         if line.loop is not loop:
             line = self._here.line = _Line(loop)
         if line.has_begun:
-            return not (line.waiting or line.again) and self._clock() < line.until
+            others = line.called or line.waiting or line.again
+            return self._clock() < (line.stays if others else line.until)
         # The first of a turn.
         self._begin(line, loop)
         return self._seconds > 0
@@ -89,13 +107,16 @@ class Door:
         place = loop.create_future()
         line.waiting.append(place)
         await place
+        line.called -= 1
         # Others may have used up this turn; but one of those who wait gets on in each.
         while not line.first and self._clock() >= line.until:
             place = loop.create_future()
             line.again.append(place)
             await place
+            line.called -= 1
         line.first = False
         line.went += 1
+        line.stays = min(self._clock() + _STAY * self._seconds, line.until)
 
     def _begin(self, line: _Line, loop: asyncio.AbstractEventLoop) -> None:
         line.has_begun = True
@@ -110,14 +131,15 @@ class Door:
         line.again.clear()
         line.has_begun = False
         line.first = True
-        while waiting and most:
+        # Who was called and cancelled does not come.
+        line.called = 0
+        while waiting and line.called < most:
             place = waiting.popleft()
             if not place.done():
                 place.set_result(None)
-                most -= 1
-                line.has_begun = True
+                line.called += 1
         # They come first in the next turn, and what ends that one comes behind them.
-        if line.has_begun:
+        if line.called:
             self._begin(line, loop)
 
 
