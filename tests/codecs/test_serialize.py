@@ -238,6 +238,8 @@ def test_comparing_tells_what_writing_would() -> None:
             expected = PACK.dumps(value) == form
             assert expected == PACK.same(value, form, bare=False)
             assert expected == PACK.same(value, form, bare=PACK.is_bare(form))
+            # What comes out without a closer look is a bare form only where the two are the same.
+            assert expected or not PACK.is_bare(form) or PACK.bare(value) != form
     with pytest.raises(Invalid, match="holds a Foo"):
         PACK.same([Foo()], PACK.dumps([1]), bare=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
@@ -151,6 +152,83 @@ def test_a_change_in_place_is_seen(old: Value, new: Value) -> None:
     slot, memo = shelf.write(rows, memo, before=before)
     assert before != slot
     assert same(rows, shelf.value(slot))
+
+
+def _rows_of_letters() -> list[dict[str, Value]]:
+    return [{"n": n, "text": "abc\u0107" * 300, "v": 1} for n in range(90)]
+
+
+def _typed(row: dict[str, Value]) -> None:
+    row["v"] = True
+
+
+def _floating(row: dict[str, Value]) -> None:
+    row["v"] = 1.0
+
+
+def _reordered(row: dict[str, Value]) -> None:
+    row["n"] = row.pop("n")
+
+
+def _grown(row: dict[str, Value]) -> None:
+    row["more"] = (1, 2)
+
+
+@pytest.mark.parametrize("change", [_typed, _floating, _reordered, _grown])
+def test_a_change_is_seen_wherever_it_is(change: Callable[[dict[str, Value]], None]) -> None:
+    """Leaves that are compared together tell of each item, the first, the last and any between."""
+    shelf = Shelf()
+    rows = _rows_of_letters()
+    before, memo = shelf.write(rows)
+    for place in range(len(rows)):
+        # Each leaf has to look the same once before it is compared with its neighbours.
+        for _ in range(2):
+            slot, memo = shelf.write(rows, memo, before=before)
+            assert before == slot
+        change(rows[place])
+        changed, memo = shelf.write(rows, memo, before=before)
+        assert shelf.scratch(rows) == changed, place
+        rows[place] = _rows_of_letters()[place]
+        slot, memo = shelf.write(rows, memo, before=changed)
+        assert before == slot
+
+
+def test_a_list_may_end_inside_leaves_that_are_compared_together() -> None:
+    """However much of it is gone."""
+    for length in range(0, 90, 4):
+        shelf = Shelf()
+        rows = _rows_of_letters()
+        slot, memo = shelf.write(rows)
+        for _ in range(2):
+            slot, memo = shelf.write(rows, memo, before=slot)
+        del rows[length:]
+        slot, _ = shelf.write(rows, memo, before=slot)
+        assert shelf.scratch(rows) == slot
+
+
+class Counting(MsgPack):
+    """Count what is compared leaf by leaf."""
+
+    alone = 0
+
+    def same(self, value: object, form: bytes, *, bare: bool) -> bool:
+        """Count, and do what is done otherwise."""
+        self.alone += 1
+        return super().same(value, form, bare=bare)
+
+
+@pytest.mark.seed("6.4")
+def test_what_looks_as_it_did_is_compared_in_few_pieces() -> None:
+    """No leaf is looked at alone."""
+    values = Counting()
+    shelf = Shelf(values)
+    rows = _rows_of_letters()
+    slot, memo = shelf.write(rows)
+    for _ in range(3):
+        slot, memo = shelf.write(rows, memo, before=slot)
+    assert isinstance(memo, ListMemo)
+    assert memo.leaves
+    assert 0 == values.alone
 
 
 def test_what_is_vouched_for_is_passed_over_as_far_as_it_goes() -> None:

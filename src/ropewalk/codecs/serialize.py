@@ -65,6 +65,10 @@ class MsgPack:
         """Tell whether no bytes lie in a form: so no bytearray has it, which comes as bytes."""
         return holds_no_bytes(form)
 
+    def bare(self, value: Value) -> bytes:
+        """Write `value`, a bytearray as if it were bytes; nothing where that cannot be."""
+        return quickly(value) or b""
+
     def open(self, value: Value) -> Opened | None:
         """Take a typed value apart: ordered containers, and what is made of registered classes.
 

@@ -185,6 +185,14 @@ class Values(Protocol):
         """Tell whether a form is certain to hold nothing that takes a closer look to compare."""
         ...
 
+    def bare(self, value: object) -> bytes:
+        """Write `value` without a closer look, nothing where that cannot be.
+
+        For comparing alone: a bare form or a part of it comes out of this only where `dumps`
+        writes the same.
+        """
+        ...
+
     def open(self, value: object) -> Opened | None:
         """Take a typed value apart as `dumps` would, or `None` where it is kept in one piece."""
         ...

@@ -19,6 +19,12 @@ _LONGEST_SEEN: Final = 256 * 1024
 _BREATH: Final = 64 * 1024
 """Bytes of stored forms that are compared without a pause."""
 
+_TOGETHER: Final = 56 * 1024
+"""Bytes of stored forms that are written at once to be compared: more leave the caches."""
+
+_MOST_TOGETHER: Final = 64
+"""Leaves that are compared at once, however short they are."""
+
 _AT_ONCE: Final = 1_024
 """Items that are compared by identity without a pause."""
 
@@ -188,8 +194,14 @@ class _Rewriter:
         total = self._memo.row.total - len(self._memo.tail)
         if vouched >= total:
             return len(self._leaves), total
-        at = looked = 0
-        for place, leaf in enumerate(self._leaves):
+        at = looked = place = alone = 0
+        leaves = self._leaves
+        while place < len(leaves):
+            leaf = leaves[place]
+            if leaf.forms is not None and place >= alone and self._items is None:
+                place, at, alone = self._same_together(place, at)
+                yield
+                continue
             end = at + leaf.branch.total
             if end > vouched:
                 if not (yield from self._same(leaf, at)):
@@ -198,8 +210,35 @@ class _Rewriter:
                 if looked > _BREATH:
                     looked = 0
                     yield
-            at = end
-        return len(self._leaves), at
+            place, at = place + 1, end
+        return place, at
+
+    def _same_together(self, place: int, at: int) -> tuple[int, int, int]:
+        """Compare some leaves from one on, written in one go; they begin with the item at `at`.
+
+        Return how far they look as they did, as leaves and as items from the front, and before
+        which leaf each has to be looked at alone, since there was a difference.
+        """
+        leaves = self._leaves[place : place + _MOST_TOGETHER]
+        parts: list[memoryview] = []
+        size, end = 0, at
+        for leaf in leaves:
+            forms = leaf.forms
+            if forms is None:
+                break
+            size += len(forms)
+            if size > _TOGETHER and parts:
+                break
+            parts.append(forms)
+            end += leaf.branch.total
+        part = self._value[at:end]
+        written, begin = self._splitter.values.bare(part), len(list_head(len(part)))
+        alone = place + len(parts)
+        for same, forms in enumerate(parts):
+            if not written.startswith(forms, begin):
+                return place + same, at + sum([x.branch.total for x in leaves[:same]]), alone
+            begin += len(forms)
+        return alone, end, alone
 
     def _vouched_from_front(self) -> Pauses[int]:
         """Return how many items from the front the caller vouches for, so many at a time."""
@@ -238,6 +277,10 @@ class _Rewriter:
         values = self._splitter.values
         if leaf.bare is None:
             leaf.bare = values.is_bare(seen)
+            if leaf.bare and values.bare(part) == seen:
+                # From now on it is compared together with its neighbours.
+                leaf.forms = memoryview(seen)[len(list_head(len(part))) :]
+                return True
         return values.same(part, seen, bare=leaf.bare)
 
     def _same_trees(self, leaf: Leaf, part: list[object]) -> Pauses[bool]:

@@ -17,8 +17,9 @@ class Leaf:
     """A closed leaf of a list: its branch, its slots, and what its items looked like.
 
     `seen` is the stored form of a list of these items, `None` where it is not known or too long to
-    keep, and `bare` whether it is a bare one, once that has been asked. `subs` are the memos of
-    items that are trees of their own, by their place in the leaf.
+    keep, and `bare` whether it is a bare one, once that has been asked; then `forms` are those of
+    the items alone. `subs` are the memos of items that are trees of their own, by their place in
+    the leaf.
     """
 
     branch: Branch
@@ -26,6 +27,7 @@ class Leaf:
     seen: bytes | None = None
     subs: dict[int, Memo] = field(default_factory=dict[int, "Memo"])
     bare: bool | None = None
+    forms: memoryview | None = None
 
 
 @dataclass(slots=True)
