@@ -53,6 +53,35 @@ class CheckpointHeader:
     trunk: Trunk | None = field(default=None, repr=False, compare=False)
 
 
+class HeaderDraft:
+    """A header in the making: every part of it is set, and then it is `done`.
+
+    What is frozen can only be filled by a call for each field, which takes several times as long.
+    """
+
+    __slots__ = CheckpointHeader.__slots__
+    id: str
+    thread_id: str
+    session_id: str | None
+    parent_id: str | None
+    workflow_id: str | None
+    metadata: Mapping[str, Any]
+    size: int
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    namespace: str
+    tags: tuple[str, ...]
+    pinned: bool
+    trunk: Trunk | None
+
+    def done(self) -> CheckpointHeader:
+        """Become the header, which nobody can change any more."""
+        # Both have the same slots, so Python lets the one become the other.
+        self.__class__ = CheckpointHeader  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
+        return self  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint(CheckpointHeader):
     """A checkpoint with its state, which is the caller's own copy.

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from ..domain.change import Check
 from ..domain.cursor import Cursor
 from ..domain.errors import Corrupt, Invalid
+from ..domain.moment import to_micros
 from ..domain.page import Page
 from ..domain.query import NEWEST_FIRST, OLDEST_FIRST, Condition, cursor_of
 from ..domain.thread import Position, Segment, Snapshot, Thread, visible_segments
 from ..stores.base import Find, check_page
 from ..stores.threads import SnapshotStore
 from .manager import missing
+from .overlay.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
+    from ..domain.query import Order, Query
     from ..domain.record import Key, Record
     from ..stores.base import EntityStore
     from ..stores.threads import ThreadStore
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 E = TypeVar("E")
 
 _MOST_MEMBERSHIPS: Final = 4_096
+_MOST_LINES: Final = 1_024
+_LONGEST_LINE: Final = 16
+"""A line of more threads is looked up anew each time: that bounds the memory."""
+
+Mark: TypeAlias = "tuple[int, int, int] | None"
+"""Version, creation and last change of a thread's record, `None` where it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,18 @@ class Membership:
 
     session_id: str | None
     check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The stretches of a thread's line: they are these while its threads are as `marks` has them.
+
+    `keys` name the threads, and the one at which the line ends because it is gone.
+    """
+
+    keys: tuple[Key, ...]
+    marks: tuple[Mark, ...]
+    segments: tuple[Segment, ...]
 
 
 class Lineage:
@@ -50,6 +69,9 @@ class Lineage:
         self._threads = threads
         self._snapshots = SnapshotStore(desk.backend, desk.sealer, space=desk.space)
         self._memberships: dict[str, Membership] = {}
+        self._lines: dict[str, Line] = {}
+        # A unit may take a thread back to what it was, and then change it to the same version.
+        self._remembers = not isinstance(desk.backend, View)
 
     async def thread(self, thread_id: str) -> Thread:
         """Return a thread; raise `NotFound` where there is none."""
@@ -119,8 +141,41 @@ class Lineage:
         return tuple(reversed(line))
 
     async def segments(self, thread_id: str) -> tuple[Segment, ...]:
-        """Return the stretches that make up the line of a thread, oldest first."""
-        return stretches(await self.ancestors(thread_id))
+        """Return the stretches that make up the line of a thread, oldest first.
+
+        They are remembered: while no thread on the line has changed, only their headers are read.
+        """
+        known = self._lines.get(thread_id)
+        if known is not None:
+            marks = await self._marks(known.keys)
+            if marks == known.marks:
+                return known.segments
+        line = await self.ancestors(thread_id)
+        segments = stretches(line)
+        if self._remembers and len(line) <= _LONGEST_LINE:
+            if len(self._lines) >= _MOST_LINES:
+                self._lines.clear()
+            self._lines[thread_id] = self._line(line, segments)
+        return segments
+
+    async def _marks(self, keys: tuple[Key, ...]) -> tuple[Mark, ...]:
+        found = await self._desk.backend.get(keys, bodies=False)
+        return tuple(
+            [None if r is None else (r.version, r.created_at, r.updated_at) for r in found]
+        )
+
+    def _line(self, line: Sequence[Thread], segments: tuple[Segment, ...]) -> Line:
+        keys = [self._threads.key(thread.id) for thread in line]
+        marks: list[Mark] = [
+            (thread.version, to_micros(thread.created_at), to_micros(thread.updated_at))
+            for thread in line
+        ]
+        origin = line[0].origin
+        if origin is not None:
+            # The line ends there because that one is gone; it may come back.
+            keys.append(self._threads.key(origin.thread_id))
+            marks.append(None)
+        return Line(tuple(keys), tuple(marks), segments)
 
     async def forks(self, thread_id: str) -> AsyncIterator[Thread]:
         """Go through the threads that were forked from this one, oldest first."""
@@ -166,39 +221,38 @@ def is_on(segments: tuple[Segment, ...], thread_id: str, at: Position) -> bool:
     )
 
 
-def _bounds(segment: Segment, find: Find) -> Find:
-    """Narrow a search to one stretch, in the direction of its order."""
+def _bounds(
+    segment: Segment, find: Find, order: Order, *, limit: int | None, begin_at: Cursor | None = None
+) -> Find:
+    """Narrow a search to one stretch, or to what of it lies behind `begin_at` in an order."""
     # Exclusive cursors: `begin` itself belongs to the stretch, so it starts right before it. The
     # smallest kind and space sort first, hence a bare position lies before its entry.
     begin = Cursor(segment.begin.at, segment.begin.id) if segment.begin else None
     end = Cursor(segment.end.at, segment.end.id) if segment.end else None
-    after, until = (end, begin) if find.order.descending else (begin, end)
-    return replace(find, thread_id=segment.thread_id, after=after, until=until)
+    after, until = (end, begin) if order.descending else (begin, end)
+    return Find(
+        kinds=find.kinds,
+        session_id=find.session_id,
+        thread_id=segment.thread_id,
+        where=find.where,
+        order=order,
+        after=begin_at or after,
+        until=until,
+        limit=limit,
+    )
 
 
 async def along(
     store: EntityStore[E], segments: tuple[Segment, ...], find: Find
 ) -> AsyncIterator[E]:
     """Go along a line, oldest or newest first, opening one body at a time."""
-    async with aclosing(_pages(store, segments, find)) as pages:
-        async for _, page in pages:
-            for record in page:
-                yield await store.open(record)
-
-
-async def _pages(
-    store: EntityStore[E], segments: tuple[Segment, ...], find: Find, *, start: int | None = None
-) -> AsyncGenerator[tuple[int, Sequence[Record]]]:
-    order = range(len(segments))
-    for index in reversed(order) if find.order.descending else order:
-        if start is not None and (index > start if find.order.descending else index < start):
-            continue
-        bounds = _bounds(segments[index], find)
-        if index == start:
-            bounds = replace(bounds, after=find.after)
-        async with aclosing(store.pages(bounds)) as pages:
+    for segment in reversed(segments) if find.order.descending else segments:
+        async with aclosing(
+            store.pages(_bounds(segment, find, find.order, limit=find.limit))
+        ) as pages:
             async for page in pages:
-                yield index, page
+                for record in page:
+                    yield await store.open(record)
 
 
 async def page_along(
@@ -217,17 +271,28 @@ async def page_along(
     check_page(limit)
     start, after = _decode(cursor, len(segments))
     order = NEWEST_FIRST if newest_first else OLDEST_FIRST
-    find = replace(find, order=order, after=after, limit=limit + 1)
+    line = list(enumerate(segments))
+    if newest_first:
+        line.reverse()
+    if start is not None:
+        line = line[len(segments) - 1 - start if newest_first else start :]
     items: list[E] = []
     last: tuple[int, Record] | None = None
-    async with aclosing(_pages(store, segments, find, start=start)) as pages:
-        async for index, page in pages:
-            for record in page:
-                if len(items) == limit and last is not None:
-                    place = f"{last[0]}.{cursor_of(last[1], order).encode()}"
-                    return Page(tuple(items), place)
-                items.append(await store.open(record))
-                last = index, record
+    for index, segment in line:
+        # One more than is wanted: that there is one more is what a cursor says.
+        more = limit + 1 - len(items)
+        begin_at = after if index == start else None
+        rest: Query | None = store.query(
+            _bounds(segment, find, order, limit=more, begin_at=begin_at)
+        )
+        while rest is not None:
+            portion = await store.portion(rest)
+            some, rest = portion.records[: limit - len(items)], portion.rest
+            if some:
+                items += await store.open_all(some)
+                last = index, some[-1]
+            if len(portion.records) > len(some) and last is not None:
+                return Page(tuple(items), f"{last[0]}.{cursor_of(last[1], order).encode()}")
     return Page(tuple(items))
 
 

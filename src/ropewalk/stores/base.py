@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
 
@@ -14,10 +14,10 @@ from ..domain.labels import PARTIAL, Label, metadata_labels
 from ..domain.limits import check_int64
 from ..domain.moment import to_micros
 from ..domain.page import Page
-from ..domain.paging import Pages, pages_of, records_of
+from ..domain.paging import Pages, Portion, pages_of, portion_of, records_of
 from ..domain.query import OLDEST_FIRST, AnyOf, Condition, Order, Query, cursor_of
 from ..domain.record import NO_LABELS, Key, Record
-from .letter import Letter, open_letter
+from .letter import Letter, open_letter, open_letters
 from .paths import IS_PARTIAL
 
 if TYPE_CHECKING:
@@ -159,6 +159,15 @@ class EntityStore(ABC, Generic[E]):
             limit=find.limit,
             bodies=bodies,
         )
+
+    async def portion(self, query: Query) -> Portion:
+        """Read the beginning of an answer; what is behind it has a query of its own."""
+        return await portion_of(self._backend, query)
+
+    async def open_all(self, records: Iterable[Record]) -> list[E]:
+        """Turn records with their bodies into entities, as `open` does each."""
+        letters = await open_letters(self._sealer, records)
+        return [self.build(record, letter) for record, letter in letters]
 
     def headers(self, find: Find) -> AsyncIterator[Record]:
         """Go through the headers of what matches; no body is read."""

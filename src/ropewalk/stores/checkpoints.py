@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
-from ..domain.checkpoint import CheckpointHeader, Trunk
+from ..domain.checkpoint import CheckpointHeader, HeaderDraft, Trunk
 from ..domain.errors import Corrupt, Invalid
 from ..domain.limits import MAX_LABEL_NAME_BYTES, check_text
 from ..domain.moment import from_micros
@@ -16,7 +16,7 @@ from ..domain.query import Condition
 from .base import Draft, EntityStore
 
 if TYPE_CHECKING:
-    from ..domain.labels import Label
+    from ..domain.labels import Label, Labels
     from ..domain.record import Record
     from .base import Find
     from .letter import Letter
@@ -63,34 +63,29 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
 
     def build(self, record: Record, letter: Letter) -> CheckpointHeader:
         """Put a header together again."""
-        labels = {**record.labels}
+        labels = record.labels
+        size = labels.get("size", 0)
         tree, parent, family = _parts(record, letter)
-        size, workflow_id = labels.get("size", 0), labels.get("workflow_id")
-        thread_id, created_at = record.thread_id or "", from_micros(record.created_at)
+        draft = HeaderDraft()
+        draft.id = record.key.id
+        draft.thread_id = record.thread_id or ""
+        draft.session_id = record.session_id
+        draft.parent_id = parent
+        draft.metadata = letter.metadata
+        draft.size = size if isinstance(size, int) else 0
+        draft.created_at = from_micros(record.created_at)
         # Most were never changed.
         same = record.updated_at == record.created_at
-        # Beside their size, most have no label: then there is no tag to look for.
-        tags: tuple[str, ...] = ()
+        draft.updated_at = draft.created_at if same else from_micros(record.updated_at)
+        draft.version = record.version
+        draft.workflow_id, draft.namespace, draft.tags, draft.pinned = None, "", (), False
+        # Beside their size, most have no label.
         if len(labels) > 1:
-            tags = tuple([name.removeprefix(TAG) for name in sorted(labels) if _is_tag(name)])
-        return CheckpointHeader(
-            id=record.key.id,
-            thread_id=thread_id,
-            session_id=record.session_id,
-            parent_id=parent,
-            workflow_id=None if workflow_id is None else str(workflow_id),
-            metadata=letter.metadata,
-            size=size if isinstance(size, int) else 0,
-            created_at=created_at,
-            updated_at=created_at if same else from_micros(record.updated_at),
-            version=record.version,
-            namespace=str(labels.get("namespace", "")),
-            tags=tags,
-            pinned=labels.get("pinned") is True,
-            trunk=None
-            if tree is None
-            else _trunk(record, tree, thread_id if family is None else family),
-        )
+            _fill_labelled(draft, labels)
+        draft.trunk = None
+        if tree is not None:
+            draft.trunk = _trunk(record, tree, draft.thread_id if family is None else family)
+        return draft.done()
 
     async def newest(self, find: Find) -> CheckpointHeader | None:
         """Return the first that a search finds, with its body read in one look."""
@@ -160,8 +155,13 @@ def _parts(record: Record, letter: Letter) -> tuple[object, str | None, object]:
     return tree, None if parent is None else str(parent), family
 
 
-def _is_tag(label: str) -> bool:
-    return label.startswith(TAG)
+def _fill_labelled(draft: HeaderDraft, labels: Labels) -> None:
+    """Put in what is kept in labels beside the size."""
+    workflow_id = labels.get("workflow_id")
+    draft.workflow_id = None if workflow_id is None else str(workflow_id)
+    draft.namespace = str(labels.get("namespace", ""))
+    draft.pinned = labels.get("pinned") is True
+    draft.tags = tuple([name.removeprefix(TAG) for name in sorted(labels) if name.startswith(TAG)])
 
 
 def _trunk(record: Record, tree: object, family: object) -> Trunk:
