@@ -12,7 +12,7 @@ from ...domain.record import Record
 from . import select
 from .connection import Connection
 from .fragments import bound
-from .rows import record_of
+from .rows import records_of
 from .ways import Along
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
@@ -41,7 +41,7 @@ def page(
         )
         if rows is None:
             return None
-        records = [record_of(row, connection.names) for row in rows]
+        records = records_of(rows, connection.names)
     except DAMAGE:
         return None
     column = _ID if query.order.field == "id" else _CREATED

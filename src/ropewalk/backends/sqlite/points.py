@@ -13,7 +13,7 @@ from ...domain.record import Key, Record
 from . import lean, select
 from .connection import Connection
 from .names import UNKNOWN, Place
-from .rows import record_of
+from .rows import records_of
 
 _PARENTS, _LABELS = 7, 10
 """Where in a row the names of session, thread and seal stand: from here to there."""
@@ -77,7 +77,7 @@ def record_at_once(
         and (thread is None or thread in texts)
         and seal in texts
     ):
-        return [record_of(row, names, key=key)]
+        return [*records_of(rows, names, key=key)]
     return None
 
 
@@ -97,7 +97,7 @@ def named_at_once(connection: Connection, query: Query, id: str, now: int) -> li
     rows = connection.rows(select.named(bodies=query.bodies), (space, id, now))
     if not all(_at_hand(connection, (*row[:2], *row[_PARENTS:_LABELS])) for row in rows):
         return None
-    found = [record_of(row, connection.names) for row in rows]
+    found = records_of(rows, connection.names)
     answer = [r for r in found if query.matches(r, now) and query.within(r)]
     if len(answer) > 1:
         answer.sort(key=lambda r: query.cursor(r).key, reverse=query.order.descending)
@@ -138,7 +138,7 @@ def _ordinary(
         rows = connection.rows(statement, (place.space, key.id, place.kind, now))
     except apsw.CorruptError as error:
         raise _lost(key, error) from error
-    return record_of(rows[0], connection.names, key=key) if rows else None
+    return records_of(rows, connection.names, key=key)[0] if rows else None
 
 
 def _fill(

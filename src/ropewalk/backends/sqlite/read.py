@@ -18,7 +18,7 @@ from .connection import Connection
 from .direct import DAMAGE, PAGE_BYTES
 from .fragments import Sql, bound
 from .paths import spreads
-from .rows import record_of
+from .rows import records_of
 from .ways import Along, Way, order_of, way_of
 
 _MOST_KINDS: Final = 64
@@ -209,7 +209,7 @@ def _together(
         walk = connection.walk(statement.text, bound(statement.values, connection.names))
         with closing(walk) as answer:
             for row in answer:
-                record = record_of(row, connection.names)
+                [record] = records_of((row,), connection.names)
                 found[cast("int", row[-1])] = record
                 size += len(record.body or b"")
                 if size > PAGE_BYTES and len(rows) > 1:
