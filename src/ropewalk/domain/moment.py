@@ -8,7 +8,7 @@ from typing import Final
 from .errors import Invalid
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def to_micros(moment: object, *, field: str = "time") -> int:
@@ -22,14 +22,14 @@ def to_micros(moment: object, *, field: str = "time") -> int:
             "for example datetime.now(UTC)"
         )
         raise Invalid(message, code="naive_time", field=field)
-    return (moment - EPOCH) // _MICROSECOND
+    return (moment - EPOCH) // MICROSECOND
 
 
 def from_micros(micros: int, *, field: str = "time") -> datetime:
     """Return the UTC datetime of microseconds since 1970; raise `Invalid` outside years 1-9999."""
     try:
         # Taken that often, a microsecond needs a third less time than a new `timedelta`.
-        return EPOCH + _MICROSECOND * micros
+        return EPOCH + MICROSECOND * micros
     except OverflowError as error:
         message = f"{field} {micros} lies outside the years 1 to 9999"
         raise Invalid(message, code="out_of_range", field=field) from error

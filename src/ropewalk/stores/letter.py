@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..domain.errors import Corrupt
 from ..turns import SLICE
@@ -13,6 +13,8 @@ from ..turns import SLICE
 if TYPE_CHECKING:
     from ..domain.ports import Sealed, Sealer
     from ..domain.record import Key, Record
+
+T = TypeVar("T")
 
 
 class Letter(NamedTuple):
@@ -38,7 +40,7 @@ async def open_letter(sealer: Sealer, record: Record) -> Letter:
     value = sealer.unseal_at_once(record)
     if value is None:
         value = await sealer.unseal(record)
-    return _read(value, record)
+    return read_letter(record, value)
 
 
 async def open_letters(sealer: Sealer, records: Iterable[Record]) -> list[tuple[Record, Letter]]:
@@ -46,7 +48,17 @@ async def open_letters(sealer: Sealer, records: Iterable[Record]) -> list[tuple[
 
     The event loop has its turn every two milliseconds meanwhile.
     """
-    opened: list[tuple[Record, Letter]] = []
+    return await open_each(sealer, records, _beside)
+
+
+async def open_each(
+    sealer: Sealer, records: Iterable[Record], make: Callable[[Record, object], T]
+) -> list[T]:
+    """Open the bodies of many records, and make something of each and what was in its body.
+
+    The event loop has its turn every two milliseconds meanwhile.
+    """
+    made: list[T] = []
     end = perf_counter() + SLICE
     for record in records:
         if perf_counter() > end:
@@ -55,14 +67,19 @@ async def open_letters(sealer: Sealer, records: Iterable[Record]) -> list[tuple[
         value = sealer.unseal_at_once(record)
         if value is None:
             value = await sealer.unseal(record)
-        opened.append((record, _read(value, record)))
-    return opened
+        made.append(make(record, value))
+    return made
 
 
-def _read(value: Any, record: Record) -> Letter:  # noqa: ANN401 (it is a body)
+def read_letter(record: Record, value: Any) -> Letter:  # noqa: ANN401 (it is a body)
+    """Return what was in the body of `record` as a letter; raise `Corrupt` where it is none."""
     if value.__class__ is dict:
         data, metadata = value.get("data"), value.get("metadata", {})
         if isinstance(data, dict) and isinstance(metadata, dict):
             return Letter(data, metadata)
     message = f"the body of {record.key} holds no data and metadata; restore it from a backup"
     raise Corrupt(message, code="bad_letter", key=record.key)
+
+
+def _beside(record: Record, value: object) -> tuple[Record, Letter]:
+    return record, read_letter(record, value)

@@ -22,7 +22,7 @@ from .base import check_page
 from .document import Document, as_dict, read_document, read_updates
 from .filters import Filters, read_filters
 from .kinds import DOORS, check_writable
-from .letter import open_letter
+from .letter import Letter
 from .operations import Ledger, Operation, check_expected, read_operation
 from .select.limits import DEFAULT_LIMITS
 from .select.run import answer
@@ -107,7 +107,10 @@ class RecordStore:
                 check_name(type, field="type")
                 check_name(id, field="id")
             [record] = await shelf.backend.get((Key.trusted(shelf.space, type, id),))
-        return None if record is None else as_dict(record, await open_letter(shelf.sealer, record))
+        if record is None:
+            return None
+        value = shelf.sealer.unseal_at_once(record)
+        return as_dict(record, await shelf.sealer.unseal(record) if value is None else value)
 
     async def update(
         self,
@@ -155,9 +158,9 @@ class RecordStore:
         if not DOOR.is_open():
             await DOOR.enter()
         sieve = read_filters(filters)
-        found = self._shelf.found(sieve, sieve.query(self._shelf.space), limit=limit)
-        async with aclosing(found):
-            return [as_dict(*pair) async for pairs in found for pair in pairs]
+        query = sieve.query(self._shelf.space)
+        async with aclosing(self._shelf.found(sieve, query, make=as_dict, limit=limit)) as found:
+            return [row async for rows in found for row in rows]
 
     async def query(self, text: str, params: Mapping[str, Any] | None = None) -> Rows:
         """Answer one portable, read-only SELECT over the records of one type.
@@ -278,14 +281,14 @@ class RecordStore:
                 batch = [record async for page in pages for record in page]
             for record in batch:
                 try:
-                    letter = await self._shelf.letter(record)
+                    row = await self._shelf.row(record)
                 except Corrupt as error:
                     if on_corrupt is None:
                         raise
                     on_corrupt(error)
                     continue
-                if sieve.matches(letter):
-                    yield as_dict(record, letter)
+                if not sieve.terms or sieve.matches(Letter(row["data"], row["metadata"])):
+                    yield row
             if len(batch) != query.limit:
                 return
             query = replace(query, after=query.cursor(batch[-1]))
@@ -307,12 +310,13 @@ class RecordStore:
         query = replace(sieve.query(self._shelf.space), order=order, after=after)
         rows: list[Row] = []
         last: Record | None = None
-        async with aclosing(self._shelf.found(sieve, query, limit=limit + 1)) as found:
+        found = self._shelf.found(sieve, query, make=_beside, limit=limit + 1)
+        async with aclosing(found):
             async for pairs in found:
-                for record, letter in pairs:
+                for record, row in pairs:
                     if len(rows) == limit and last is not None:
                         return Page(tuple(rows), cursor_of(last, order).encode())
-                    rows.append(as_dict(record, letter))
+                    rows.append(row)
                     last = record
         return Page(tuple(rows))
 
@@ -365,6 +369,10 @@ class RecordStore:
                 document = None if record is None else await shelf.document(record)
                 ledger.note(key, record, document)
         return ledger
+
+
+def _beside(record: Record, value: object) -> tuple[Record, Row]:
+    return record, as_dict(record, value)
 
 
 def _fold(ledger: Ledger, operation: Operation, *, strict: bool) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from ..domain.change import Batch, Change, Ensure, Put
 from ..domain.errors import Invalid
@@ -16,7 +16,7 @@ from ..domain.query import Condition, Order, Query
 from ..domain.record import Key, check_name
 from .document import as_dict, document_of
 from .kinds import INNER
-from .letter import Letter, open_letter, open_letters
+from .letter import Letter, open_each, open_letter, read_letter
 from .operations import ambiguous
 from .sieve import Sieve
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .document import Document
 
 Row: TypeAlias = dict[str, Any]
+T = TypeVar("T")
 
 _BY_ID: Final = Order("id")
 
@@ -46,8 +47,9 @@ class Shelf:
         return await open_letter(self.sealer, record)
 
     async def row(self, record: Record) -> Row:
-        """Return a record as the dictionary that callers see."""
-        return as_dict(record, await self.letter(record))
+        """Return a record as the dictionary that callers see; raise `Corrupt` as `letter` does."""
+        value = self.sealer.unseal_at_once(record)
+        return as_dict(record, await self.sealer.unseal(record) if value is None else value)
 
     async def document(self, record: Record) -> Document:
         """Return a record as a document to be changed and written again."""
@@ -95,11 +97,17 @@ class Shelf:
         return pages_of(self.backend, query)
 
     async def found(
-        self, sieve: Sieve, query: Query, *, limit: int | None = None
-    ) -> AsyncGenerator[list[tuple[Record, Letter]], None]:
-        """Go through the matching records with their opened letters, up to `limit` of them.
+        self,
+        sieve: Sieve,
+        query: Query,
+        *,
+        make: Callable[[Record, object], T],
+        limit: int | None = None,
+    ) -> AsyncGenerator[list[T], None]:
+        """Go through the matching records, up to `limit` of them, as `make` shows each.
 
-        They come as they were read, some at a time.
+        It is given the record and what was in its body. They come as they were read, some at a
+        time.
         """
         left, last = limit, None
         while left != 0:
@@ -115,17 +123,28 @@ class Shelf:
                         # Whatever matches, no more of these bodies than this are needed.
                         some = page[behind:] if left is None else page[behind : behind + left]
                         behind += len(some)
-                        pairs = await open_letters(self.sealer, some)
-                        if sieve.terms:
-                            pairs = [pair for pair in pairs if sieve.matches(pair[1])]
-                        yield pairs
+                        made = await self._sifted(sieve, some, make)
+                        yield made
                         if left is not None:
-                            left -= len(pairs)
+                            left -= len(made)
                             if left == 0:
                                 return
             if asked is None or looked < asked or last is None:
                 return
             query = replace(query, after=query.cursor(last))
+
+    async def _sifted(
+        self, sieve: Sieve, records: Sequence[Record], make: Callable[[Record, object], T]
+    ) -> list[T]:
+        """Open records, and show those of them whose letters match."""
+        if not sieve.terms:
+            return await open_each(self.sealer, records, make)
+        opened = await open_each(self.sealer, records, _beside)
+        return [
+            make(record, value)
+            for record, value in opened
+            if sieve.matches(read_letter(record, value))
+        ]
 
     async def count(self, sieve: Sieve) -> int:
         """Count the matching records, in the engine wherever header and labels decide."""
@@ -137,8 +156,8 @@ class Shelf:
         return told + await self._count(sieve, sieve.untold(self.space))
 
     async def _count(self, sieve: Sieve, query: Query) -> int:
-        async with aclosing(self.found(sieve, query)) as found:
-            return sum([len(pairs) async for pairs in found])
+        async with aclosing(self.found(sieve, query, make=_beside)) as found:
+            return sum([len(some) async for some in found])
 
     async def _tally(self, query: Query) -> int:
         query = replace(query, bodies=False)
@@ -153,6 +172,10 @@ class Shelf:
         for batch in batches(changes):
             previous += (await self.backend.apply(batch)).previous
         return previous
+
+
+def _beside(record: Record, value: object) -> tuple[Record, object]:
+    return record, value
 
 
 def _only(id: str, found: Sequence[Record]) -> Record | None:
