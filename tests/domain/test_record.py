@@ -81,6 +81,15 @@ def test_a_draft_becomes_a_key_like_any_other() -> None:
         made.id = "b"  # type: ignore[misc]
 
 
+def test_many_keys_are_made_at_once() -> None:
+    """Each is like one that was made alone, and frozen."""
+    made = Key.all_trusted("s", "k", ["a", "b"])
+    assert [Key("s", "k", "a"), Key("s", "k", "b")] == made
+    assert [Key, Key] == [type(key) for key in made]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made[0].id = "c"  # type: ignore[misc]
+
+
 def test_a_draft_becomes_a_record_like_any_other() -> None:
     """With every field that it was given, and frozen from then on."""
     whole = Record(

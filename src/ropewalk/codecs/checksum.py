@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from zlib import crc32
 
@@ -10,6 +11,9 @@ from .recipe import Encoded
 
 _SIZE: Final = 4
 _ORDER: Final = "little"
+
+_RESIDUE: Final = 0x2144DF1C
+"""CRC-32 of anything with its own CRC-32 behind it, little-endian: so it is told in one pass."""
 
 
 class Crc32:
@@ -32,9 +36,25 @@ class Crc32:
         if parameter:
             message = f"crc32 has no parameter {parameter!r}"
             raise Corrupt(message, code="bad_seal", parameter=parameter)
-        inner = data[:-_SIZE]
-        expected = int.from_bytes(data[-_SIZE:], _ORDER)
-        if len(data) < _SIZE or crc32(inner, crc32(aad)) != expected:
-            message = "the checksum does not agree with the bytes and their key"
-            raise Corrupt(message, code="checksum", size=len(data))
-        return inner
+        if len(data) < _SIZE or crc32(data, crc32(aad)) != _RESIDUE:
+            raise _differs(data)
+        return data[:-_SIZE]
+
+    def decode_all(
+        self, bodies: Sequence[bytes], aads: Sequence[bytes], *, parameter: str
+    ) -> list[bytes]:
+        """Return what `decode` does for each, with no call for one but those of zlib."""
+        if parameter:
+            return [
+                self.decode(data, aad, parameter=parameter)
+                for data, aad in zip(bodies, aads, strict=True)
+            ]
+        for data, aad in zip(bodies, aads, strict=True):
+            if len(data) < _SIZE or crc32(data, crc32(aad)) != _RESIDUE:
+                raise _differs(data)
+        return [data[:-_SIZE] for data in bodies]
+
+
+def _differs(data: bytes) -> Corrupt:
+    message = "the checksum does not agree with the bytes and their key"
+    return Corrupt(message, code="checksum", size=len(data))

@@ -220,6 +220,21 @@ class Zstd:
         """Return what the frame holds; raise `Corrupt` as `decode`, and for a bad dictionary."""
         return self._inflated(data, self._local.opener(dictionary))
 
+    def unpack_all(self, bodies: Sequence[bytes], *, dictionary: Dictionary | None) -> list[bytes]:
+        """Return what `unpack` does for each, with no call for one but those of Zstandard."""
+        decompress = self._local.opener(dictionary).decompress
+        found: list[bytes] = []
+        data = b""
+        try:
+            for data in bodies:
+                size = frame_content_size(data)
+                if not 0 < size <= MAX_OPENED_BYTES:
+                    raise _bad_size(size)
+                found.append(decompress(data, 0, False, False))  # noqa: FBT003 (as below)
+        except ZstdError as error:
+            raise self._bad_frame(data, error) from error
+        return found
+
     def train(self, samples: Sequence[bytes], *, size: int) -> Dictionary | None:
         """Make a dictionary out of samples, as `training.train` does."""
         return train(samples, size=size, level=self._pack_level)
@@ -233,9 +248,13 @@ class Zstd:
             # it does where anything follows. Named arguments would double the time.
             return engine.decompress(data, 0, False, False)  # noqa: FBT003
         except ZstdError as error:
-            self._local.forget_openers()
-            message = f"the compressed bytes are not one whole Zstandard frame: {error}"
-            raise Corrupt(message, code="bad_frame", size=len(data)) from error
+            raise self._bad_frame(data, error) from error
+
+    def _bad_frame(self, data: bytes, error: ZstdError) -> Corrupt:
+        # A decompressor that has met damage is not used again.
+        self._local.forget_openers()
+        message = f"the compressed bytes are not one whole Zstandard frame: {error}"
+        return Corrupt(message, code="bad_frame", size=len(data))
 
 
 def _check_level(level: int, *, field: str) -> None:

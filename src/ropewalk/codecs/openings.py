@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
@@ -10,7 +10,15 @@ from ..domain.errors import Corrupt, Invalid
 from ..domain.ports import Dictionary, Values
 from ..domain.spelling import did_you_mean
 from .dictionaries import is_name
-from .recipe import RAW, Codec, Packer, parse, steps_bytes
+from .recipe import (
+    RAW,
+    Codec,
+    Packer,
+    decodes_many,
+    parse,
+    steps_bytes,
+    unpacks_many,
+)
 
 T = TypeVar("T")
 
@@ -37,6 +45,25 @@ class Undo:
     parameter: str
     before: bytes
 
+    def undo_all(
+        self,
+        bodies: Sequence[bytes],
+        bound: Sequence[bytes],
+        dictionaries: Mapping[str, Dictionary],
+    ) -> Sequence[bytes]:
+        """Undo the step for many bodies, each of the key of these bytes."""
+        parameter = self.parameter
+        if self.packer is not None:
+            dictionary = lent(parameter, dictionaries) if parameter else None
+            if unpacks_many(self.packer):
+                return self.packer.unpack_all(bodies, dictionary=dictionary)
+            return [self.packer.unpack(data, dictionary=dictionary) for data in bodies]
+        aads = [key + self.before for key in bound]
+        if decodes_many(self.codec):
+            return self.codec.decode_all(bodies, aads, parameter=parameter)
+        pairs = zip(bodies, aads, strict=True)
+        return [self.codec.decode(data, aad, parameter=parameter) for data, aad in pairs]
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -60,6 +87,17 @@ class Way:
             dictionary = lent(name, dictionaries) if name else None
             data = undo.packer.unpack(data, dictionary=dictionary)
         return data
+
+    def walk_all(
+        self,
+        bodies: Sequence[bytes],
+        bound: Sequence[bytes],
+        dictionaries: Mapping[str, Dictionary],
+    ) -> Sequence[bytes]:
+        """Undo the steps of many bodies, each of the key of these bytes; raise as `walk` does."""
+        for undo in self.steps:
+            bodies = undo.undo_all(bodies, bound, dictionaries)
+        return bodies
 
 
 class Openings:

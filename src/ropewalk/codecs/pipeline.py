@@ -17,7 +17,7 @@ from . import BUILTIN
 from .allowlist import TYPES, TypeRegistry
 from .foreign import ForeignValues
 from .openings import Openings, lent
-from .recipe import RAW, Codec, Packer, Step, key_bytes, steps_bytes
+from .recipe import RAW, Codec, Packer, Step, bytes_of_keys, key_bytes, steps_bytes
 from .serialize import MsgPack
 
 DEFAULT_STEPS: Final = ("zstd", "crc32")
@@ -169,6 +169,31 @@ class Pipeline:
             return self._openings.packed(record.seal).walk(data, key_bytes(key), dictionaries)
         except (Corrupt, Invalid) as error:
             _raise_with_key(error, key)
+
+    def unpack_all(
+        self, records: Sequence[Record], *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
+    ) -> list[bytes]:
+        """Open what `pack` closed, one step of many bodies after the other; raise as `unpack`."""
+        places: dict[str, list[int]] = {}
+        for at, record in enumerate(records):
+            seals = places.get(record.seal)
+            if seals is None:
+                places[record.seal] = [at]
+            else:
+                seals.append(at)
+        opened = [b""] * len(records)
+        for seal, some in places.items():
+            alike = [records[at] for at in some]
+            try:
+                bound = bytes_of_keys([record.key for record in alike])
+                bodies = [_body(record) if record.body is None else record.body for record in alike]
+                found = self._openings.packed(seal).walk_all(bodies, bound, dictionaries)
+            except (Corrupt, Invalid):
+                # Which one it is that cannot be opened, and why, each of them tells for itself.
+                found = [self.unpack(record, dictionaries=dictionaries) for record in alike]
+            for at, body in zip(some, found, strict=True):
+                opened[at] = body
+        return opened
 
     def peel(
         self, record: Record, *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES

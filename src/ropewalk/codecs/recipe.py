@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from ..domain.errors import Corrupt, Invalid
 from ..domain.ports import Dictionary
@@ -75,6 +75,34 @@ class Packer(Codec, Protocol):
         ...
 
 
+class DecodesMany(Protocol):
+    """A codec that undoes itself for many bodies in one call: their calls would take longer."""
+
+    def decode_all(
+        self, bodies: Sequence[bytes], aads: Sequence[bytes], *, parameter: str
+    ) -> list[bytes]:
+        """Do what `decode` does with each body and what it belongs to; raise where one is bad."""
+        ...
+
+
+class UnpacksMany(Protocol):
+    """A packer that undoes itself for many bodies in one call."""
+
+    def unpack_all(self, bodies: Sequence[bytes], *, dictionary: Dictionary | None) -> list[bytes]:
+        """Do what `unpack` does with each body; raise where one is bad."""
+        ...
+
+
+def decodes_many(codec: Codec) -> TypeGuard[DecodesMany]:
+    """Tell whether a codec undoes itself for many bodies in one call."""
+    return hasattr(codec, "decode_all")
+
+
+def unpacks_many(packer: Packer) -> TypeGuard[UnpacksMany]:
+    """Tell whether a packer undoes itself for many bodies in one call."""
+    return hasattr(packer, "unpack_all")
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step of a seal: a name, and what it needs to be undone beside the settings."""
@@ -132,6 +160,21 @@ def key_bytes(key: Key) -> bytes:
     """Return the bytes that stand for a key and for no other: each part behind its length."""
     id_ = key.id.encode()
     return _place_bytes(key.space, key.kind) + len(id_).to_bytes(4) + id_
+
+
+def bytes_of_keys(keys: Iterable[Key]) -> list[bytes]:
+    """Return what `key_bytes` does for each key; the ids of many are of one length."""
+    found: list[bytes] = []
+    space = kind = ""
+    size = -1
+    before = b""
+    for key in keys:
+        id_ = key.id.encode()
+        if len(id_) != size or key.kind != kind or key.space != space:
+            size, kind, space = len(id_), key.kind, key.space
+            before = _place_bytes(space, kind) + size.to_bytes(4)
+        found.append(before + id_)
+    return found
 
 
 @lru_cache(maxsize=256)

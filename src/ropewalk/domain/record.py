@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, cast
@@ -57,6 +57,19 @@ class Key:
         draft.kind = kind
         draft.id = id
         return draft.done()
+
+    @staticmethod
+    def all_trusted(space: str, kind: str, ids: Iterable[str]) -> list[Key]:
+        """Name many records of one kind, as `trusted` does each, without a call for each."""
+        keys: list[Key] = []
+        for id in ids:
+            draft = KeyDraft()
+            draft.space = space
+            draft.kind = kind
+            draft.id = id
+            draft.__class__ = Key  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
+            keys.append(draft)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        return keys
 
     def __str__(self) -> str:
         """Write the key as people read it in messages."""

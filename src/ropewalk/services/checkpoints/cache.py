@@ -50,13 +50,16 @@ class Cache:
     def put(self, family: str, bodies: Mapping[bytes, bytes]) -> None:
         """Remember nodes, and forget those that nobody asked for longest."""
         with self._lock:
+            known, size = self._bodies, self._size
             for digest, body in bodies.items():
-                if (family, digest) not in self._bodies:
-                    self._bodies[family, digest] = body
-                    self._size += len(body) + _OVERHEAD
-            while self._size > self._most:
-                _, body = self._bodies.popitem(last=False)
-                self._size -= len(body) + _OVERHEAD
+                key = family, digest
+                if key not in known:
+                    known[key] = body
+                    size += len(body) + _OVERHEAD
+            while size > self._most:
+                _, body = known.popitem(last=False)
+                size -= len(body) + _OVERHEAD
+            self._size = size
 
     def joined(self, family: str, leaf: bytes) -> tuple[int, bytes] | None:
         """Return the forms of a leaf, and how many they are."""

@@ -11,6 +11,7 @@ from ...domain.change import Check, Put
 from ...domain.errors import Conflict, Corrupt, Invalid
 from ...domain.leaning import OF
 from ...domain.lease import LEASE_LOST
+from ...domain.packed import unpack_all
 from ...domain.paging import portion_of
 from ...domain.ports import Dictionary
 from ...domain.query import NEWEST_FIRST, Condition, Query
@@ -35,6 +36,8 @@ CACHE_BYTES: Final = 32 * 1024 * 1024
 _TRIAL: Final = 200
 """Bytes that are packed to see whether a dictionary is what its name says."""
 _AT_ONCE: Final = 1_024
+_TOGETHER: Final = 32
+"""So many nodes are opened in one go; hardly one has more than 64 kB, and most have one or two."""
 
 OF_STATES: Final = Condition(f"labels.{OF}", "eq", None)
 """Which dictionaries are for nodes: the others say what they are for."""
@@ -186,25 +189,37 @@ class Forest:
         if len(found) == len(refs):
             return found
         missing = [ref.digest for ref in refs if ref.digest not in found]
-        unpack = self._desk.sealer.unpack
         began = perf_counter()
         for start in range(0, len(missing), _AT_ONCE):
             digests = missing[start : start + _AT_ONCE]
-            keys = [self.key(family, digest) for digest in digests]
-            records = await self._desk.backend.get(keys)
-            for key, digest, record in zip(keys, digests, records, strict=True):
-                if record is None:
-                    message = f"{key} is missing, and a state needs it: restore it from a backup"
-                    raise Corrupt(message, code="missing_node", key=key)
-                try:
-                    found[digest] = unpack(record, dictionaries=self._dictionaries)
-                except Invalid:
-                    found[digest] = await self.open(record)
+            records = await self._desk.backend.get(self._keys_of(family, digests))
+            there = [record for record in records if record is not None]
+            if len(there) < len(records):
+                raise _missing(self.key(family, digests[records.index(None)]))
+            for at in range(0, len(there), _TOGETHER):
+                some = there[at : at + _TOGETHER]
+                bodies = await self._opened(some)
+                found.update(zip(digests[at : at + _TOGETHER], bodies, strict=True))
                 if perf_counter() - began > SLICE:
                     await DOOR.enter()
                     began = perf_counter()
         self._cache.put(family, {digest: found[digest] for digest in missing})
         return found
+
+    def _keys_of(self, family: str, digests: Sequence[bytes]) -> list[Key]:
+        # The first one is looked at: the others are as long.
+        first = self.key(family, digests[0])
+        if len(digests) == 1:
+            return [first]
+        ids = [f"{family}.{digest.hex()}" for digest in digests]
+        return Key.all_trusted(first.space, NODE, ids)
+
+    async def _opened(self, records: Sequence[Record]) -> list[bytes]:
+        """Return the bodies of some nodes, reading the dictionaries that are not at hand."""
+        try:
+            return unpack_all(self._desk.sealer, records, dictionaries=self._dictionaries)
+        except Invalid:
+            return [await self.open(record) for record in records]
 
     def joined(self, family: str) -> Joined:
         """Return what is remembered of a family's leaves."""
@@ -255,3 +270,8 @@ class Forest:
         """Return the generation of a family's nodes, 0 where it has none yet."""
         [record] = await self._desk.backend.get([self.family_key(family)], bodies=False)
         return record.version if record else 0
+
+
+def _missing(key: Key) -> Corrupt:
+    message = f"{key} is missing, and a state needs it: restore it from a backup"
+    return Corrupt(message, code="missing_node", key=key)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeGuard
 from ...domain.archive import Peeler
 from ...domain.errors import Corrupt, Invalid
 from ...domain.leaning import MOST_SIZE, Leaner, check_size
+from ...domain.packed import unpack_all
 from ...domain.ports import NO_DICTIONARIES, Dictionary, Sealed, Sealer
 from ...domain.record import Key, Record
 from ...stores.kinds import INNER
@@ -136,6 +137,12 @@ class Bodies:
     ) -> bytes:
         """Open what `pack` closed."""
         return self._sealer.unpack(record, dictionaries=dictionaries)
+
+    def unpack_all(
+        self, records: Sequence[Record], *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
+    ) -> list[bytes]:
+        """Open many of what `pack` closed."""
+        return unpack_all(self._sealer, records, dictionaries=dictionaries)
 
     def peel(
         self, record: Record, *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
