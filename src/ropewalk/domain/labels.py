@@ -105,9 +105,11 @@ def _add(labels: dict[str, Label], name: str, item: object, room: int) -> bool:
     # Subclasses (StrEnum, IntEnum, numpy scalars) are revived by the body only.
     if len(labels) >= room or type(item) not in (str, int, float, bool):
         return False
-    try:
-        check_labels({name: item})
-    except Invalid:  # not an error here: the caller is told by PARTIAL
-        return False
+    is_plain = type(item) is str and len(item) <= SHORT and item.isascii()
+    if not (is_plain and len(name) <= SHORT and name.isascii()):
+        try:
+            check_labels({name: item})
+        except Invalid:  # not an error here: the caller is told by PARTIAL
+            return False
     labels[name] = item  # type: ignore[assignment]
     return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from ..domain.change import ABSENT, Batch
@@ -49,7 +48,8 @@ class Records(RecordStore):
         What is saved is `data` as it is at the call, objects of other types than JSON's as they
         are when it is this call's turn.
         """
-        check_how(how)
+        if how:
+            check_how(how)
         expected = check_expected(expected_version)
         if not DOOR.is_open():
             data = still(data)
@@ -162,7 +162,7 @@ class _DocumentPlace:
         return {name: getattr(value, name) for name in FIELDS}
 
     def together(self, present: Document, merged: dict[str, Any]) -> Document:
-        return replace(present, **merged)
+        return present._replace(**merged)
 
     async def write(self, value: Document, *, expect: int) -> int:
         put = await value.put(self._desk.sealer, expect=expect, made=self._made)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from copy import copy
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..domain.change import Put
 from ..domain.errors import Invalid
@@ -18,7 +18,7 @@ from .letter import Letter, read_letter
 from .shapes import is_dict, is_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from ..domain.ports import Sealer
     from ..domain.record import Record
@@ -30,8 +30,7 @@ KEYS: Final = MERGED | {"id", "type", "version", "created_at", "updated_at"}
 """What a document may have: exactly what `as_dict` gives."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(NamedTuple):
     """A record to be written, checked; times are microseconds UTC, `None` for the store's clock."""
 
     key: Key
@@ -71,7 +70,7 @@ class Document:
         if "metadata" in changes:
             given = changes["metadata"]
             changes["metadata"] = {} if given is None else merge(self.metadata, given)
-        return replace(self, updated_at=None, **changes)
+        return self._replace(updated_at=None, **changes)
 
 
 def read_document(raw: object, *, space: str, new_id: Callable[[], str]) -> Document:
@@ -84,19 +83,23 @@ def read_document(raw: object, *, space: str, new_id: Callable[[], str]) -> Docu
     if "type" not in data:
         message = 'a record needs a type: add "type", for example "note"'
         raise Invalid(message, code="missing", field="type")
+    get = data.get
     kind = check_name(data["type"], field="type")
-    id_ = new_id() if data.get("id") is None else check_name(data["id"], field="id")
+    id_ = new_id() if (id_ := get("id")) is None else check_name(id_, field="id")
     if "version" in data:
         check_int64(data["version"], field="version")
+    # Most records lack most of these, and every save comes this way: nothing is called for `None`.
+    session, thread, metadata = get("session_id"), get("thread_id"), get("metadata")
+    created, updated, expires = get("created_at"), get("updated_at"), get("expires_at")
     return Document(
         key=Key(space, kind, id_),
-        data=check_dict(data.get("data", {}), field="data"),
-        metadata=check_metadata(data.get("metadata")),
-        session_id=check_parent(data.get("session_id"), field="session_id"),
-        thread_id=check_parent(data.get("thread_id"), field="thread_id"),
-        created_at=check_time(data.get("created_at"), field="created_at"),
-        updated_at=check_time(data.get("updated_at"), field="updated_at"),
-        expires_at=check_time(data.get("expires_at"), field="expires_at"),
+        data=check_dict(get("data", {}), field="data"),
+        metadata={} if metadata is None else check_metadata(metadata),
+        session_id=None if session is None else check_name(session, field="session_id"),
+        thread_id=None if thread is None else check_name(thread, field="thread_id"),
+        created_at=None if created is None else to_micros(created, field="created_at"),
+        updated_at=None if updated is None else to_micros(updated, field="updated_at"),
+        expires_at=None if expires is None else to_micros(expires, field="expires_at"),
     )
 
 
@@ -188,12 +191,13 @@ def merge(old: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def check_keys(raw: object, known: Iterable[str], *, what: str) -> Mapping[str, Any]:
+def check_keys(raw: object, known: AbstractSet[str], *, what: str) -> Mapping[str, Any]:
     """Return `raw` if it is a mapping that has only known keys; raise `Invalid` otherwise."""
     if not is_mapping(raw):
         message = f"{what} must be a dict, not {type(raw).__name__}"
         raise Invalid(message, code="bad_type", field=what)
-    known = frozenset(known)
+    if raw.__class__ is dict and raw.keys() <= known:
+        return raw
     for name in raw:
         if name not in known:
             hint = did_you_mean(str(name), known)

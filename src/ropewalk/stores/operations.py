@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ..domain.change import ABSENT, Change, Delete
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Verb: TypeAlias = Literal["save", "update", "delete"]
 
 _VERBS: Final[Mapping[str, Verb]] = {"save": "save", "update": "update", "delete": "delete"}
-_KEYS: Final = ("op", "type", "id", "data", "expected_version")
+_KEYS: Final = frozenset({"op", "type", "id", "data", "expected_version"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +172,7 @@ class Ledger:
         if document.created_at is None and entry.written:
             before = entry.document
             at = self._now() if before is None else before.created_at
-            document = replace(document, created_at=at)
+            document = document._replace(created_at=at)
         entry.present, entry.document = True, document
         entry.pinned, entry.written = False, True
 

@@ -70,7 +70,7 @@ class _PlainForm:
 
     async def put(self, present: Record, merged: dict[str, Any]) -> Put:
         document = document_of(present, await open_letter(self._sealer, present))
-        return await replace(document, **merged).put(self._sealer, expect=present.version)
+        return await document._replace(**merged).put(self._sealer, expect=present.version)
 
 
 FIELDS = ("data", "metadata", "session_id", "thread_id", "expires_at")
