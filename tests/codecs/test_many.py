@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from zlib import crc32
 
 import pytest
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from ropewalk.codecs.checksum import Crc32
 from ropewalk.codecs.compress import Zstd
 from ropewalk.codecs.dictionaries import named
+from ropewalk.codecs.foreign import ForeignValues
 from ropewalk.codecs.pipeline import Pipeline, make_pipeline
 from ropewalk.codecs.recipe import Encoded, bytes_of_keys, key_bytes
+from ropewalk.codecs.serialize import MsgPack
 from ropewalk.domain.errors import Corrupt, Invalid
 from ropewalk.domain.packed import unpack_all
 from ropewalk.domain.ports import NO_DICTIONARIES, Dictionary
@@ -140,10 +143,27 @@ def test_codecs_refuse_one_bad_body_among_good_ones() -> None:
         Crc32().decode_all(sums, (b"a", b"b"), parameter="x")
 
 
+@given(pieces=st.lists(st.integers(0, 60), max_size=4))
+@settings(max_examples=60, deadline=None, database=None)
+def test_a_form_may_lie_in_pieces(pieces: list[int]) -> None:
+    """A plain value, a typed one and another program's are read from pieces as from one."""
+    for values, value in (
+        (MsgPack(), [{"a": 1}, "text", 2.5]),
+        (MsgPack(), [{1, 2}, ("a", b"b")]),
+        (ForeignValues("other"), [{"a": 1}, "text"]),
+    ):
+        form = values.dumps(value)
+        ends = sorted(min(piece, len(form)) for piece in pieces)
+        parts = [form[a:b] for a, b in pairwise([0, *ends, len(form)])]
+        assert value == values.loads(*parts)
+        with pytest.raises(Corrupt):
+            values.loads(*parts, b"\x01")
+
+
 class OneByOne(Pipeline):
     """A sealer that knows nothing of many, and counts."""
 
-    unpack_all = property()  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    unpack_all = property()  # pyright: ignore[reportAssignmentType]
     asked = 0
 
     def unpack(

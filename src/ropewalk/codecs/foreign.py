@@ -58,8 +58,9 @@ class ForeignValues:
             raise invalid(refused) from refused.__cause__
         return b"".join(forms)
 
-    def loads(self, data: bytes) -> object:
-        """Read one value; raise `Corrupt` for bytes that are none."""
+    def loads(self, data: bytes, *more: bytes) -> object:
+        """Read one value, in one piece or more; raise `Corrupt` for bytes that are none."""
+        data = b"".join((data, *more))
         try:
             return unpack_whole(data, self._opaque, OPT_NON_STR_KEYS)
         except (ValueError, TypeError) as error:

@@ -45,17 +45,17 @@ class MsgPack:
         data = packed(value)
         return self._walk(value) if data is None else data
 
-    def loads(self, data: bytes) -> Value:
-        """Read what `dumps` wrote; raise `Corrupt` for anything else.
+    def loads(self, data: bytes, *more: bytes) -> Value:
+        """Read what `dumps` wrote, in one piece or more; raise `Corrupt` for anything else.
 
         A value whose class is not registered comes back as `Opaque`. Raises `Invalid` where the
         bytes are sound but this program cannot make the value: a class that changed its fields,
         a time zone or a package that is missing.
         """
         try:
-            return unpack_plain(data)
+            return unpack_plain(data, *more)
         except ValueError:
-            return Reader(self._types).read(data)
+            return Reader(self._types).read(b"".join((data, *more)))
 
     def same(self, value: Value, form: bytes, *, bare: bool) -> bool:
         """Tell whether `dumps` writes `value` in this form, in less time where that is bare."""

@@ -170,8 +170,11 @@ class Values(Protocol):
         """Write `value`; raise `Invalid` naming the path of what cannot be written."""
         ...
 
-    def loads(self, data: bytes) -> object:
-        """Read what `dumps` wrote; raise `Corrupt` for anything else."""
+    def loads(self, data: bytes, *more: bytes) -> object:
+        """Read what `dumps` wrote; raise `Corrupt` for anything else.
+
+        A form that lies in pieces is handed in as they are: so it is put together once.
+        """
         ...
 
     def same(self, value: object, form: bytes, *, bare: bool) -> bool:

@@ -89,7 +89,7 @@ class TreeReader:
         """Return the values behind slots by key: what stands in the slots is made together."""
         short = {key: slot for key, slot in slots.items() if type(slot) is bytes}
         batch = _Batch(self._values)
-        batch.add(len(short), b"".join(short.values()))
+        batch.add(len(short), *short.values())
         batch.make()
         made: dict[str, Any] = dict(zip(short, batch.made, strict=True))
         works = {key: self.value(slot) for key, slot in slots.items() if key not in short}
@@ -217,17 +217,17 @@ class _Batch:
         """Whether there is a millisecond's work in it."""
         return self._size > _BATCH_BYTES
 
-    def add(self, count: int, forms: bytes) -> None:
-        """Put so many forms behind the others."""
+    def add(self, count: int, *forms: bytes) -> None:
+        """Put so many forms behind the others, in as many pieces as they lie in."""
         self._count += count
-        self._size += len(forms)
-        self._forms.append(forms)
+        self._size += sum(map(len, forms))
+        self._forms += forms
 
     def make(self) -> None:
         """Make items of what has come together."""
         if not self._count:
             return
-        items = self._values.loads(list_head(self._count) + b"".join(self._forms))
+        items = self._values.loads(list_head(self._count), *self._forms)
         if not isinstance(items, list) or len(items) != self._count:  # pyright: ignore[reportUnknownArgumentType]
             message = "a leaf holds other items than it says"
             raise Corrupt(message, code="bad_node")

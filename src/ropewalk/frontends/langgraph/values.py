@@ -90,12 +90,14 @@ class SerdeValues:
             raise _refused(value, f"it would have to become {form}")
         return data
 
-    def loads(self, data: bytes) -> object:
-        """Read what `dumps` wrote, as the serializer reads it.
+    def loads(self, data: bytes, *more: bytes) -> object:
+        """Read what `dumps` wrote, in one piece or more, as the serializer reads it.
 
         Raises `Corrupt` where the serializer cannot read it, and `Invalid` for a form that it is
         not set up to read, such as a pickle.
         """
+        if more:
+            data = b"".join((data, *more))
         extension = extension_of(data)
         if extension is not None and extension[0] == TYPED:
             return self._loaded(*_typed(extension[1]))
