@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import pytest
 
 from ropewalk.backends.memory import MemoryBackend
-from ropewalk.backends.sqlite import SqliteBackend, lean
+from ropewalk.backends.sqlite import SqliteBackend, lean, points
+from ropewalk.backends.sqlite.connection import Connection
+from ropewalk.backends.sqlite.patience import Patience
 from ropewalk.domain.change import Batch, Change, Check, Delete, Ensure, Put
 from ropewalk.domain.clock import FrozenClock
 from ropewalk.domain.errors import Conflict
@@ -107,6 +111,8 @@ async def _same(one: Backend, other: Backend) -> None:
     for bodies in (True, False):
         expected_records = await one.get(keys, bodies=bodies)
         assert expected_records == await other.get(keys, bodies=bodies)
+        for key, expected_record in zip(keys, expected_records, strict=True):
+            assert [expected_record] == await other.get([key], bodies=bodies)
     assert await commits(one) == await commits(other)
 
 
@@ -157,3 +163,21 @@ async def _answer(backend: Backend, batch: Batch) -> object:
 def test_the_form_of_an_id(id: str, parts: tuple[str, bytes] | None) -> None:
     """Only a family, a dot and 24 small hexadecimal digits come back as they were."""
     assert parts == lean.split(id)
+    assert [parts, ("g", bytes(12)), parts] == lean.split_all([id, "g." + "00" * 12, id])
+
+
+async def test_one_statement_finds_a_lean_record_of_a_known_family(tmp_path: Path) -> None:
+    """What is not among those, or of a family that nobody asked for before, takes another look."""
+    store = SqliteBackend(tmp_path / "store.db", clock=FrozenClock(tick=0))
+    await store.open()
+    key, absent = Key("a", "node", IDS[0]), Key("a", "node", IDS[1])
+    ensure = Ensure(key=key, stamp=1, body=b"body", seal="raw")
+    await store.apply(Batch((ensure,)))
+    expected = await store.get([key])
+    await store.close()
+    connection = Connection(str(tmp_path / "store.db"), Patience(1.0, threading.Event()))
+    look = partial(points.record_at_once, connection, now=0, bodies=True)
+    assert look(key) is None
+    assert expected == points.records_by_key(connection, [key], now=0, bodies=True)
+    assert (expected, None) == (look(key), look(absent))
+    connection.close()

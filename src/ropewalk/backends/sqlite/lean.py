@@ -9,7 +9,7 @@ What a lean row cannot hold (labels, parents, an expiry) moves the record to the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ...domain.query import LABEL, AnyOf, Condition, Query
@@ -45,13 +45,25 @@ def split(id: str) -> tuple[str, bytes] | None:
     """Return the family and the digest in an id, `None` where it has not that form."""
     if len(id) <= _DIGITS + 1 or id[-_DIGITS - 1] != ".":
         return None
-    digits = id[-_DIGITS:]
-    try:
-        digest = bytes.fromhex(digits)
-    except ValueError:
-        return None
-    # Spaces and capitals are read as well, but would not come back.
-    return (id[: -_DIGITS - 1], digest) if digest.hex() == digits else None
+    return split_all((id,))[0]
+
+
+def split_all(ids: Iterable[str]) -> list[tuple[str, bytes] | None]:
+    """Return what `split` does for each, without a call for each: of nodes thousands are read."""
+    found: list[tuple[str, bytes] | None] = []
+    for id in ids:
+        parts = None
+        if len(id) > _DIGITS + 1 and id[-_DIGITS - 1] == ".":
+            digits = id[-_DIGITS:]
+            try:
+                digest = bytes.fromhex(digits)
+            except ValueError:  # no error here: it is the id of another record
+                digest = b""
+            # Spaces and capitals are read as well, but would not come back.
+            if digest.hex() == digits:
+                parts = id[: -_DIGITS - 1], digest
+        found.append(parts)
+    return found
 
 
 def spot(digest: bytes) -> bytes:

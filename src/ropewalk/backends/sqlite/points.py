@@ -9,7 +9,7 @@ import apsw
 
 from ...domain.errors import Corrupt
 from ...domain.query import Query
-from ...domain.record import Key, Record
+from ...domain.record import NO_LABELS, Key, Record, RecordDraft
 from . import lean, select
 from .connection import Connection
 from .names import UNKNOWN, Place
@@ -61,11 +61,15 @@ def record_at_once(
     """Return the live record of `key` by one statement, `None` where it takes another look.
 
     No snapshot is needed for that: what numbers of places mean never changes, and where the name
-    of a parent is not at hand, or the record may be lean, the answer is left to `records_by_key`.
+    of a parent is not at hand, or a record that may be lean is not among those, the answer is left
+    to `records_by_key`.
     """
     names = connection.names
+    parts = lean.split(key.id)
+    if parts is not None:
+        return _lean_at_once(connection, key, *parts, bodies=bodies)
     place = names.place_at_hand(key.space, key.kind)
-    if place is None or lean.split(key.id) is not None:
+    if place is None:
         return None
     rows = connection.rows(select.point(bodies=bodies), (place.space, key.id, place.kind, now))
     if not rows:
@@ -79,6 +83,18 @@ def record_at_once(
     ):
         return [*records_of(rows, names, key=key)]
     return None
+
+
+def _lean_at_once(
+    connection: Connection, key: Key, family: str, digest: bytes, *, bodies: bool
+) -> list[Record | None] | None:
+    names = connection.names
+    place = names.place_at_hand(key.space, key.kind, family)
+    if place is None:
+        return None
+    answer: list[Record | None] = [None]
+    _fill(connection, place, {digest: 0}, (key,), answer, bodies=bodies)
+    return None if answer[0] is None else answer
 
 
 def one_id(query: Query) -> str | None:
@@ -115,15 +131,17 @@ def _sorted_out(connection: Connection, keys: Sequence[Key]) -> tuple[_Families,
     families: _Families = {}
     others: _Others = []
     again: _Again = []
-    for index, key in enumerate(keys):
-        parts = lean.split(key.id)
+    name = "", "", ""
+    wanted: dict[bytes, int] = {}
+    split = lean.split_all([key.id for key in keys])
+    for index, (key, parts) in enumerate(zip(keys, split, strict=True)):
         if parts is None:
             others.append((index, connection.names.place(key.space, key.kind)))
             continue
-        name = (key.space, key.kind, parts[0])
-        wanted = families.get(name)
-        if wanted is None:
-            wanted = families[name] = {}
+        # Whoever asks for many asks for those of one family.
+        if (key.space, key.kind, parts[0]) != name:
+            name = key.space, key.kind, parts[0]
+            wanted = families.setdefault(name, {})
         first = wanted.setdefault(parts[1], index)
         if first != index:
             again.append((index, first))
@@ -152,7 +170,7 @@ def _fill(
 ) -> None:
     """Put the lean records of one place into the answer."""
     digests = list(wanted)
-    texts = connection.names.texts
+    texts, begin = connection.names.texts, place.at
     for start in range(0, len(digests), _TOGETHER):
         some = digests[start : start + _TOGETHER]
         key = keys[wanted[some[0]]]
@@ -161,11 +179,18 @@ def _fill(
         ):
             index = wanted.get(digest)
             if index is not None:
-                created = place.at + at
-                times = (created, created if raised is None else created + raised)
-                answer[index] = Record.bare(
-                    keys[index], version, times=times, seal=texts[seal], body=body
-                )
+                # Filled in here, since there are thousands of them.
+                draft = RecordDraft()
+                draft.key = keys[index]
+                draft.version = version
+                draft.created_at = draft.updated_at = begin + at
+                if raised is not None:
+                    draft.updated_at += raised
+                draft.session_id = draft.thread_id = draft.expires_at = None
+                draft.labels = NO_LABELS
+                draft.body = body
+                draft.seal = texts[seal]
+                answer[index] = draft.done()
 
 
 def _lean(
