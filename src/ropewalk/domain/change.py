@@ -12,6 +12,8 @@ from .limits import (
     MAX_BATCH_BYTES,
     MAX_BATCH_CHANGES,
     MAX_BODY_BYTES,
+    MAX_INT64,
+    SHORT,
     check_int64,
     check_note,
     is_short,
@@ -35,7 +37,8 @@ def _new_id() -> str:
     return _random_bytes(_ID_BYTES).hex()
 
 
-def _check_letter(key: Key, body: object, seal: str) -> None:
+def _check_letter(key: Key, body: object, seal: object) -> None:
+    """Look closer at a letter that is not as nearly all are: few bytes, and a short seal."""
     if not isinstance(body, bytes):
         message = f"the body of {key} must be bytes, not {type(body).__name__}"
         raise Invalid(message, code="bad_type", field="body", key=str(key))
@@ -45,8 +48,33 @@ def _check_letter(key: Key, body: object, seal: str) -> None:
             "split it over several records"
         )
         raise Invalid(message, code="too_big", field="body", limit="max_body_bytes", key=str(key))
-    if not is_short(seal):
-        check_note(seal, field="seal")
+    check_note(seal, field="seal")
+
+
+def _check_parents(session_id: str | None, thread_id: str | None) -> None:
+    if session_id is not None:
+        check_name(session_id, field="session_id")
+    if thread_id is not None:
+        check_name(thread_id, field="thread_id")
+
+
+def _check_times(expires_at: int | None, created_at: int | None, updated_at: int | None) -> None:
+    if expires_at is not None:
+        check_int64(expires_at, field="expires_at")
+    if created_at is not None:
+        check_int64(created_at, field="created_at")
+    if updated_at is not None:
+        check_int64(updated_at, field="updated_at")
+
+
+def _check_versions(key: Key, expect: int | None, version: int | None, made: int | None) -> None:
+    if expect is not None:
+        _check_version(expect, field="expect")
+    if version is not None and check_int64(version, field="version") < 1:
+        message = f"the version of {key} must be 1 or more, not {version}"
+        raise Invalid(message, code="bad_version", field="version", key=str(key))
+    if made is not None:
+        _check_made(key, made, expect=expect)
 
 
 def _check_version(value: int, *, field: str) -> None:
@@ -105,27 +133,23 @@ class Put:
         made: int | None = None,
     ) -> None:
         """Refuse what no back end could keep, before anything is written."""
-        _check_letter(key, body, seal)
-        # What is not there needs no check: most puts say little beside the letter.
+        # What nearly every put is like is told here, since every write comes this way.
+        if not (
+            (type(body) is bytes and len(body) <= MAX_BODY_BYTES)
+            and (type(seal) is str and len(seal) <= SHORT and seal.isascii())
+            and (session_id is None or is_short(session_id))
+            and (thread_id is None or is_short(thread_id))
+            and (created_at is None or (type(created_at) is int and 0 <= created_at <= MAX_INT64))
+            and (updated_at is None or (type(updated_at) is int and 0 <= updated_at <= MAX_INT64))
+            and (expect is None or (type(expect) is int and ABSENT <= expect <= MAX_INT64))
+            and (expires_at is None and version is None and made is None)
+        ):
+            _check_letter(key, body, seal)
+            _check_parents(session_id, thread_id)
+            _check_times(expires_at, created_at, updated_at)
+            _check_versions(key, expect, version, made)
         if labels:
             check_labels(labels)
-        if session_id is not None:
-            check_name(session_id, field="session_id")
-        if thread_id is not None:
-            check_name(thread_id, field="thread_id")
-        if expires_at is not None:
-            check_int64(expires_at, field="expires_at")
-        if created_at is not None:
-            check_int64(created_at, field="created_at")
-        if updated_at is not None:
-            check_int64(updated_at, field="updated_at")
-        if expect is not None:
-            _check_version(expect, field="expect")
-        if version is not None and check_int64(version, field="version") < 1:
-            message = f"the version of {key} must be 1 or more, not {version}"
-            raise Invalid(message, code="bad_version", field="version", key=str(key))
-        if made is not None:
-            _check_made(key, made, expect=expect)
         _set_key(self, key)
         _set_body(self, body)
         _set_seal(self, seal)
@@ -197,8 +221,13 @@ class Ensure:
 
     def __init__(self, *, key: Key, stamp: int, body: bytes = b"", seal: str = "") -> None:
         """Refuse what no back end could keep."""
-        _check_letter(key, body, seal)
-        if check_int64(stamp, field="stamp") < 1:
+        if not (
+            (type(body) is bytes and len(body) <= MAX_BODY_BYTES)
+            and (type(seal) is str and len(seal) <= SHORT and seal.isascii())
+        ):
+            _check_letter(key, body, seal)
+        is_stamp = type(stamp) is int and 1 <= stamp <= MAX_INT64
+        if not is_stamp and check_int64(stamp, field="stamp") < 1:
             message = f"the stamp of {key} must be 1 or more, not {stamp}"
             raise Invalid(message, code="bad_version", field="stamp", key=str(key))
         _set_ensured(self, key)
@@ -263,23 +292,29 @@ class Batch:
 
     def __post_init__(self) -> None:
         """Refuse an empty batch, a key that occurs twice, and a batch beyond the limits."""
-        check_name(self.id, field="batch id")
-        check_note(self.actor, field="actor")
+        changes = self.changes
+        if not is_short(self.id):
+            check_name(self.id, field="batch id")
+        if self.actor != "":
+            check_note(self.actor, field="actor")
         if self.seen:
             check_seen(self.seen)
-        elif not self.changes:
+        elif not changes:
             message = "a batch needs at least one change"
             raise Invalid(message, code="empty", field="changes")
-        if len(self.changes) > MAX_BATCH_CHANGES and self._counted > MAX_BATCH_CHANGES:
+        if len(changes) > MAX_BATCH_CHANGES and self._counted > MAX_BATCH_CHANGES:
             message = (
                 f"a batch holds at most {MAX_BATCH_CHANGES} changes (max_batch_changes), "
-                f"not {len(self.changes)}: split it"
+                f"not {len(changes)}: split it"
             )
             raise Invalid(message, code="too_many", field="changes", limit="max_batch_changes")
-        if len(self.changes) > 1:
-            self._check_keys()
+        # By their parts: a key itself is hashed by a call of Python.
+        if len(changes) > 1 and len(changes) > len(
+            {(change.key.space, change.key.kind, change.key.id) for change in changes}
+        ):
+            self._refuse_twice()
         size = 0
-        for change in self.changes:
+        for change in changes:
             if isinstance(change, _WITH_BODY):
                 size += len(change.body)
         if size > MAX_BATCH_BYTES:
@@ -289,10 +324,8 @@ class Batch:
             )
             raise Invalid(message, code="too_big", field="changes", limit="max_batch_bytes")
 
-    def _check_keys(self) -> None:
-        # All at once: a key's hash takes a microsecond, and is needed once more only for an error.
-        if len({change.key for change in self.changes}) == len(self.changes):
-            return
+    def _refuse_twice(self) -> None:
+        """Name the first key that occurs twice."""
         known: set[Key] = set()
         for change in self.changes:
             if change.key in known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from .change import ABSENT, Change, Check, Delete, Ensure, Put
 from .errors import Conflict, Invalid
@@ -30,6 +30,25 @@ class Stamp(NamedTuple):
     version: int
     created_at: int
     labels: Labels = NO_LABELS
+
+
+class Standing(Protocol):
+    """A `Stamp`, or the row of a back end that says the same."""
+
+    @property
+    def version(self) -> int:
+        """The version of the record."""
+        ...
+
+    @property
+    def created_at(self) -> int:
+        """When it was created."""
+        ...
+
+    @property
+    def labels(self) -> Labels:
+        """Its labels, where a `Check` asks for some."""
+        ...
 
 
 class Effect(NamedTuple):
@@ -72,13 +91,16 @@ def decide(change: Change, current: Stamp | None, now: int) -> Effect:
     return Effect(action, version, previous, record)
 
 
-def weigh(change: Change, current: Stamp | None, now: int) -> Verdict:
+def weigh(change: Change, current: Standing | None, now: int) -> Verdict:
     """Say what `decide` says, for a back end that writes without a `Record`."""
     previous = ABSENT if current is None else current.version
     if isinstance(change, Ensure):
         return _weigh_ensure(change, previous, now)
-    if change.expect is not None and (change.expect != previous or change.made is not None):
-        _check_expected(change, current)
+    expect, made = change.expect, change.made
+    if expect is not None and (
+        expect != previous or (made is not None and current and made != current.created_at)
+    ):
+        raise _unexpected(change, current)
     if isinstance(change, Put):
         is_next = change.version is None and previous < MAX_INT64
         version = previous + 1 if is_next else _set_version(change, previous)
@@ -91,19 +113,24 @@ def weigh(change: Change, current: Stamp | None, now: int) -> Verdict:
         if previous == ABSENT or (change.at_most is not None and previous > change.at_most):
             return "none", previous, previous, 0, 0
         return "delete", ABSENT, previous, 0, 0
-    for name, value in change.labels.items():
-        if current is None or not _same_label(current.labels.get(name), value):
-            raise _mislabelled(change.key, name, current, value)
-    told = change.told
+    if change.labels:
+        _check_labels(change, current)
+    # What `Check.told` says.
+    told = expect or ABSENT
     return "none", told, told, 0, 0
 
 
-def _check_expected(change: Put | Delete | Check, current: Stamp | None) -> None:
+def _unexpected(change: Put | Delete | Check, current: Standing | None) -> Conflict:
     previous = current.version if current else ABSENT
     if change.expect != previous:
-        raise mismatch(change.key, expected=change.expect, actual=previous)
-    if current is not None and change.made not in (None, current.created_at):
-        raise made_anew(change.key, version=previous)
+        return mismatch(change.key, expected=change.expect, actual=previous)
+    return made_anew(change.key, version=previous)
+
+
+def _check_labels(check: Check, current: Standing | None) -> None:
+    for name, value in check.labels.items():
+        if current is None or not _same_label(current.labels.get(name), value):
+            raise _mislabelled(check.key, name, current, value)
 
 
 def _same_label(present: Label | None, expected: Label) -> bool:
@@ -111,7 +138,7 @@ def _same_label(present: Label | None, expected: Label) -> bool:
     return type(present) is type(expected) and present == expected
 
 
-def _mislabelled(key: Key, name: str, current: Stamp | None, expected: Label) -> Conflict:
+def _mislabelled(key: Key, name: str, current: Standing | None, expected: Label) -> Conflict:
     if current is None:
         message = f"{key} was expected with {name} {expected!r}, but it is not there (any more)"
         return Conflict(message, code="gone", key=key, label=name, expected=expected)

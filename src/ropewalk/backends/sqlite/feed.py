@@ -98,14 +98,13 @@ def record(
     told: list[int | str | bool | None] = []
     ids: list[bytes] = []
     checked: list[Key] = []
-    addresses, verdicts = done
-    for index, change in enumerate(batch.changes):
+    for change, address, verdict in zip(batch.changes, *done, strict=True):
         if type(change) is Check:
             checked.append(change.key)
             continue
-        _, digest, place = addresses[index]
-        _, new, old, _, _ = verdicts[index]
-        number = (place or tables.settle(change, addresses[index], at)).number
+        _, digest, place = address
+        _, new, old, _, _ = verdict
+        number = (place or tables.settle(change, address, at)).number
         is_plain = new == 1 and old == 0
         told.append(number if is_plain else -number)
         if digest is not None:
@@ -123,8 +122,11 @@ def record(
 
 def _sum(checked: Sequence[Key]) -> bytes:
     """Return what tells the keys of a batch's checks from others."""
-    names = "\n".join([f"{key.space}/{key.kind}/{key.id}" for key in checked])
-    return (zlib.crc32(names.encode()) & 0xFFFF).to_bytes(_CHECKED, "big")
+    check, before = 0, ""
+    for key in checked:
+        check = zlib.crc32(f"{before}{key.space}/{key.kind}/{key.id}".encode(), check)
+        before = "\n"
+    return (check & 0xFFFF).to_bytes(_CHECKED, "big")
 
 
 def commits(

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from ...domain.change import ABSENT, Change, Delete, Ensure, Put
-from ...domain.effect import Stamp, Verdict
-from ...domain.labels import Label
+from ...domain.labels import Label, Labels
+from ...domain.record import NO_LABELS
 from . import crc, labels, lean
 from .connection import Connection, Value
 from .connection import Row as Columns
 from .indexes import FEW_RECORDS
 from .names import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...domain.effect import Verdict
 
 _FIND: Final = (
     "row, version, created_at, expires_at, session_id, thread_id from record "
@@ -62,7 +67,7 @@ The digest is that of an id which is a family and a digest; else it is `None`, a
 class Row(NamedTuple):
     """The row of a key as it is now, whether it is live or has expired; parents are numbers.
 
-    The number of a lean row is negative.
+    The number of a lean row is negative. Labels are not read; whoever needs them looks for them.
     """
 
     row: int
@@ -71,11 +76,11 @@ class Row(NamedTuple):
     expires_at: int | None
     session_id: int | None
     thread_id: int | None
+    labels: Labels = NO_LABELS
 
-    def stamp(self, now: int) -> Stamp | None:
-        """Return what `decide` needs to know, `None` where the record has expired."""
-        live = self.expires_at is None or self.expires_at > now
-        return Stamp(self.version, self.created_at) if live else None
+
+# Make a row without a call of Python: each change of a batch has one.
+_tuple: Final = cast("Callable[[type[Row], tuple[object, ...]], Row]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
 
 
 class Tables:
@@ -90,10 +95,16 @@ class Tables:
     def addresses(self, changes: Sequence[Change]) -> list[Address]:
         """Return where each key lies."""
         addresses: list[Address] = []
+        place = self._names.place
         for change in changes:
             key = change.key
-            family, digest = (lean.split(key.id) if "." in key.id else None) or ("", None)
-            addresses.append((family, digest, self._names.place(key.space, key.kind, family)))
+            id = key.id
+            parts = lean.split(id) if "." in id else None
+            if parts is None:
+                addresses.append(("", None, place(key.space, key.kind)))
+            else:
+                family, digest = parts
+                addresses.append((family, digest, place(key.space, key.kind, family)))
         return addresses
 
     def find(
@@ -114,22 +125,27 @@ class Tables:
         asked = [*values]
         for start in range(0, len(changes) or 1, _TOGETHER):
             form = ""
-            for index, (_, digest, place) in enumerate(addresses[start : start + _TOGETHER]):
+            for number, (_, digest, place) in enumerate(addresses[start : start + _TOGETHER]):
                 # Where no place was made, no id was ever written, in either table.
                 if place is not None:
                     if digest is not None:
-                        form += f"{index}-"
+                        form += f"{number}-"
                         asked += (place.number, lean.spot(digest), digest)
-                    form += f"{index}+"
-                    asked += (place.space, changes[start + index].key.id, place.kind)
+                    form += f"{number}+"
+                    asked += (place.space, changes[start + number].key.id, place.kind)
             if not (also or form):
                 continue
             for found in self._connection.rows(_finding(also, form), asked):
-                if found[0] < 0:
+                index: int = found[0]
+                if index < 0:
                     beside = beside or found
-                else:
-                    which: int = start + found[0]
-                    answer[which] = answer[which] or _row(found, addresses[which])
+                elif answer[start + index] is None:
+                    parts: Columns = (*found[1:], NO_LABELS)
+                    there = addresses[start + index][2]
+                    if found[1] < 0 and there is not None:
+                        # Lean rows have neither parents nor an expiry.
+                        parts = (*found[1:3], there.at + found[3], None, None, None, NO_LABELS)
+                    answer[start + index] = _tuple(Row, parts)
             also, asked = "", []
         return beside, answer
 
@@ -266,15 +282,6 @@ class Tables:
         self._loose.clear()
         self._names.undo()
         self._connection.declared.undo()
-
-
-def _row(found: Columns, address: Address) -> Row | None:
-    """Return the row of a key out of what a statement found, `None` where its place is new."""
-    _, row, version, at, expires, session, thread = found
-    place = address[2]
-    if place is None:
-        return None
-    return Row(row, version, place.at + at if row < 0 else at, expires, session, thread)
 
 
 @lru_cache(maxsize=256)

@@ -10,9 +10,9 @@ from typing import Final
 
 import apsw
 
-from ...domain.change import Applied, Batch, Check, Ensure, Put
+from ...domain.change import Applied, Batch, Check, Delete, Ensure, Put
 from ...domain.declared import DECLARED
-from ...domain.effect import Verdict, weigh
+from ...domain.effect import Stamp, Standing, Verdict, weigh
 from ...domain.errors import Corrupt, RopewalkError, Unavailable
 from ...domain.labels import Label
 from ...domain.ports import Clock
@@ -291,19 +291,24 @@ class Writer:
         verdicts: list[Verdict] = []
         versions: list[int] = []
         previous: list[int] = []
-        for index, change in enumerate(changes):
-            row = rows[index]
-            stamp = None if row is None else row.stamp(now)
-            if stamp is not None and type(change) is Check and change.labels:
-                stamp = expecting.labelled(connection, change, stamp, now)
-            verdict = weigh(change, stamp, now)
+        has_effect = False
+        for change, row in zip(changes, rows, strict=True):
+            current: Standing | None = row
+            if row is not None:
+                if row.expires_at is not None and row.expires_at <= now:
+                    current = None
+                elif type(change) is Check and change.labels:
+                    stamp = Stamp(row.version, row.created_at)
+                    current = expecting.labelled(connection, change, stamp, now)
+            verdict = weigh(change, current, now)
             verdicts.append(verdict)
             versions.append(verdict[1])
             previous.append(verdict[2])
+            has_effect = has_effect or verdict[0] != "none"
         if batch.seen:
             expecting.check_seen(connection, batch.seen, now)
         self._begun += 1
-        has_effect = self._perform(errand, addresses, rows, verdicts, now=now)
+        self._perform(errand, addresses, rows, verdicts, now=now)
         seq = 0
         if has_effect:
             seq = feed.record(connection, batch, tables, (addresses, verdicts), id=id, at=now)
@@ -321,19 +326,12 @@ class Writer:
         verdicts: Sequence[Verdict],
         *,
         now: int,
-    ) -> bool:
-        """Do what was decided; tell whether it changes anything."""
-        has_effect = False
-        held = errand.held
-        for index, change in enumerate(errand.batch.changes):
-            if type(change) is not Check:
-                self._tables.perform(
-                    change,
-                    addresses[index],
-                    rows[index],
-                    verdicts[index],
-                    held=None if held is None else held[index],
-                    now=now,
-                )
-                has_effect = has_effect or verdicts[index][0] != "none"
-        return has_effect
+    ) -> None:
+        """Do what was decided."""
+        changes, held, perform = errand.batch.changes, errand.held, self._tables.perform
+        for index, verdict in enumerate(verdicts):
+            change = changes[index]
+            # A delete without effect may have come to an expired record, which goes then.
+            if verdict[0] != "none" or type(change) is Delete:
+                labels = None if held is None else held[index]
+                perform(change, addresses[index], rows[index], verdict, held=labels, now=now)
