@@ -28,6 +28,8 @@ _MOST_TOGETHER: Final = 64
 _AT_ONCE: Final = 1_024
 """Items that are compared by identity without a pause."""
 
+_NOTHING: Final = Row(LIST, 0, 0, (), ())
+
 
 def write_list(
     splitter: Pieces, value: list[object], memo: Memo | None, limit: int
@@ -40,7 +42,7 @@ def write_list(
         return (yield from writer.run())
     row = _ListWriter(splitter)
     yield from row.add_all(value)
-    grown = row.memo()
+    grown = row.finish()
     grown.items = value[:] if splitter.by_identity else None
     return grown.row, grown
 
@@ -62,108 +64,104 @@ def extend_list(splitter: Pieces, memo: ListMemo, items: list[object]) -> Pauses
     row = _ListWriter(splitter, memo)
     splitter.known |= memo.edge.open
     yield from row.add_all(items)
-    grown = row.memo()
-    memo.row, memo.edge, memo.filled, memo.tail = grown.row, grown.edge, grown.filled, grown.tail
-    memo.leaves, memo.tail_seen, memo.tail_subs = grown.leaves, grown.tail_seen, grown.tail_subs
+    row.finish()
     if memo.items is not None:
         memo.items += items
     return memo.row
 
 
 class _ListWriter:
-    """Put item behind item; go on from a memo where there is one."""
+    """Put item behind item; go on from a memo where there is one, which changes with it."""
 
     def __init__(self, splitter: Pieces, memo: ListMemo | None = None) -> None:
-        self.splitter = splitter
-        self.leaves: list[Leaf] | None = [] if memo is None else memo.leaves
-        self.tail: list[Slot] = [] if memo is None else memo.tail
-        self.tail_subs: dict[int, Memo] = {} if memo is None else memo.tail_subs
-        self._edge = Edge((), splitter.node) if memo is None else memo.edge
-        self._cutter = Cutter(LEAF_TARGET, 0 if memo is None else memo.filled)
+        self._splitter = splitter
         self._closed = memo is None
-        self._before = memo
-        # What the tail's items look like, as far as they are known in full.
-        self._forms: list[bytes] | None = []
-        if memo is not None and memo.tail:
-            seen = memo.tail_seen
-            self._forms = None if seen is None else [seen[len(list_head(len(memo.tail))) :]]
+        if memo is None:
+            memo = ListMemo(_NOTHING, Edge((), splitter.node), 0, [], [], tail_forms=[])
+        self._memo = memo
+        self._cutter = Cutter(LEAF_TARGET, memo.filled)
+        self._count = memo.row.total
 
     @property
     def is_aligned(self) -> bool:
         """Whether a leaf has just ended."""
-        return not self.tail
+        return not self._memo.tail
 
     def add_all(self, items: Iterable[object]) -> Pauses[None]:
         """Put these items behind the last."""
+        splitter = self._splitter
         for item in items:
-            yield from self.add(item)
+            form = splitter.whole(item)
+            # Nearly every item is kept in one piece.
+            if form:
+                self._put(splitter.plain(form), form, None)
+            else:
+                slot, memo = yield from splitter.apart(item, None)
+                self._put(slot, b"", memo)
             yield
 
-    def add(self, item: object, memo: Memo | None = None) -> Pauses[bytes]:
-        """Put one item behind the last; return its form, nothing where it was taken apart."""
-        slot, memo, form = yield from self.splitter.item(item, memo)
-        if memo is not None:
-            self.tail_subs[len(self.tail)] = memo
-        self.tail.append(slot)
+    def add(self, item: object, memo: Memo | None) -> Pauses[None]:
+        """Put one item behind the last, going on from `memo`."""
+        slot, memo, form = yield from self._splitter.item(item, memo)
+        self._put(slot, form, memo)
+
+    def _put(self, slot: Slot, form: bytes, sub: Memo | None) -> None:
+        """Put a slot behind the last; its form is empty where it was taken apart."""
+        memo = self._memo
+        if sub is not None:
+            memo.tail_subs[len(memo.tail)] = sub
+        memo.tail.append(slot)
+        self._count += 1
         if not form:
-            self._forms = None
-        elif self._forms is not None:
-            self._forms.append(form)
-        if self._cutter.ends(*toss(slot, self.splitter.keys)):
+            memo.tail_forms = None
+        elif memo.tail_forms is not None:
+            memo.tail_forms.append(form)
+        if self._cutter.ends(*toss(slot, self._splitter.keys)):
             self._close()
-        return form
 
     def _close(self) -> None:
-        slots = tuple(self.tail)
-        digest = self.splitter.node(leaf_body(slots))
+        memo, node = self._memo, self._splitter.node
+        slots, forms = tuple(memo.tail), memo.tail_forms
+        digest = node(leaf_body(slots))
         branch = Branch(Ref(digest, deep=bool(refs_in(slots))), len(slots))
-        seen = self._seen()
-        kept = None if seen is None else remembered(self.splitter, seen)
-        leaf = Leaf(branch, slots, kept, self.tail_subs)
+        seen: bytes | None = None
+        if forms is not None and sum(map(len, forms)) <= _LONGEST_SEEN:
+            seen = remembered(self._splitter, list_head(len(slots)) + b"".join(forms))
+        leaf = Leaf(branch, slots, seen, memo.tail_subs)
         self._closed = True
-        self._edge.add(branch, self.splitter.node)
-        if self.leaves is not None:
-            self.leaves.append(leaf)
-        self.tail, self.tail_subs, self._forms = [], {}, []
+        memo.edge.add(branch, node)
+        if memo.leaves is not None:
+            memo.leaves.append(leaf)
+        memo.tail, memo.tail_subs, memo.tail_forms = [], {}, []
 
     def reuse(self, leaves: list[Leaf]) -> None:
         """Put leaves that were written before behind the last one."""
+        memo = self._memo
         for leaf in leaves:
-            self._edge.add(leaf.branch, self.splitter.node)
-        if self.leaves is not None:
-            self.leaves += leaves
+            memo.edge.add(leaf.branch, self._splitter.node)
+            self._count += leaf.branch.total
+        if memo.leaves is not None:
+            memo.leaves += leaves
         self._closed = True
 
-    def reuse_tail(self, memo: ListMemo) -> None:
+    def reuse_tail(self, before: ListMemo) -> None:
         """Put the tail that was written before behind the last leaf."""
-        self.tail, self.tail_subs = memo.tail, memo.tail_subs
-        self._cutter.filled = memo.filled
-        self._forms = None
-        if memo.tail_seen is not None:
-            self._forms = [memo.tail_seen[len(list_head(len(memo.tail))) :]]
+        memo = self._memo
+        memo.tail, memo.tail_subs = before.tail, before.tail_subs
+        memo.tail_forms = before.tail_forms
+        self._cutter.filled = before.filled
+        self._count += len(before.tail)
 
-    def _seen(self) -> bytes | None:
-        if self._forms is None or sum(map(len, self._forms)) > _LONGEST_SEEN:
-            return None
-        return list_head(len(self.tail)) + b"".join(self._forms)
-
-    def memo(self) -> ListMemo:
+    def finish(self) -> ListMemo:
         """Return the list as it has been written up to here."""
-        if self._closed or self._before is None:
-            height, tops = self._edge.fold(self.splitter.node)
-        else:
-            height, tops = self._before.row.height, self._before.row.tops
-        count = sum([branch.total for branch in tops]) + len(self.tail)
-        row = Row(LIST, count, height, tops, tuple(self.tail))
-        return ListMemo(
-            row=row,
-            edge=self._edge,
-            filled=self._cutter.filled,
-            tail=self.tail,
-            leaves=self.leaves,
-            tail_seen=self._seen(),
-            tail_subs=self.tail_subs,
-        )
+        memo = self._memo
+        row = memo.row
+        height, tops = row.height, row.tops
+        if self._closed:
+            height, tops = memo.edge.fold(self._splitter.node)
+        memo.row = Row(LIST, self._count, height, tops, tuple(memo.tail))
+        memo.filled = self._cutter.filled
+        return memo
 
 
 class _Rewriter:
@@ -309,7 +307,10 @@ class _Rewriter:
             return False
         if self._vouched(part, at):
             return True
-        return memo.tail_seen is not None and self._splitter.values.dumps(part) == memo.tail_seen
+        if memo.tail_forms is None:
+            return False
+        seen = list_head(len(part)) + b"".join(memo.tail_forms)
+        return self._splitter.values.dumps(part) == seen
 
     def _middle(self, first: int, at: int) -> Pauses[Row]:
         """Write from the first leaf that differs up to where nothing differs any more."""
@@ -349,7 +350,7 @@ class _Rewriter:
             row.reuse_tail(memo)
         else:
             yield from self._add(row, end, len(self._value), subs=memo.tail_subs)
-        grown = row.memo()
+        grown = row.finish()
         for name in ListMemo.__slots__:
             setattr(memo, name, getattr(grown, name))
         return memo.row

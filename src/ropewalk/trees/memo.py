@@ -34,8 +34,9 @@ class Leaf:
 class ListMemo:
     """A long list as it was written: closed leaves, and the open tail behind them.
 
-    `leaves` is `None` where only the right edge was read: enough to append. `items` are the
-    objects themselves, where the caller vouches that the same object means the same value.
+    `leaves` is `None` where only the right edge was read: enough to append. `tail_forms` are the
+    stored forms of the tail's items, where all are known. `items` are the objects themselves, where
+    the caller vouches that the same object means the same value.
     """
 
     row: Row
@@ -43,7 +44,7 @@ class ListMemo:
     filled: int
     tail: list[Slot]
     leaves: list[Leaf] | None
-    tail_seen: bytes | None = None
+    tail_forms: list[bytes] | None = None
     tail_subs: dict[int, Memo] = field(default_factory=dict[int, "Memo"])
     items: list[object] | None = None
 

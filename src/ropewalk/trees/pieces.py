@@ -46,6 +46,18 @@ class Pieces(Protocol):
         """Write a value that lies deeper: its slot, its memo, and its form (empty if apart)."""
         ...
 
+    def whole(self, value: object) -> bytes:
+        """Return the stored form of a value that lies deeper, nothing where it is taken apart."""
+        ...
+
+    def apart(
+        self,
+        value: Any,  # noqa: ANN401 (a user's value)
+        memo: Memo | None,
+    ) -> Pauses[tuple[Slot, Memo | None]]:
+        """Write a value that lies deeper and is not to be kept `whole`."""
+        ...
+
     def plain(self, form: bytes) -> Slot:
         """Return the slot of a stored form: the form itself, or the node that holds it."""
         ...

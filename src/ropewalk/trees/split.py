@@ -85,7 +85,16 @@ class Splitter:
 
     def forget(self, slots: Sequence[Slot]) -> None:
         """Note that these slots were written before: their nodes need not be written again."""
-        self.known.update([ref.digest for ref in refs_in(slots)])
+        known = self.known
+        for slot in slots:
+            if isinstance(slot, Ref):
+                known.add(slot.digest)
+            elif isinstance(slot, Row):
+                for branch in slot.tops:
+                    known.add(branch.ref.digest)
+                self.forget(slot.tail)
+            elif isinstance(slot, Wrap):
+                self.forget((slot.inner,))
 
     def channel(self, value: Any, memo: Memo | None) -> Pauses[tuple[Slot, Memo | None]]:  # noqa: ANN401
         """Write a value that lies directly in a state; `memo` is of the one before it, if any."""
@@ -93,10 +102,22 @@ class Splitter:
 
     def item(self, value: Any, memo: Memo | None = None) -> Pauses[tuple[Slot, Memo | None, bytes]]:  # noqa: ANN401
         """Write a value that lies deeper: its slot, its memo, and its form (empty if apart)."""
-        if memo is None:
-            form = self.light_form(value)
-            if form and (len(form) <= LONG_BYTES or self._depth == MOST_DEPTH):
-                return self.plain(form), None, form
+        form = self.whole(value) if memo is None else b""
+        if form:
+            return self.plain(form), None, form
+        slot, memo = yield from self.apart(value, memo)
+        return slot, memo, b""
+
+    def whole(self, value: object) -> bytes:
+        """Return the stored form of a value that lies deeper, nothing where it is taken apart."""
+        is_deep = self._depth == MOST_DEPTH
+        if not (is_deep or is_light(value)):
+            return b""
+        form = self.values.dumps(value)
+        return form if len(form) <= LONG_BYTES or is_deep else b""
+
+    def apart(self, value: Any, memo: Memo | None) -> Pauses[tuple[Slot, Memo | None]]:  # noqa: ANN401
+        """Write a value that lies deeper and is not to be kept `whole`."""
         self._depth += 1
         slot, memo = yield from self._slot(value, memo, LONG_BYTES)
         self._depth -= 1
@@ -104,7 +125,7 @@ class Splitter:
             packed = pack_slot(slot)
             if len(packed) > INLINE:
                 slot = Ref(self.node(SLOT + packed), deep=bool(refs_in([slot])))
-        return slot, memo, b""
+        return slot, memo
 
     def plain(self, form: bytes) -> Slot:
         """Return the slot of a stored form: the form itself, or the node that holds it."""
