@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...domain.change import Applied, Change, Ensure, Put
 from ...domain.errors import Conflict
-from ...trees.form import CHUNK, is_of_names
+from ...trees.form import CHUNK, VALUE, is_of_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,8 @@ class Growth:
         self._waiting = 0
         self._generation = forest.generation_at_hand(family)
         self._told = 0
+        self.is_heavy = False
+        """Whether it is time to write ahead."""
         self.size = 0
         self.samples: list[bytes] = []
 
@@ -51,24 +53,23 @@ class Growth:
             return
         self._kept.add(digest)
         key = self._forest.key(self._family, digest)
-        if body[:1] == CHUNK or is_of_names(body):
+        kind = body[:1]
+        if kind != VALUE and (kind == CHUNK or is_of_names(body)):
             sealed = self._desk.sealer.pack(body, key)
         else:
             sealed = self._desk.sealer.pack(body, key, dictionary=self._dictionary)
             self.samples.append(body)
         self._nodes.append((key, sealed))
-        self.size += len(sealed.body)
-        self._waiting += len(sealed.body)
+        size = len(sealed.body)
+        self.size += size
+        self._waiting += size
+        if self._waiting > _BATCH_BYTES or len(self._nodes) - self._ahead > _BATCH_NODES:
+            self.is_heavy = True
 
     def own_size(self) -> int:
         """Return the bytes of the nodes since this was asked last."""
         own, self._told = self.size - self._told, self.size
         return own
-
-    @property
-    def is_heavy(self) -> bool:
-        """Whether it is time to write ahead."""
-        return self._waiting > _BATCH_BYTES or len(self._nodes) - self._ahead > _BATCH_NODES
 
     async def ahead(self) -> None:
         """Write what has gathered, before the state is complete."""
@@ -80,6 +81,7 @@ class Growth:
         self._generation = self._generation or 1
         self._ahead = len(self._nodes)
         self._waiting = 0
+        self.is_heavy = False
         self.samples.clear()
 
     async def _again(self, nodes: Sequence[tuple[Key, Sealed]]) -> None:
@@ -115,10 +117,8 @@ class Growth:
         else:
             changes.append(self._forest.standing_at(self._family, generation))
         stamp = generation or 1
-        changes += [
-            Ensure(key=key, stamp=stamp, body=sealed.body, seal=sealed.seal)
-            for key, sealed in nodes
-        ]
+        for key, (body, seal) in nodes:
+            changes.append(Ensure(key=key, stamp=stamp, body=body, seal=seal))
         return changes
 
     async def release(self) -> list[Change]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from ...domain.checkpoint import CheckpointHeader, Trunk
+from ...domain.checkpoint import CheckpointHeader, HeaderDraft, Trunk
 from ...domain.errors import Corrupt, Invalid
 from ...door import DOOR
 from ...trees.form import LIST, Row, Slot
@@ -240,7 +240,7 @@ class Planter:
         joined = self._forest.joined(header.trunk.family)
         return TreeReader(self._reader.values, joined=joined)
 
-    def trunk(self, plant: Plant, header: CheckpointHeader) -> Trunk:
+    def trunk(self, plant: Plant, header: CheckpointHeader | HeaderDraft) -> Trunk:
         """Return the trunk of a checkpoint that is to have this plant for its state."""
         return Trunk(plant.keys.family, plant.root, root_mac(plant.keys, header, plant.root))
 
@@ -319,25 +319,21 @@ def dressed(
     It belongs to this session and continues this parent; with `dates`, it was created and last
     changed then.
     """
-    created_at, updated_at = dates or (header.created_at, header.updated_at)
-    bare = CheckpointHeader(
-        id=header.id,
-        thread_id=header.thread_id,
-        session_id=session_id,
-        parent_id=parent_id,
-        workflow_id=header.workflow_id,
-        metadata=header.metadata,
-        size=plant.growth.own_size() + len(plant.root),
-        created_at=created_at,
-        updated_at=updated_at,
-        version=header.version,
-        namespace=header.namespace,
-        tags=header.tags,
-        pinned=header.pinned,
-    )
-    # Frozen for everybody else; whoever makes a header need not make it twice.
-    object.__setattr__(bare, "trunk", planter.trunk(plant, bare))
-    return bare
+    draft = HeaderDraft()
+    draft.id = header.id
+    draft.thread_id = header.thread_id
+    draft.session_id = session_id
+    draft.parent_id = parent_id
+    draft.workflow_id = header.workflow_id
+    draft.metadata = header.metadata
+    draft.size = plant.growth.own_size() + len(plant.root)
+    draft.created_at, draft.updated_at = dates or (header.created_at, header.updated_at)
+    draft.version = header.version
+    draft.namespace = header.namespace
+    draft.tags = header.tags
+    draft.pinned = header.pinned
+    draft.trunk = planter.trunk(plant, draft)
+    return draft.done()
 
 
 def no_state(header: CheckpointHeader) -> Corrupt:
@@ -346,7 +342,7 @@ def no_state(header: CheckpointHeader) -> Corrupt:
     return Corrupt(message, code="missing_state", id=header.id)
 
 
-def root_mac(keys: TreeKeys, header: CheckpointHeader, root: bytes) -> bytes:
+def root_mac(keys: TreeKeys, header: CheckpointHeader | HeaderDraft, root: bytes) -> bytes:
     """Return the keyed hash that binds a root to its checkpoint."""
     return keys.mac(
         (
