@@ -68,6 +68,9 @@ class Connection:
     def __init__(self, path: str, patience: Patience, *, create: bool = False) -> None:
         flags = _FLAGS | (apsw.SQLITE_OPEN_CREATE if create else 0)
         self._apsw = apsw.Connection(path, flags=flags, statementcachesize=_STATEMENTS)
+        # Without this SQLite looks at the values that are bound, and compiles many a statement anew
+        # whenever others are: for a page of records that takes longer than to read a third of it.
+        self._apsw.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         # One for all statements that are run to their end: making a cursor takes a while.
         self._cursor = self._apsw.cursor()
         self._handler = patience.handler
