@@ -20,6 +20,9 @@ _BIN_32: Final = 0xC6
 # Every array and map begins with one of these.
 _OPENING: Final = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
 
+_FEW: Final = 24
+"""So many values are quicker looked at one by one."""
+
 _BUFFERS: Final[frozenset[type]] = frozenset({bytearray, memoryview})
 _BYTES: Final[frozenset[type]] = frozenset({bytes})
 
@@ -96,7 +99,23 @@ class _Leaves:
 
 def _holds(sought: frozenset[type], value: object) -> bool:
     """Tell whether such an object lies in the lists and dictionaries of `value`."""
-    level: list[Value] = [value]
+    parts: list[Value] = [value]
+    # It grows while it is gone through; of many parts, those of one level are looked at together.
+    for part in parts:
+        kind = part.__class__
+        if kind in sought:
+            return True
+        if kind is dict:
+            parts += part.values()
+        elif kind is list:
+            parts += part
+        if len(parts) > _FEW:
+            return _hold(sought, parts)
+    return False
+
+
+def _hold(sought: frozenset[type], level: list[Value]) -> bool:
+    """Tell whether such an object is among these or lies in them."""
     while sought.isdisjoint(kinds := set(map(type, level))):
         inside: list[Value] = []
         if dict in kinds:
