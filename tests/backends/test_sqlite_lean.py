@@ -166,18 +166,17 @@ def test_the_form_of_an_id(id: str, parts: tuple[str, bytes] | None) -> None:
     assert [parts, ("g", bytes(12)), parts] == lean.split_all([id, "g." + "00" * 12, id])
 
 
-async def test_one_statement_finds_a_lean_record_of_a_known_family(tmp_path: Path) -> None:
-    """What is not among those, or of a family that nobody asked for before, takes another look."""
+async def test_a_lone_lean_record_is_found_without_a_snapshot(tmp_path: Path) -> None:
+    """What is not among them, or in a place that is not there, takes another look."""
     store = SqliteBackend(tmp_path / "store.db", clock=FrozenClock(tick=0))
     await store.open()
-    key, absent = Key("a", "node", IDS[0]), Key("a", "node", IDS[1])
+    key, absent, nowhere = (Key("a", "node", id) for id in (IDS[0], IDS[1], IDS[-1]))
     ensure = Ensure(key=key, stamp=1, body=b"body", seal="raw")
     await store.apply(Batch((ensure,)))
     expected = await store.get([key])
     await store.close()
     connection = Connection(str(tmp_path / "store.db"), Patience(1.0, threading.Event()))
     look = partial(points.record_at_once, connection, now=0, bodies=True)
-    assert look(key) is None
+    assert [expected, None, None] == [look(key), look(absent), look(nowhere)]
     assert expected == points.records_by_key(connection, [key], now=0, bodies=True)
-    assert (expected, None) == (look(key), look(absent))
     connection.close()

@@ -126,10 +126,6 @@ class Names:
         """Return the number of a text if it is known without looking, else `UNKNOWN`."""
         return self._numbers.get(text, UNKNOWN)
 
-    def place_at_hand(self, space: str, kind: str, family: str = "") -> Place | None:
-        """Return a place if it is known without looking, else `None`."""
-        return self._places.get((space, kind, family))
-
     def space_at_hand(self, space: str) -> int:
         """Return the number of a space if a place in it is known, else `UNKNOWN`."""
         return self._spaces.get(space, UNKNOWN)

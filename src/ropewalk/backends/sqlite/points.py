@@ -15,8 +15,8 @@ from .connection import Connection
 from .names import UNKNOWN, Place
 from .rows import records_of
 
-_PARENTS, _LABELS = 7, 10
-"""Where in a row the names of session, thread and seal stand: from here to there."""
+_PARENTS, _SEAL, _LABELS = 7, 9, 10
+"""Where in a row the names of session and thread stand, that of the seal, and what is behind."""
 
 _TOGETHER: Final = 128
 """How many lean rows one statement looks for."""
@@ -58,29 +58,28 @@ def records_by_key(
 def record_at_once(
     connection: Connection, key: Key, *, now: int, bodies: bool
 ) -> list[Record | None] | None:
-    """Return the live record of `key` by one statement, `None` where it takes another look.
+    """Return the live record of `key` by one look at its row, `None` where it takes another.
 
-    No snapshot is needed for that: what numbers of places mean never changes, and where the name
-    of a parent is not at hand, or a record that may be lean is not among those, the answer is left
-    to `records_by_key`.
+    No snapshot is needed for that: what numbers of places and seals mean never changes. Where the
+    name of a parent is not at hand, or a record that may be lean is not among those, the answer is
+    left to `records_by_key`.
     """
     names = connection.names
     parts = lean.split(key.id)
     if parts is not None:
         return _lean_at_once(connection, key, *parts, bodies=bodies)
-    place = names.place_at_hand(key.space, key.kind)
+    place = names.place(key.space, key.kind)
     if place is None:
         return None
-    rows = connection.rows(select.point(bodies=bodies), (place.space, key.id, place.kind, now))
+    try:
+        rows = connection.rows(select.point(bodies=bodies), (place.space, key.id, place.kind, now))
+    except apsw.CorruptError as error:
+        raise _lost(key, error) from error
     if not rows:
         return [None]
     row, texts = rows[0], names.texts
-    session, thread, seal = row[_PARENTS:_LABELS]
-    if (
-        (session is None or session in texts)
-        and (thread is None or thread in texts)
-        and seal in texts
-    ):
+    session, thread = row[_PARENTS:_SEAL]
+    if (session is None or session in texts) and (thread is None or thread in texts):
         return [*records_of(rows, names, key=key)]
     return None
 
@@ -88,8 +87,7 @@ def record_at_once(
 def _lean_at_once(
     connection: Connection, key: Key, family: str, digest: bytes, *, bodies: bool
 ) -> list[Record | None] | None:
-    names = connection.names
-    place = names.place_at_hand(key.space, key.kind, family)
+    place = connection.names.place(key.space, key.kind, family)
     if place is None:
         return None
     answer: list[Record | None] = [None]

@@ -79,6 +79,10 @@ class Forest:
         return Key(self._desk.space, HEAD, thread_id)
 
     def keys_at_hand(self, family: str) -> TreeKeys | None:
+        """Return the keys of a family, unless what it is written with has to be read first."""
+        return self.reading_keys_at_hand(family) if self._looked else None
+
+    def reading_keys_at_hand(self, family: str) -> TreeKeys | None:
         """Return the keys of a family, unless the secret has to be read first."""
         if self._secret is None:
             return None
@@ -91,11 +95,15 @@ class Forest:
         return found
 
     async def keys(self, family: str) -> TreeKeys:
+        """Return the keys of a family for whoever writes, who will need the dictionary too."""
+        await self.dictionary()
+        return await self.reading_keys(family)
+
+    async def reading_keys(self, family: str) -> TreeKeys:
         """Return the keys of a family; the first to ask makes the secret of the space."""
         if self._secret is None:
-            await self.dictionary()
             self._secret = await self._read_secret()
-        found = self.keys_at_hand(family)
+        found = self.reading_keys_at_hand(family)
         if found is None:
             message = "the secret of the trees is gone"
             raise Corrupt(message, code="no_secret")
@@ -169,19 +177,25 @@ class Forest:
 
     async def open(self, record: Record) -> bytes:
         """Return the body of a node's record; raise `Corrupt` where it is damaged."""
-        try:
-            return self._desk.sealer.unpack(record, dictionaries=self._dictionaries)
-        except Invalid as error:
-            if error.code != "unknown_dictionary":
-                raise
-            name = str(error.facts["dictionary"])
-        key = Key(self._desk.space, DICTIONARY, name)
-        [found] = await self._desk.backend.get([key])
-        if found is None:
-            message = f"{record.key} needs the dictionary {name}, which is gone: restore a backup"
-            raise Corrupt(message, code="missing_dictionary", key=record.key, dictionary=name)
-        self._known(found)
-        return self._desk.sealer.unpack(record, dictionaries=self._dictionaries)
+        [body] = await self._opened((record,))
+        return body
+
+    async def _opened(self, records: Sequence[Record]) -> list[bytes]:
+        """Return the bodies of some nodes, reading the dictionaries that are not at hand."""
+        while True:
+            try:
+                return unpack_all(self._desk.sealer, records, dictionaries=self._dictionaries)
+            except Invalid as error:
+                name = str(error.facts.get("dictionary"))
+                if error.code != "unknown_dictionary" or name in self._dictionaries:
+                    raise
+                wanted = error.facts["key"]
+            key = Key(self._desk.space, DICTIONARY, name)
+            [found] = await self._desk.backend.get((key,))
+            if found is None:
+                message = f"{wanted} needs the dictionary {name}, which is gone: restore a backup"
+                raise Corrupt(message, code="missing_dictionary", key=wanted, dictionary=name)
+            self._known(found)
 
     async def fetch(self, family: str, refs: Sequence[Ref]) -> Mapping[bytes, bytes]:
         """Return the bodies of nodes by name; raise `Corrupt` where one is missing or damaged."""
@@ -213,13 +227,6 @@ class Forest:
             return [first]
         ids = [f"{family}.{digest.hex()}" for digest in digests]
         return Key.all_trusted(first.space, NODE, ids)
-
-    async def _opened(self, records: Sequence[Record]) -> list[bytes]:
-        """Return the bodies of some nodes, reading the dictionaries that are not at hand."""
-        try:
-            return unpack_all(self._desk.sealer, records, dictionaries=self._dictionaries)
-        except Invalid:
-            return [await self.open(record) for record in records]
 
     def joined(self, family: str) -> Joined:
         """Return what is remembered of a family's leaves."""

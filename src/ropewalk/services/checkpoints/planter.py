@@ -182,7 +182,8 @@ class Planter:
         trunk = header.trunk
         if trunk is None:
             raise no_state(header)
-        keys = self._forest.keys_at_hand(trunk.family) or await self._forest.keys(trunk.family)
+        family, forest = trunk.family, self._forest
+        keys = forest.reading_keys_at_hand(family) or await forest.reading_keys(family)
         if root_mac(keys, header, trunk.root) != trunk.mac:
             message = (
                 f"the root of checkpoint {header.id} is damaged, or another checkpoint's: "

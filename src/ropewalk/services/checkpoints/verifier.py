@@ -204,7 +204,7 @@ class Verifier:
                 raise no_state(header)
             root = read_root(header.trunk.root)
             family = header.trunk.family
-            keys = await self._forest.keys(family)
+            keys = await self._forest.reading_keys(family)
             if root_mac(keys, header, header.trunk.root) != header.trunk.mac:
                 message = "the root belongs to another checkpoint, or to other data of this one"
                 raise Corrupt(message, code="bad_root", key=key)
@@ -238,7 +238,7 @@ class Verifier:
         if found is None:
             sealer = self._desk.sealer
             values = sealer.foreign(root.values) if root.values else sealer.values
-            found = Auditor(await self._forest.keys(family), values)
+            found = Auditor(await self._forest.reading_keys(family), values)
             self._auditors[family, root.values] = found
         return found
 
@@ -312,7 +312,7 @@ class Verifier:
             self._findings.counts["orphans"] += 1
             try:
                 body = await self._forest.open(record)
-                if (await self._forest.keys(family)).digest(body) != digest:
+                if (await self._forest.reading_keys(family)).digest(body) != digest:
                     message = "its content is not what its name says"
                     raise Corrupt(message, code="bad_node", key=record.key)
             except _BROKEN as error:
