@@ -164,16 +164,23 @@ class SqliteBackend:
 
     async def get(self, keys: Sequence[Key], *, bodies: bool = True) -> list[Record | None]:
         """Return the live records of `keys` in the order asked, `None` where absent."""
-        house = self._here()
-        wanted, now, express = tuple(keys), self._clock.now(), house.express
-        work = partial(points.records_by_key, keys=wanted, now=now, bodies=bodies)
-        if len(wanted) != 1 or express is None:
+        house, now = self._here(), self._clock.now()
+        express = house.express
+        if len(keys) != 1 or express is None:
+            wanted = tuple(keys)
+            work = partial(points.records_by_key, keys=wanted, now=now, bodies=bodies)
             return await house.read(house.points, work, shape=shapes.of_keys(wanted))
-        alone = partial(points.record_at_once, key=wanted[0], now=now, bodies=bodies)
+        key = keys[0]
+
+        # Every load calls it: a `partial` with names would take three times as long for that.
+        def alone(connection: Connection) -> list[Record | None] | None:
+            return points.record_at_once(connection, key, now=now, bodies=bodies)
+
         if express.door.is_open():
             found = express.read_at_once(alone, shape=shapes.ONE)
             if found is not None:
                 return found
+        work = partial(points.records_by_key, keys=(key,), now=now, bodies=bodies)
         return await express.read(house.points, work, shape=shapes.ONE, alone=alone)
 
     async def apply(self, batch: Batch) -> Applied:
