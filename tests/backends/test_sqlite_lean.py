@@ -18,7 +18,7 @@ from ropewalk.backends.sqlite.connection import Connection
 from ropewalk.backends.sqlite.patience import Patience
 from ropewalk.domain.change import Batch, Change, Check, Delete, Ensure, Put
 from ropewalk.domain.clock import FrozenClock
-from ropewalk.domain.errors import Conflict
+from ropewalk.domain.errors import Conflict, Corrupt
 from ropewalk.domain.ports import Backend
 from ropewalk.domain.query import NEWEST_FIRST, AnyOf, Condition, Order, Query
 from ropewalk.domain.record import Key
@@ -179,4 +179,23 @@ async def test_a_lone_lean_record_is_found_without_a_snapshot(tmp_path: Path) ->
     look = partial(points.record_at_once, connection, now=0, bodies=True)
     assert [expected, None, None] == [look(key), look(absent), look(nowhere)]
     assert expected == points.records_by_key(connection, [key], now=0, bodies=True)
+    connection.close()
+
+
+async def test_a_record_whose_parent_has_no_name_any_more_takes_another_look(
+    tmp_path: Path,
+) -> None:
+    """Its session may be let go between two statements; where it is lost, a snapshot tells."""
+    store = SqliteBackend(tmp_path / "store.db", clock=FrozenClock(tick=0))
+    await store.open()
+    keys = Key("a", "note", "n"), Key("a", "note", "bare")
+    await store.apply(Batch((Put(key=keys[0], session_id="gone"), Put(key=keys[1]))))
+    expected = await store.get([keys[1]])
+    await store.close()
+    connection = Connection(str(tmp_path / "store.db"), Patience(1.0, threading.Event()))
+    connection.run("update name set text = null where text = 'gone'")
+    look = partial(points.record_at_once, connection, now=0, bodies=True)
+    assert [None, expected] == [look(key) for key in keys]
+    with pytest.raises(Corrupt, match="has the name"):
+        points.records_by_key(connection, [keys[0]], now=0, bodies=True)
     connection.close()

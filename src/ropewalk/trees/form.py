@@ -243,7 +243,7 @@ def _unpacked(data: bytes) -> object:
 
 def _extension(code: int, data: bytes) -> object:
     if code in (_PLAIN, _DEEP) and len(data) == DIGEST_BYTES:
-        return Ref(data, code == _DEEP)
+        return _tuple(Ref, (data, code == _DEEP))
     parts = _unpacked(data) if code in (_ROW, _WRAP) else None
     if isinstance(parts, list):
         fields = cast("list[object]", parts)

@@ -134,7 +134,11 @@ class TreeReader:
                 if batch.is_full:
                     batch.make()
                     yield None
-            yield from self._into(batch, tail, bodies)
+            at_hand = _forms_at_hand(tail, bodies)
+            if at_hand is None:
+                yield from self._into(batch, tail, bodies)
+            else:
+                batch.add(*at_hand)
         batch.make()
         return batch.made
 

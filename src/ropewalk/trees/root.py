@@ -71,8 +71,8 @@ def _head(data: bytes) -> tuple[tuple[int, str, int], bytes]:
     if isinstance(head, list):
         row = cast("list[object]", head)
         if len(row) == 3 and isinstance(row[0], int) and isinstance(row[1], str):  # noqa: PLR2004
-            size = len(packb(row))
-            if isinstance(row[2], int) and data[:size] == packb(row):
-                return (row[0], row[1], row[2]), data[size:]
+            packed = packb(row)
+            if isinstance(row[2], int) and data.startswith(packed):
+                return (row[0], row[1], row[2]), data[len(packed) :]
     message = "no head"
     raise ValueError(message)

@@ -15,8 +15,8 @@ from .connection import Connection
 from .names import UNKNOWN, Place
 from .rows import records_of
 
-_PARENTS, _SEAL, _LABELS = 7, 9, 10
-"""Where in a row the names of session and thread stand, that of the seal, and what is behind."""
+_PARENTS, _LABELS = 7, 10
+"""Where in a row the names of session, thread and seal stand: from here to there."""
 
 _TOGETHER: Final = 128
 """How many lean rows one statement looks for."""
@@ -60,9 +60,9 @@ def record_at_once(
 ) -> list[Record | None] | None:
     """Return the live record of `key` by one look at its row, `None` where it takes another.
 
-    No snapshot is needed for that: what numbers of places and seals mean never changes. Where the
-    name of a parent is not at hand, or a record that may be lean is not among those, the answer is
-    left to `records_by_key`.
+    No snapshot is needed for that: no number ever means another name. Where the name of a parent
+    is gone by the time it is looked up, where something is damaged, and where a record that may be
+    lean is not among those, the answer is left to `records_by_key`.
     """
     names = connection.names
     parts = lean.split(key.id)
@@ -77,11 +77,10 @@ def record_at_once(
         raise _lost(key, error) from error
     if not rows:
         return [None]
-    row, texts = rows[0], names.texts
-    session, thread = row[_PARENTS:_SEAL]
-    if (session is None or session in texts) and (thread is None or thread in texts):
+    try:
         return [*records_of(rows, names, key=key)]
-    return None
+    except Corrupt:
+        return None
 
 
 def _lean_at_once(
