@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from math import isnan
 from typing import Any, Final, TypeAlias
@@ -66,7 +66,10 @@ def read_filters(raw: object) -> Sieve:
     terms: list[Term] = []
     for key, given in raw.items():
         path = _path(key)
-        for op, value in _operations(key, given):
+        # Nearly always one text is meant: there is no operator in that to look for.
+        pairs: Iterable[tuple[TermOp, object]]
+        pairs = (("eq", given),) if type(given) is str else _operations(key, given)
+        for op, value in pairs:
             if path is not None:
                 terms.append(Term(*path, op, _scalars(key, op, value)))
             elif key == "type" and kinds is None and op in ("eq", "in"):
@@ -75,6 +78,8 @@ def read_filters(raw: object) -> Sieve:
                 header += _on_header(key, op, _stored(key, op, value))
     if kinds == ():
         header.append(Condition("kind", "in", ()))
+    if not terms:
+        return Sieve(kinds=kinds or (), header=tuple(header))
     on_labels = [term.on_labels() for term in terms]
     return Sieve(
         kinds=kinds or (),
@@ -154,8 +159,9 @@ def _operand(key: str, name: str, value: object) -> object:
 
 
 def _kinds(value: object) -> tuple[str, ...]:
-    values = value if is_tuple(value) else (value,)
-    return tuple(dict.fromkeys(check_name(kind, field="type") for kind in values))
+    if not is_tuple(value):
+        return (check_name(value, field="type"),)
+    return tuple(dict.fromkeys(check_name(kind, field="type") for kind in value))
 
 
 def _scalars(key: str, op: TermOp, value: object) -> object:

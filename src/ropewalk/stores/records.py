@@ -158,7 +158,7 @@ class RecordStore:
         if not DOOR.is_open():
             await DOOR.enter()
         sieve = read_filters(filters)
-        query = sieve.query(self._shelf.space)
+        query = sieve.query(self._shelf.space, limit=limit)
         async with aclosing(self._shelf.found(sieve, query, make=as_dict, limit=limit)) as found:
             return [row async for rows in found for row in rows]
 
@@ -307,7 +307,8 @@ class RecordStore:
             await DOOR.enter()
         sieve = read_filters(filters)
         after = Cursor.decode(cursor) if cursor else None
-        query = replace(sieve.query(self._shelf.space), order=order, after=after)
+        query = sieve.query(self._shelf.space, limit=limit + 1)
+        query = replace(query, order=order, after=after)
         rows: list[Row] = []
         last: Record | None = None
         found = self._shelf.found(sieve, query, make=_beside, limit=limit + 1)

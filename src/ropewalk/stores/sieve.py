@@ -117,9 +117,13 @@ class Sieve:
     terms: tuple[Term, ...] = ()
     decided: bool = True
 
-    def query(self, space: str) -> Query:
-        """Ask for every record that may match, and for as few others as the engine can tell."""
-        return self._query(space, tuple(or_partial(check) for check in self.labels))
+    def query(self, space: str, *, limit: int | None = None) -> Query:
+        """Ask for every record that may match, and for as few others as the engine can tell.
+
+        Where the engine tells nearly everything, it need not look for more than `limit`.
+        """
+        more = tuple([or_partial(check) for check in self.labels])
+        return self._query(space, more, limit=limit if self.decided else None)
 
     def told(self, space: str) -> Query:
         """Ask for the matching records whose labels tell all; right only where `decided`."""
@@ -129,7 +133,7 @@ class Sieve:
         """Ask for the records that may match and whose labels do not tell all."""
         return self._query(space, (IS_PARTIAL,))
 
-    def _query(self, space: str, more: tuple[Check, ...]) -> Query:
+    def _query(self, space: str, more: tuple[Check, ...], *, limit: int | None = None) -> Query:
         checks = self.header + more if self.kinds else UNSEEN + self.header + more
         session_id, checks = _parent("session_id", checks)
         thread_id, checks = _parent("thread_id", checks)
@@ -139,6 +143,7 @@ class Sieve:
             session_id=session_id,
             thread_id=thread_id,
             where=checks,
+            limit=limit,
         )
 
     def matches(self, letter: Letter) -> bool:
