@@ -25,6 +25,7 @@ SMALL: Final[Mapping[str, int]] = {
     "LEAST": 8,
     "MOST": 40,
     "_PIECE": 64,
+    "_TOGETHER": 60,
 }
 """Sizes so small that little data makes tall trees."""
 

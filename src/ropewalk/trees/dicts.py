@@ -9,7 +9,7 @@ from .cut import LEAF_TARGET, REF_BYTES, Cutter
 from .edge import MANY, Edge
 from .form import DICT, Branch, Ref, Row, Slot, leaf_body, pack_slot, refs_in
 from .heads import dict_head
-from .lists import is_short
+from .lists import first_forms
 from .memo import UNSEEN, DictMemo, Entry, Memo
 from .pieces import Pauses, Pieces, given_up, remembered
 
@@ -28,7 +28,8 @@ def write_dict(
     before = memo if isinstance(memo, DictMemo) else None
     if before is not None and _is_same(splitter, value, before):
         return before.row, before
-    if (yield from is_short(splitter, (*value, *value.values()), limit)):
+    _, is_short = yield from first_forms(splitter, (*value, *value.values()), limit)
+    if is_short:
         return splitter.plain(splitter.values.dumps(value)), None
     entries: dict[str, Entry] = {}
     forms: list[bytes] | None = []

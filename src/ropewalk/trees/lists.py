@@ -10,7 +10,7 @@ from .cut import LEAF_TARGET, Cutter, toss
 from .edge import Edge
 from .form import LIST, Branch, Ref, Row, Slot, leaf_body, refs_in
 from .heads import list_head
-from .memo import Leaf, ListMemo, Memo
+from .memo import Leaf, ListMemo, Memo, Run
 from .pieces import Pauses, Pieces, given_up, remembered
 
 _LONGEST_SEEN: Final = 256 * 1024
@@ -35,28 +35,38 @@ def write_list(
     splitter: Pieces, value: list[object], memo: Memo | None, limit: int
 ) -> Pauses[tuple[Slot, Memo | None]]:
     """Write a list, going on from `memo` where that is a list's."""
-    if (yield from is_short(splitter, value, limit)):
+    forms, is_short = yield from first_forms(splitter, value, limit)
+    if is_short:
         return splitter.plain(splitter.values.dumps(value)), None
     if isinstance(memo, ListMemo) and memo.leaves is not None:
         writer = _Rewriter(splitter, value, memo)
         return (yield from writer.run())
     row = _ListWriter(splitter)
-    yield from row.add_all(value)
+    row.add_forms(forms)
+    yield from row.add_all(value[len(forms) :])
     grown = row.finish()
     grown.items = value[:] if splitter.by_identity else None
     return grown.row, grown
 
 
-def is_short(splitter: Pieces, items: Iterable[object], limit: int) -> Pauses[bool]:
-    """Tell whether the stored forms of all items come to no more than `limit` bytes."""
-    left = limit
+def first_forms(
+    splitter: Pieces, items: Iterable[object], limit: int
+) -> Pauses[tuple[list[bytes], bool]]:
+    """Return the stored forms of the first items, and whether they are all, and short.
+
+    Ends where they come to more than `limit` bytes, and before an item that is taken apart.
+    """
+    forms: list[bytes] = []
     for item in items:
-        form = splitter.light_form(item)
-        left -= len(form) or limit + 1
-        if left < 0:
-            return False
+        form = splitter.whole(item)
+        if not form:
+            return forms, False
+        forms.append(form)
+        limit -= len(form)
+        if limit < 0:
+            return forms, False
         yield
-    return True
+    return forms, True
 
 
 def extend_list(splitter: Pieces, memo: ListMemo, items: list[object]) -> Pauses[Row]:
@@ -86,6 +96,11 @@ class _ListWriter:
     def is_aligned(self) -> bool:
         """Whether a leaf has just ended."""
         return not self._memo.tail
+
+    def add_forms(self, forms: Iterable[bytes]) -> None:
+        """Put items that are kept in one piece behind the last."""
+        for form in forms:
+            self._put(self._splitter.plain(form), form, None)
 
     def add_all(self, items: Iterable[object]) -> Pauses[None]:
         """Put these items behind the last."""
@@ -217,26 +232,41 @@ class _Rewriter:
         Return how far they look as they did, as leaves and as items from the front, and before
         which leaf each has to be looked at alone, since there was a difference.
         """
-        leaves = self._leaves[place : place + _MOST_TOGETHER]
-        parts: list[memoryview] = []
-        size, end = 0, at
-        for leaf in leaves:
-            forms = leaf.forms
-            if forms is None:
-                break
-            size += len(forms)
-            if size > _TOGETHER and parts:
-                break
-            parts.append(forms)
-            end += leaf.branch.total
-        part = self._value[at:end]
-        written, begin = self._splitter.values.bare(part), len(list_head(len(part)))
-        alone = place + len(parts)
-        for same, forms in enumerate(parts):
+        run = self._memo.runs.get(place) or self._run(place)
+        end, alone = at + run.total, place + len(run.forms)
+        written = self._splitter.values.bare(self._value[at:end])
+        if all(map(written.startswith, run.forms, run.begins)):
+            return alone, end, alone
+        for leaf, forms, begin in zip(
+            self._leaves[place:alone], run.forms, run.begins, strict=True
+        ):
             if not written.startswith(forms, begin):
-                return place + same, at + sum([x.branch.total for x in leaves[:same]]), alone
-            begin += len(forms)
-        return alone, end, alone
+                break
+            place, at = place + 1, at + leaf.branch.total
+        return place, at, alone
+
+    def _run(self, place: int) -> Run:
+        """Say which leaves from one on are compared together."""
+        forms: list[memoryview] = []
+        begins: list[int] = []
+        size = total = 0
+        is_full = False
+        for leaf in self._leaves[place : place + _MOST_TOGETHER]:
+            if leaf.forms is None:
+                break
+            is_full = bool(forms) and size + len(leaf.forms) > _TOGETHER
+            if is_full:
+                break
+            forms.append(leaf.forms)
+            begins.append(size)
+            size += len(leaf.forms)
+            total += leaf.branch.total
+        head = len(list_head(total))
+        run = Run(forms, [head + begin for begin in begins], total)
+        if is_full or len(forms) == _MOST_TOGETHER:
+            # However the list grows, these leaves stay together.
+            self._memo.runs[place] = run
+        return run
 
     def _vouched_from_front(self) -> Pauses[int]:
         """Return how many items from the front the caller vouches for, so many at a time."""

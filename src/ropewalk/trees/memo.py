@@ -31,12 +31,24 @@ class Leaf:
 
 
 @dataclass(slots=True)
+class Run:
+    """Leaves that are compared together: the forms of their items, and where those begin.
+
+    That is in the stored form of a list of all their items, which are `total`.
+    """
+
+    forms: list[memoryview]
+    begins: list[int]
+    total: int
+
+
+@dataclass(slots=True)
 class ListMemo:
     """A long list as it was written: closed leaves, and the open tail behind them.
 
     `leaves` is `None` where only the right edge was read: enough to append. `tail_forms` are the
     stored forms of the tail's items, where all are known. `items` are the objects themselves, where
-    the caller vouches that the same object means the same value.
+    the caller vouches that the same object means the same value. `runs` are by their first leaf.
     """
 
     row: Row
@@ -47,6 +59,7 @@ class ListMemo:
     tail_forms: list[bytes] | None = None
     tail_subs: dict[int, Memo] = field(default_factory=dict[int, "Memo"])
     items: list[object] | None = None
+    runs: dict[int, Run] = field(default_factory=dict[int, Run])
 
 
 @dataclass(slots=True)

@@ -66,10 +66,6 @@ class Pieces(Protocol):
         """Tell whether this stored form stands behind that slot."""
         ...
 
-    def light_form(self, value: object) -> bytes:
-        """Return the stored form of a light value, nothing for a heavy one."""
-        ...
-
 
 def remembered(pieces: Pieces, form: bytes) -> bytes | None:
     """Return a form to be remembered, nothing where there is no room for it."""

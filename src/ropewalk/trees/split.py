@@ -50,6 +50,8 @@ MOST_REMEMBERED: Final = 16 * 1024 * 1024
 
 _PIECE: Final = 1024 * 1024
 
+_SCALARS: Final = frozenset({int, float, bool, type(None)})
+
 
 class Splitter:
     """Write one state: `keep` gets the name and the body of every node that is new.
@@ -141,16 +143,16 @@ class Splitter:
             and self.keys.digest(VALUE + form) == slot.digest
         )
 
-    def light_form(self, value: object) -> bytes:
-        """Return the stored form of a light value, nothing for a heavy one."""
-        light = self._depth == MOST_DEPTH or is_light(value)
-        return self.values.dumps(value) if light else b""
+    def scalar(self, value: object) -> bytes | None:
+        """Return the slot of a short value that is nothing but itself, nothing for any other."""
+        form = self.values.dumps(value) if type(value) in _SCALARS else b""
+        return form if 0 < len(form) <= INLINE else None
 
     def _slot(self, value: Any, memo: Memo | None, limit: int) -> Pauses[tuple[Slot, Memo | None]]:  # noqa: ANN401
         kind = cast("type[object]", value.__class__)
         if kind is list:
             return (yield from write_list(self, cast("list[object]", value), memo, limit))
-        if kind is dict and all(map(_is_text, value)):
+        if kind is dict and all(map(is_text, value)):
             return (yield from write_dict(self, cast("dict[str, object]", value), memo, limit))
         if kind in (str, bytes) and len(value) > LONG_BYTES:
             long = yield from self._long(value, memo)
@@ -200,7 +202,8 @@ def _pieces(value: str | bytes) -> Iterator[bytes]:
         yield piece.encode() if isinstance(piece, str) else piece
 
 
-def _is_text(key: object) -> bool:
+def is_text(key: object) -> bool:
+    """Tell whether a key is a text that UTF-8 can hold."""
     return type(key) is str and (key.isascii() or _is_unicode(key))
 
 

@@ -18,20 +18,15 @@ def is_light(value: Any) -> bool:  # noqa: ANN401 (a user's value)
 
     Objects of other types count as one: how big they are is not seen from outside.
     """
-    units = 0
-    level: list[Any] = [value]
-    while level:
-        below: list[Any] = []
-        units += len(level)
-        for item in level:
-            kind = item.__class__
-            if kind is str or kind is bytes:
-                units += len(item) // _PER_UNIT
-            elif kind is dict or kind is list or kind is tuple:
-                if len(item) > LIGHT:
-                    return False
-                below += item.values() if kind is dict else item
-        if units + len(below) > LIGHT:
-            return False
-        level = below
-    return True
+    parts: list[Any] = [value]
+    size = 0
+    # It grows while it is gone through.
+    for part in parts:
+        kind = part.__class__
+        if kind is str or kind is bytes:
+            size += len(part)
+        elif kind is dict or kind is list or kind is tuple:
+            if len(parts) + len(part) > LIGHT:
+                return False
+            parts += part.values() if kind is dict else part
+    return len(parts) + size // _PER_UNIT <= LIGHT

@@ -16,7 +16,7 @@ from ...trees.memo import ListMemo, Memo, StateMemo
 from ...trees.read import TreeReader, together
 from ...trees.root import MOST_KEYS, WHOLE, Root, pack_root, read_root
 from ...trees.seed import edge_of, remember
-from ...trees.split import MOST_REMEMBERED, Splitter
+from ...trees.split import MOST_REMEMBERED, Splitter, is_text
 from ...turns import SLICE
 from .growth import Growth
 from .memos import Memos
@@ -359,11 +359,15 @@ def root_mac(keys: TreeKeys, header: CheckpointHeader | HeaderDraft, root: bytes
 def _write(splitter: Splitter, state: Any, memo: StateMemo | None) -> Pauses[StateMemo]:  # noqa: ANN401
     """Write every part of a state."""
     keys = cast("dict[object, Any]", state) if type(state) is dict else None  # pyright: ignore[reportUnknownArgumentType]
-    whole = keys is None or len(keys) > MOST_KEYS or not all(map(_is_text, keys))
+    whole = keys is None or len(keys) > MOST_KEYS or not all(map(is_text, keys))
     parts = {WHOLE: cast("Any", state)} if whole else cast("dict[str, Any]", state)
     known = memo if memo is not None and memo.is_dict != whole else StateMemo({}, {}, is_dict=True)
     grown = StateMemo({}, {}, is_dict=not whole)
     for name, value in parts.items():
+        slot = splitter.scalar(value)
+        if slot is not None:
+            grown.slots[name] = slot
+            continue
         before = known.slots.get(name)
         if before is not None:
             splitter.forget([before])
@@ -379,13 +383,3 @@ def _note(memo: StateMemo, name: str, slot: Slot, inner: Memo | None) -> None:
         memo.memos.pop(name, None)
     else:
         memo.memos[name] = inner
-
-
-def _is_text(key: object) -> bool:
-    if type(key) is not str:
-        return False
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
