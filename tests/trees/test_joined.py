@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import pytest
 
-from ropewalk.trees.read import TreeReader
+from ropewalk.trees.read import Forms, TreeReader
 
 from .shelf import PACK, Shelf
 
@@ -17,18 +18,18 @@ class Leaves:
     """Remember every leaf, and count those that were known."""
 
     def __init__(self) -> None:
-        self.kept: dict[bytes, tuple[int, bytes]] = {}
+        self.kept: dict[bytes, Forms] = {}
         self.known = 0
 
-    def joined(self, leaf: bytes) -> tuple[int, bytes] | None:
-        """Return the forms of a leaf, and how many they are."""
-        found = self.kept.get(leaf)
-        self.known += found is not None
+    def joined(self, leaves: Iterable[bytes]) -> dict[bytes, Forms]:
+        """Return what is known of some leaves."""
+        found = {leaf: self.kept[leaf] for leaf in leaves if leaf in self.kept}
+        self.known += len(found)
         return found
 
-    def join(self, leaf: bytes, count: int, forms: bytes) -> None:
-        """Remember the forms of a leaf."""
-        self.kept[leaf] = count, forms
+    def join(self, leaves: Mapping[bytes, Forms]) -> None:
+        """Remember the forms of some leaves."""
+        self.kept |= leaves
 
 
 def _message(number: int) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from ..domain.errors import Corrupt
@@ -35,6 +35,9 @@ Reads: TypeAlias = Generator[Sequence[Ref] | None, Mapping[bytes, bytes], T]
 It yields `None` where it may be left alone for a while.
 """
 
+Forms: TypeAlias = tuple[int, bytes]
+"""How many forms a leaf has, and all of them."""
+
 AT_ONCE: Final = 1_024
 """So many nodes are asked for together, so that memory holds few bodies at a time."""
 
@@ -50,12 +53,12 @@ class Joined(Protocol):
     A name means the same leaf for ever, so nothing of it is ever out of date.
     """
 
-    def joined(self, leaf: bytes) -> tuple[int, bytes] | None:
-        """Return how many forms a leaf has, and all of them, if that is known."""
+    def joined(self, leaves: Iterable[bytes]) -> dict[bytes, Forms]:
+        """Return what is known of some leaves, by their names."""
         ...
 
-    def join(self, leaf: bytes, count: int, forms: bytes) -> None:
-        """Remember the forms of a leaf."""
+    def join(self, leaves: Mapping[bytes, Forms]) -> None:
+        """Remember the forms of some leaves."""
         ...
 
 
@@ -123,17 +126,24 @@ class TreeReader:
             tail = row.tail if at == len(windows) - 1 else ()
             wanted = [slot for leaf in slots.values() for slot in leaf]
             bodies = yield from plain_bodies([*wanted, *tail])
+            fresh: dict[bytes, Forms] = {}
             for (leaf, _), _ in window:
-                found = known.get(leaf) or _forms_at_hand(slots[leaf], bodies)
+                found = known.get(leaf)
                 if found is None:
-                    yield from self._into(batch, slots[leaf], bodies)
-                    continue
-                if self._joined is not None and leaf not in known:
-                    self._joined.join(leaf, *found)
-                batch.add(*found)
-                if batch.is_full:
+                    found = _forms_at_hand(slots[leaf], bodies)
+                    if found is None:
+                        yield from self._into(batch, slots[leaf], bodies)
+                        continue
+                    fresh[leaf] = found
+                # What `add` does: long lists have hundreds of leaves.
+                batch.count += found[0]
+                batch.size += len(found[1])
+                batch.forms.append(found[1])
+                if batch.size > _BATCH_BYTES:
                     batch.make()
                     yield None
+            if fresh and self._joined is not None:
+                self._joined.join(fresh)
             at_hand = _forms_at_hand(tail, bodies)
             if at_hand is None:
                 yield from self._into(batch, tail, bodies)
@@ -144,14 +154,11 @@ class TreeReader:
 
     def _window(
         self, window: Sequence[Branch]
-    ) -> Reads[tuple[dict[bytes, tuple[int, bytes]], dict[bytes, list[Slot]]]]:
+    ) -> Reads[tuple[dict[bytes, Forms], dict[bytes, list[Slot]]]]:
         """Return the leaves whose forms are known, and the slots of the others, by their names."""
-        known: dict[bytes, tuple[int, bytes]] = {}
+        known: dict[bytes, Forms] = {}
         if self._joined is not None:
-            for branch in window:
-                found = self._joined.joined(branch.ref.digest)
-                if found is not None:
-                    known[branch.ref.digest] = found
+            known = self._joined.joined([branch.ref.digest for branch in window])
         asked = [branch.ref for branch in window if branch.ref.digest not in known]
         bodies = yield from bodies_of(asked)
         return known, {ref.digest: read_leaf(bodies[ref.digest]) for ref in asked}
@@ -208,36 +215,36 @@ class TreeReader:
 class _Batch:
     """Stored forms that are made into items together, and the items that were made of others."""
 
-    __slots__ = ("_count", "_forms", "_size", "_values", "made")
+    __slots__ = ("_values", "count", "forms", "made", "size")
 
     def __init__(self, values: Values) -> None:
         self._values = values
-        self._count = self._size = 0
-        self._forms: list[bytes] = []
+        self.count = self.size = 0
+        self.forms: list[bytes] = []
         self.made: list[Any] = []
 
     @property
     def is_full(self) -> bool:
         """Whether there is a millisecond's work in it."""
-        return self._size > _BATCH_BYTES
+        return self.size > _BATCH_BYTES
 
     def add(self, count: int, *forms: bytes) -> None:
         """Put so many forms behind the others, in as many pieces as they lie in."""
-        self._count += count
-        self._size += sum(map(len, forms))
-        self._forms += forms
+        self.count += count
+        self.size += sum(map(len, forms))
+        self.forms += forms
 
     def make(self) -> None:
         """Make items of what has come together."""
-        if not self._count:
+        if not self.count:
             return
-        items = self._values.loads(list_head(self._count), *self._forms)
-        if not isinstance(items, list) or len(items) != self._count:  # pyright: ignore[reportUnknownArgumentType]
+        items = self._values.loads(list_head(self.count), *self.forms)
+        if not isinstance(items, list) or len(items) != self.count:  # pyright: ignore[reportUnknownArgumentType]
             message = "a leaf holds other items than it says"
             raise Corrupt(message, code="bad_node")
         self.made += items
-        self._count = self._size = 0
-        self._forms = []
+        self.count = self.size = 0
+        self.forms = []
 
 
 def leaves(row: Row) -> Reads[Sequence[Branch]]:
@@ -344,9 +351,7 @@ def _form_at_hand(slot: Slot, bodies: Mapping[bytes, bytes]) -> bytes | None:
     return None
 
 
-def _forms_at_hand(
-    slots: Sequence[Slot], bodies: Mapping[bytes, bytes]
-) -> tuple[int, bytes] | None:
+def _forms_at_hand(slots: Sequence[Slot], bodies: Mapping[bytes, bytes]) -> Forms | None:
     """Return the forms of a whole leaf, `None` where one takes further reading, or it is long."""
     forms: list[bytes] = []
     for slot in slots:

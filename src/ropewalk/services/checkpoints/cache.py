@@ -7,9 +7,10 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ...trees.form import Ref
+    from ...trees.read import Forms
 
 _OVERHEAD: Final = 200
 """Bytes that an entry takes beside its content, roughly."""
@@ -25,7 +26,7 @@ class Cache:
     def __init__(self, most: int) -> None:
         """Begin empty, for so many bytes of each."""
         self._most = most
-        self._leaves: OrderedDict[tuple[str, bytes], tuple[int, bytes]] = OrderedDict()
+        self._leaves: OrderedDict[tuple[str, bytes], Forms] = OrderedDict()
         self._joined = 0
         self._size = 0
         self._bodies: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
@@ -61,21 +62,28 @@ class Cache:
                 size -= len(body) + _OVERHEAD
             self._size = size
 
-    def joined(self, family: str, leaf: bytes) -> tuple[int, bytes] | None:
-        """Return the forms of a leaf, and how many they are."""
+    def joined(self, family: str, leaves: Iterable[bytes]) -> dict[bytes, Forms]:
+        """Return what is known of some leaves, by their names."""
+        known = self._leaves
+        found: dict[bytes, Forms] = {}
         with self._lock:
-            found = self._leaves.get((family, leaf))
-            if found is not None:
-                self._leaves.move_to_end((family, leaf))
-            return found
+            is_filling = 2 * self._joined > self._most
+            for leaf in leaves:
+                key = family, leaf
+                forms = known.get(key)
+                if forms is not None:
+                    found[leaf] = forms
+                    if is_filling:
+                        known.move_to_end(key)
+        return found
 
-    def join(self, family: str, leaf: bytes, count: int, forms: bytes) -> None:
-        """Remember the forms of a leaf, and forget those that nobody asked for longest."""
+    def join(self, family: str, leaves: Mapping[bytes, Forms]) -> None:
+        """Remember the forms of leaves, and forget those that nobody asked for longest."""
         with self._lock:
-            if (family, leaf) in self._leaves:
-                return
-            self._leaves[family, leaf] = count, forms
-            self._joined += len(forms) + _OVERHEAD
+            for leaf, forms in leaves.items():
+                if (family, leaf) not in self._leaves:
+                    self._leaves[family, leaf] = forms
+                    self._joined += len(forms[1]) + _OVERHEAD
             while self._joined > self._most:
                 _, (_, old) = self._leaves.popitem(last=False)
                 self._joined -= len(old) + _OVERHEAD
@@ -89,10 +97,10 @@ class Leaves:
         self._cache = cache
         self._family = family
 
-    def joined(self, leaf: bytes) -> tuple[int, bytes] | None:
-        """Return the forms of a leaf, and how many they are."""
-        return self._cache.joined(self._family, leaf)
+    def joined(self, leaves: Iterable[bytes]) -> dict[bytes, Forms]:
+        """Return what is known of some leaves, by their names."""
+        return self._cache.joined(self._family, leaves)
 
-    def join(self, leaf: bytes, count: int, forms: bytes) -> None:
-        """Remember the forms of a leaf."""
-        self._cache.join(self._family, leaf, count, forms)
+    def join(self, leaves: Mapping[bytes, Forms]) -> None:
+        """Remember the forms of some leaves."""
+        self._cache.join(self._family, leaves)
