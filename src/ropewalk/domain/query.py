@@ -231,8 +231,9 @@ class Query:
         """
         for part in self.where:
             if isinstance(part, Condition) and part.field == "id" and part.op in ("eq", "in"):
-                values = part.value if isinstance(part.value, tuple) else (part.value,)
-                return tuple(dict.fromkeys(value for value in values if _may_be_id(value)))
+                if not isinstance(part.value, tuple):
+                    return (part.value,) if _may_be_id(part.value) else ()
+                return tuple(dict.fromkeys(value for value in part.value if _may_be_id(value)))
         return None
 
     def only(self, *conditions: Condition | AnyOf) -> Query:

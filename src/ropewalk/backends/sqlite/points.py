@@ -108,19 +108,14 @@ def named_at_once(connection: Connection, query: Query, id: str, now: int) -> li
     if space == UNKNOWN or lean.split(id) is not None:
         return None
     rows = connection.rows(select.named(bodies=query.bodies), (space, id, now))
-    if not all(_at_hand(connection, (*row[:2], *row[_PARENTS:_LABELS])) for row in rows):
+    try:
+        found = records_of(rows, connection.names)
+    except Corrupt:
         return None
-    found = records_of(rows, connection.names)
     answer = [r for r in found if query.matches(r, now) and query.within(r)]
     if len(answer) > 1:
         answer.sort(key=lambda r: query.cursor(r).key, reverse=query.order.descending)
     return answer[: query.limit]
-
-
-def _at_hand(connection: Connection, numbers: Sequence[object]) -> bool:
-    """Tell whether the names that a row refers to are at hand."""
-    texts = connection.names.texts
-    return all(number is None or number in texts for number in numbers)
 
 
 def _sorted_out(connection: Connection, keys: Sequence[Key]) -> tuple[_Families, _Others, _Again]:
