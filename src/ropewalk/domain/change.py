@@ -33,10 +33,6 @@ _ID_BYTES: Final = 16
 """As random as a UUID, and written as its digits are."""
 
 
-def _new_id() -> str:
-    return _random_bytes(_ID_BYTES).hex()
-
-
 def _check_letter(key: Key, body: object, seal: object) -> None:
     """Look closer at a letter that is not as nearly all are: few bytes, and a short seal."""
     if not isinstance(body, bytes):
@@ -276,32 +272,41 @@ Change: TypeAlias = Put | Delete | Ensure | Check
 _WITH_BODY: Final = (Put, Ensure)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Batch:
     """Changes that happen all together or not at all; a key occurs in it at most once.
 
     `id` makes a retry safe: a store that has applied a batch with this id answers as the first
-    time and changes nothing. `actor` is written into the feed. `seen` are lists and tallies that
-    must come out the same now, or the batch is a `Conflict` with the code "phantom".
+    time and changes nothing; where none is given, one is made. `actor` is written into the feed.
+    `seen` are lists and tallies that must come out the same now, or the batch is a `Conflict` with
+    the code "phantom".
     """
 
     changes: tuple[Change, ...]
-    id: str = field(default_factory=_new_id)
-    actor: str = ""
-    seen: tuple[Seen | Counted, ...] = ()
+    id: str
+    actor: str
+    seen: tuple[Seen | Counted, ...]
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        changes: tuple[Change, ...],
+        id: str | None = None,
+        actor: str = "",
+        seen: tuple[Seen | Counted, ...] = (),
+    ) -> None:
         """Refuse an empty batch, a key that occurs twice, and a batch beyond the limits."""
-        changes = self.changes
-        if not is_short(self.id):
-            check_name(self.id, field="batch id")
-        if self.actor != "":
-            check_note(self.actor, field="actor")
-        if self.seen:
-            check_seen(self.seen)
-        elif not changes:
-            message = "a batch needs at least one change"
-            raise Invalid(message, code="empty", field="changes")
+        if id is None:
+            id = _random_bytes(_ID_BYTES).hex()
+        elif not is_short(id):
+            check_name(id, field="batch id")
+        if actor != "":
+            check_note(actor, field="actor")
+        _set_changes(self, changes)
+        _set_id(self, id)
+        _set_actor(self, actor)
+        _set_seen(self, seen)
+        if seen or not changes:
+            self._check_seen()
         if len(changes) > MAX_BATCH_CHANGES and self._counted > MAX_BATCH_CHANGES:
             message = (
                 f"a batch holds at most {MAX_BATCH_CHANGES} changes (max_batch_changes), "
@@ -323,6 +328,13 @@ class Batch:
                 "split it"
             )
             raise Invalid(message, code="too_big", field="changes", limit="max_batch_bytes")
+
+    def _check_seen(self) -> None:
+        if self.seen:
+            check_seen(self.seen)
+        else:
+            message = "a batch needs at least one change"
+            raise Invalid(message, code="empty", field="changes")
 
     def _refuse_twice(self) -> None:
         """Name the first key that occurs twice."""
@@ -411,6 +423,10 @@ _set_ensured = setter(Ensure, "key")
 _set_stamp = setter(Ensure, "stamp")
 _set_ensured_body = setter(Ensure, "body")
 _set_ensured_seal = setter(Ensure, "seal")
+_set_changes = setter(Batch, "changes")
+_set_id = setter(Batch, "id")
+_set_actor = setter(Batch, "actor")
+_set_seen = setter(Batch, "seen")
 _set_seq = setter(Applied, "seq")
 _set_at = setter(Applied, "at")
 _set_versions = setter(Applied, "versions")

@@ -84,12 +84,15 @@ _tuple: Final = cast("Callable[[type[Row], tuple[object, ...]], Row]", tuple.__n
 
 
 class Tables:
-    """Rows of the file, on the connection that writes; `removed` counts those that are gone."""
+    """Rows of the file, on the connection that writes.
+
+    `removed` counts those that are gone, and `loose` are the names of parents that lost one.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._names = connection.names
-        self._loose: set[int] = set()
+        self.loose: set[int] = set()
         self.removed = 0
 
     def addresses(self, changes: Sequence[Change]) -> list[Address]:
@@ -222,7 +225,8 @@ class Tables:
         _, version, _, created, updated = verdict
         key, seal, body, expires = put.key, put.seal, put.body, put.expires_at
         session, thread = put.session_id, put.thread_id
-        coded = labels.encode(put.labels if held is None else held)
+        labelled = put.labels if held is None else held
+        coded = labels.encode(labelled) if labelled else None
         lasting = (
             *(key.space, key.kind, key.id, created, expires, session, thread, seal, coded),
             # A body without a seal has no checksum from a codec.
@@ -269,17 +273,16 @@ class Tables:
 
     def _leave(self, row: Row) -> None:
         """Note that a row leaves its parents, which may then be nobody's."""
-        self._loose.update(n for n in (row.session_id, row.thread_id) if n is not None)
+        self.loose.update(n for n in (row.session_id, row.thread_id) if n is not None)
 
     def release_names(self) -> None:
-        """Let go of the names of parents that no row has any more."""
-        if self._loose:
-            self._names.release(self._loose)
-            self._loose.clear()
+        """Let go of those names of parents that are `loose` and that no row has any more."""
+        self._names.release(self.loose)
+        self.loose.clear()
 
     def undo(self) -> None:
         """Forget what was learnt since: the batch was rolled back."""
-        self._loose.clear()
+        self.loose.clear()
         self._names.undo()
         self._connection.declared.undo()
 

@@ -315,7 +315,8 @@ class Writer:
             self._has_written = True
             if errand.declares:
                 following.follow(connection)
-        tables.release_names()
+        if tables.loose:
+            tables.release_names()
         return Applied(seq, now, tuple(versions), tuple(previous))
 
     def _perform(
