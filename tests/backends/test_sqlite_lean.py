@@ -182,6 +182,39 @@ async def test_a_lone_lean_record_is_found_without_a_snapshot(tmp_path: Path) ->
     connection.close()
 
 
+async def test_a_few_lean_records_of_one_family_are_found_by_one_statement(
+    tmp_path: Path,
+) -> None:
+    """In the order asked; whatever else is asked for takes another look, with the same answer."""
+    store = SqliteBackend(tmp_path / "store.db", clock=FrozenClock(tick=0))
+    await store.open()
+    keys = [Key("a", "node", id) for id in (*IDS[:8], IDS[-1], "note")]
+    ensures = [Ensure(key=k, stamp=n + 1, body=k.id.encode()) for n, k in enumerate(keys)]
+    await store.apply(Batch(tuple(ensures)))
+    own, other, plain = keys[:8], keys[8], keys[9]
+    absent = Key("a", "node", f"f.{'ab' * 12}")
+    for asked in (
+        own,
+        own[::-1],
+        [own[0], absent],
+        [*own, own[0]],
+        [own[0], other],
+        [own[0], plain],
+    ):
+        expected = [None if key == absent else key.id.encode() for key in asked]
+        found = await store.get(asked)
+        assert expected == [record and record.body for record in found]
+    await store.close()
+    connection = Connection(str(tmp_path / "store.db"), Patience(1.0, threading.Event()))
+    look = partial(points.lean_at_once, connection, bodies=True)
+    several = look(own[::-1])
+    assert several is not None
+    assert own[::-1] == [record and record.key for record in several]
+    for asked in ([own[0], absent], [*own, own[0]], [own[0], other], [own[0], plain], [absent]):
+        assert look(asked) is None
+    connection.close()
+
+
 async def test_a_record_whose_parent_has_no_name_any_more_takes_another_look(
     tmp_path: Path,
 ) -> None:

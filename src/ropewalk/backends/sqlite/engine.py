@@ -21,7 +21,7 @@ from ...domain.query import Query
 from ...domain.record import Key, Record
 from ...domain.tally import Tally, check_tally
 from ..watch import Watch
-from . import forks, options, points, scanning, schema, shapes, tallies, vitals
+from . import forks, lean, options, points, scanning, schema, shapes, tallies, vitals
 from .connection import Connection
 from .errors import speaking_of
 from .express import Express
@@ -169,7 +169,11 @@ class SqliteBackend:
         if len(keys) != 1 or express is None:
             wanted = tuple(keys)
             work = partial(points.records_by_key, keys=wanted, now=now, bodies=bodies)
-            return await house.read(house.points, work, shape=shapes.of_keys(wanted))
+            shape = shapes.of_keys(wanted)
+            if express is None or shape is None or not wanted or not lean.split(wanted[0].id):
+                return await house.read(house.points, work, shape=shape)
+            together = partial(points.lean_at_once, keys=wanted, bodies=bodies)
+            return await express.read(house.points, work, shape=shape, alone=together)
         key = keys[0]
 
         # Every load calls it: a `partial` with names would take three times as long for that.

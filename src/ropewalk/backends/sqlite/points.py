@@ -65,9 +65,8 @@ def record_at_once(
     lean is not among those, the answer is left to `records_by_key`.
     """
     names = connection.names
-    parts = lean.split(key.id)
-    if parts is not None:
-        return _lean_at_once(connection, key, *parts, bodies=bodies)
+    if lean.split(key.id) is not None:
+        return lean_at_once(connection, (key,), bodies=bodies)
     place = names.place(key.space, key.kind)
     if place is None:
         return None
@@ -83,15 +82,23 @@ def record_at_once(
         return None
 
 
-def _lean_at_once(
-    connection: Connection, key: Key, family: str, digest: bytes, *, bodies: bool
+def lean_at_once(
+    connection: Connection, keys: Sequence[Key], *, bodies: bool
 ) -> list[Record | None] | None:
-    place = connection.names.place(key.space, key.kind, family)
+    """Return lean records of one family by one statement, `None` where it takes another look.
+
+    At most `shapes.of_keys` lets through are asked for: that is fewer than one statement finds.
+    """
+    families, others, again = _sorted_out(connection, keys)
+    if others or again or len(families) != 1:
+        return None
+    [(name, wanted)] = families.items()
+    place = connection.names.place(*name)
     if place is None:
         return None
-    answer: list[Record | None] = [None]
-    _fill(connection, place, {digest: 0}, (key,), answer, bodies=bodies)
-    return None if answer[0] is None else answer
+    answer: list[Record | None] = [None] * len(keys)
+    _fill(connection, place, wanted, keys, answer, bodies=bodies)
+    return answer if all(answer) else None
 
 
 def one_id(query: Query) -> str | None:
