@@ -63,7 +63,7 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
 
     def build(self, record: Record, letter: Letter) -> CheckpointHeader:
         """Put a header together again."""
-        labels = record.labels
+        labels = {**record.labels}
         size = labels.get("size", 0)
         tree, parent, family = _parts(record, letter)
         draft = HeaderDraft()
