@@ -6,6 +6,14 @@ from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import Final, TypeAlias
 
+from .closer import (
+    check_letter,
+    check_made,
+    check_parents,
+    check_times,
+    check_version,
+    check_versions,
+)
 from .errors import Invalid
 from .labels import Labels, check_labels
 from .limits import (
@@ -31,59 +39,6 @@ _random_bytes: Final = SystemRandom().randbytes
 
 _ID_BYTES: Final = 16
 """As random as a UUID, and written as its digits are."""
-
-
-def _check_letter(key: Key, body: object, seal: object) -> None:
-    """Look closer at a letter that is not as nearly all are: few bytes, and a short seal."""
-    if not isinstance(body, bytes):
-        message = f"the body of {key} must be bytes, not {type(body).__name__}"
-        raise Invalid(message, code="bad_type", field="body", key=str(key))
-    if len(body) > MAX_BODY_BYTES:
-        message = (
-            f"the body of {key} is {len(body)} bytes; max_body_bytes is {MAX_BODY_BYTES}: "
-            "split it over several records"
-        )
-        raise Invalid(message, code="too_big", field="body", limit="max_body_bytes", key=str(key))
-    check_note(seal, field="seal")
-
-
-def _check_parents(session_id: str | None, thread_id: str | None) -> None:
-    if session_id is not None:
-        check_name(session_id, field="session_id")
-    if thread_id is not None:
-        check_name(thread_id, field="thread_id")
-
-
-def _check_times(expires_at: int | None, created_at: int | None, updated_at: int | None) -> None:
-    if expires_at is not None:
-        check_int64(expires_at, field="expires_at")
-    if created_at is not None:
-        check_int64(created_at, field="created_at")
-    if updated_at is not None:
-        check_int64(updated_at, field="updated_at")
-
-
-def _check_versions(key: Key, expect: int | None, version: int | None, made: int | None) -> None:
-    if expect is not None:
-        _check_version(expect, field="expect")
-    if version is not None and check_int64(version, field="version") < 1:
-        message = f"the version of {key} must be 1 or more, not {version}"
-        raise Invalid(message, code="bad_version", field="version", key=str(key))
-    if made is not None:
-        _check_made(key, made, expect=expect)
-
-
-def _check_version(value: int, *, field: str) -> None:
-    if check_int64(value, field=field) < ABSENT:
-        message = f"{field} must be 0 (absent) or a version, not {value}"
-        raise Invalid(message, code="bad_version", field=field)
-
-
-def _check_made(key: Key, made: int, *, expect: int | None) -> None:
-    check_int64(made, field="made")
-    if not expect:
-        message = f"{key} can be expected as made at {made} only together with its version"
-        raise Invalid(message, code="bad_change", field="made", key=str(key))
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -140,10 +95,10 @@ class Put:
             and (expect is None or (type(expect) is int and ABSENT <= expect <= MAX_INT64))
             and (expires_at is None and version is None and made is None)
         ):
-            _check_letter(key, body, seal)
-            _check_parents(session_id, thread_id)
-            _check_times(expires_at, created_at, updated_at)
-            _check_versions(key, expect, version, made)
+            check_letter(key, body, seal)
+            check_parents(session_id, thread_id)
+            check_times(expires_at, created_at, updated_at)
+            check_versions(key, expect, version, made)
         if labels:
             check_labels(labels)
         _set_key(self, key)
@@ -192,11 +147,11 @@ class Delete:
     def __post_init__(self) -> None:
         """Refuse a delete that says two things at once."""
         if self.expect is not None:
-            _check_version(self.expect, field="expect")
+            check_version(self.expect, field="expect")
         if self.made is not None:
-            _check_made(self.key, self.made, expect=self.expect)
+            check_made(self.key, self.made, expect=self.expect)
         if self.at_most is not None:
-            _check_version(self.at_most, field="at_most")
+            check_version(self.at_most, field="at_most")
         if self.expect is not None and self.at_most is not None:
             message = f"delete {self.key} with expect or with at_most, not with both"
             raise Invalid(message, code="bad_change", field="at_most", key=str(self.key))
@@ -221,7 +176,7 @@ class Ensure:
             (type(body) is bytes and len(body) <= MAX_BODY_BYTES)
             and (type(seal) is str and len(seal) <= SHORT and seal.isascii())
         ):
-            _check_letter(key, body, seal)
+            check_letter(key, body, seal)
         is_stamp = type(stamp) is int and 1 <= stamp <= MAX_INT64
         if not is_stamp and check_int64(stamp, field="stamp") < 1:
             message = f"the stamp of {key} must be 1 or more, not {stamp}"
@@ -249,9 +204,9 @@ class Check:
     def __post_init__(self) -> None:
         """Refuse an impossible version, and a check of nothing."""
         if self.expect is not None:
-            _check_version(self.expect, field="expect")
+            check_version(self.expect, field="expect")
         if self.made is not None:
-            _check_made(self.key, self.made, expect=self.expect)
+            check_made(self.key, self.made, expect=self.expect)
         if self.labels:
             check_labels(self.labels)
         if self.expect is None and not self.labels:

@@ -9,9 +9,8 @@ from .cut import LEAF_TARGET, REF_BYTES, Cutter
 from .edge import MANY, Edge
 from .form import DICT, Branch, Ref, Row, Slot, leaf_body, pack_slot, refs_in
 from .heads import dict_head
-from .lists import first_forms
 from .memo import UNSEEN, DictMemo, Entry, Memo
-from .pieces import Pauses, Pieces, given_up, remembered
+from .pieces import Pauses, Pieces, first_forms, given_up, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from .edge import Edge
 from .form import LIST, Branch, Ref, Row, Slot, leaf_body, refs_in
 from .heads import list_head
 from .memo import Leaf, ListMemo, Memo, Run
-from .pieces import Pauses, Pieces, given_up, remembered
+from .pieces import Pauses, Pieces, first_forms, given_up, remembered
 
 _LONGEST_SEEN: Final = 256 * 1024
 """A leaf whose items are longer is compared by their names."""
@@ -47,26 +47,6 @@ def write_list(
     grown = row.finish()
     grown.items = value[:] if splitter.by_identity else None
     return grown.row, grown
-
-
-def first_forms(
-    splitter: Pieces, items: Iterable[object], limit: int
-) -> Pauses[tuple[list[bytes], bool]]:
-    """Return the stored forms of the first items, and whether they are all, and short.
-
-    Ends where they come to more than `limit` bytes, and before an item that is taken apart.
-    """
-    forms: list[bytes] = []
-    for item in items:
-        form = splitter.whole(item)
-        if not form:
-            return forms, False
-        forms.append(form)
-        limit -= len(form)
-        if limit < 0:
-            return forms, False
-        yield
-    return forms, True
 
 
 def extend_list(splitter: Pieces, memo: ListMemo, items: list[object]) -> Pauses[Row]:

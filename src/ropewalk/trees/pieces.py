@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..domain.ports import Values
@@ -65,6 +65,26 @@ class Pieces(Protocol):
     def plain_as_before(self, form: bytes, slot: Slot) -> bool:
         """Tell whether this stored form stands behind that slot."""
         ...
+
+
+def first_forms(
+    splitter: Pieces, items: Iterable[object], limit: int
+) -> Pauses[tuple[list[bytes], bool]]:
+    """Return the stored forms of the first items, and whether they are all, and short.
+
+    Ends where they come to more than `limit` bytes, and before an item that is taken apart.
+    """
+    forms: list[bytes] = []
+    for item in items:
+        form = splitter.whole(item)
+        if not form:
+            return forms, False
+        forms.append(form)
+        limit -= len(form)
+        if limit < 0:
+            return forms, False
+        yield
+    return forms, True
 
 
 def remembered(pieces: Pieces, form: bytes) -> bytes | None:
