@@ -95,7 +95,12 @@ class EntityStore(ABC, Generic[E]):
         """
         draft = self.draft(entity)
         metadata, labels = draft.metadata, draft.labels
-        updated = draft.updated_at if expect == 0 else None
+        created = to_micros(draft.created_at, field="created_at")
+        changed, updated = (draft.updated_at if expect == 0 else None), None
+        if changed is not None:
+            # Most things that are new have one time for both.
+            same = changed is draft.created_at
+            updated = created if same else to_micros(changed, field="updated_at")
         key = Key(self._space, draft.kind, draft.id)
         sealed = await Letter(draft.data, metadata).seal(self._sealer, key)
         return Put(
@@ -105,8 +110,8 @@ class EntityStore(ABC, Generic[E]):
             labels={**metadata_labels(metadata), **labels} if metadata else labels,
             session_id=draft.session_id,
             thread_id=draft.thread_id,
-            created_at=to_micros(draft.created_at, field="created_at"),
-            updated_at=None if updated is None else to_micros(updated, field="updated_at"),
+            created_at=created,
+            updated_at=updated,
             expect=expect,
         )
 

@@ -7,11 +7,7 @@ from contextlib import aclosing
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ...domain.checkpoint import (
-    Checkpoint,
-    CheckpointHeader,
-    PendingWrite,
-)
+from ...domain.checkpoint import Checkpoint, CheckpointHeader, HeaderDraft, PendingWrite
 from ...domain.errors import Conflict
 from ...domain.query import NEWEST_FIRST, Condition
 from ...domain.thread import Position, Segment
@@ -124,15 +120,21 @@ class Checkpoints(Upkeep):
         parent_id: str | None = None,
     ) -> CheckpointHeader:
         now = self._desk.now()
-        return CheckpointHeader(
-            id=id or self._desk.clock.new_id(),
-            thread_id=thread_id,
-            parent_id=parent_id,
-            workflow_id=workflow_id,
-            metadata=check_metadata(metadata),
-            created_at=now if created_at is None else self._desk.moment(created_at),
-            updated_at=now,
-        )
+        draft = HeaderDraft()
+        draft.id = id or self._desk.clock.new_id()
+        draft.thread_id = thread_id
+        draft.session_id = None
+        draft.parent_id = parent_id
+        draft.workflow_id = workflow_id
+        draft.metadata = check_metadata(metadata)
+        draft.created_at = now if created_at is None else self._desk.moment(created_at)
+        draft.updated_at = now
+        draft.version, draft.size = 1, 0
+        draft.namespace = ""
+        draft.tags = ()
+        draft.pinned = False
+        draft.trunk = None
+        return draft.done()
 
     def upcast(self, schema: int, function: Callable[[Any], Any]) -> None:
         """Read states of version `schema` through `function`, which makes the next version of it.

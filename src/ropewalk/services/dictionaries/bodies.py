@@ -91,7 +91,7 @@ class Bodies:
         and the store do.
         """
         if key.kind in APART or not self._plan.stages:
-            return await self._sealer.seal(value, key)
+            return await self._sealer.seal_leaning(value, key, dictionary=None)
         room, training = self._room(key.space)
         # The value is written before anything is waited for: it may change meanwhile.
         sealed = await self._sealer.seal_leaning(value, key, dictionary=room.current)
