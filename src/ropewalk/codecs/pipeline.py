@@ -174,26 +174,28 @@ class Pipeline:
         self, records: Sequence[Record], *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
     ) -> list[bytes]:
         """Open what `pack` closed, one step of many bodies after the other; raise as `unpack`."""
-        places: dict[str, list[int]] = {}
-        for at, record in enumerate(records):
-            seals = places.get(record.seal)
-            if seals is None:
-                places[record.seal] = [at]
-            else:
-                seals.append(at)
-        opened = [b""] * len(records)
-        for seal, some in places.items():
-            alike = [records[at] for at in some]
-            try:
-                bound = bytes_of_keys([record.key for record in alike])
-                bodies = [_body(record) if record.body is None else record.body for record in alike]
-                found = self._openings.packed(seal).walk_all(bodies, bound, dictionaries)
-            except (Corrupt, Invalid):
-                # Which one it is that cannot be opened, and why, each of them tells for itself.
-                found = [self.unpack(record, dictionaries=dictionaries) for record in alike]
-            for at, body in zip(some, found, strict=True):
-                opened[at] = body
-        return opened
+        seals = {record.seal for record in records}
+        if len(seals) == 1:
+            return self._unpack_alike(records, dictionaries)
+        opened: dict[int, bytes] = {}
+        for seal in seals:
+            some = {at: record for at, record in enumerate(records) if record.seal == seal}
+            found = self._unpack_alike(list(some.values()), dictionaries)
+            opened.update(zip(some, found, strict=True))
+        return [opened[at] for at in range(len(records))]
+
+    def _unpack_alike(
+        self, records: Sequence[Record], dictionaries: Mapping[str, Dictionary]
+    ) -> list[bytes]:
+        """Open packed bodies of one seal."""
+        try:
+            bound = bytes_of_keys([record.key for record in records])
+            bodies = [_body(record) if record.body is None else record.body for record in records]
+            way = self._openings.packed(records[0].seal)
+            return [*way.walk_all(bodies, bound, dictionaries)]
+        except (Corrupt, Invalid):
+            # Which one it is that cannot be opened, and why, each of them tells for itself.
+            return [self.unpack(record, dictionaries=dictionaries) for record in records]
 
     def peel(
         self, record: Record, *, dictionaries: Mapping[str, Dictionary] = NO_DICTIONARIES
