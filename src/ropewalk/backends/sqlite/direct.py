@@ -41,16 +41,17 @@ def page(
         )
         if rows is None:
             return None
+        column = _ID if query.order.field == "id" else _CREATED
+        firsts = [row[column] for row in rows]
+        last = len(rows) <= count
+        if not last:
+            if firsts[-1] == firsts[-2]:
+                return None
+            # It has told that more follow: nobody needs its record.
+            del rows[-1], firsts[-1]
         records = records_of(rows, connection.names)
     except DAMAGE:
         return None
-    column = _ID if query.order.field == "id" else _CREATED
-    firsts = [row[column] for row in rows]
-    last = len(rows) <= count
-    if not last:
-        if firsts[-1] == firsts[-2]:
-            return None
-        del records[-1], firsts[-1]
     if len(set(firsts)) < len(firsts):
         records.sort(key=lambda record: query.cursor(record).key, reverse=query.order.descending)
     return records, last
