@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -221,7 +222,7 @@ def used(path: Path) -> int:
 
 
 async def work(storage: Storage, kind: str, *, steps: int) -> None:
-    """Write a thread: one message more at each step, or a window that moves."""
+    """Write a thread: one message more at each step, a window that moves, or a graph's steps."""
     rng = random.Random(5)
     await storage.threads.create(id="t")
     pad = {f"k{n}": " ".join(rng.choices(WORDS, k=60)) for n in range(40)}
@@ -231,13 +232,22 @@ async def work(storage: Storage, kind: str, *, steps: int) -> None:
             delta = {"messages": [message(rng, number)], "step": number}
             await storage.checkpoints.append("t", delta)
             continue
+        if kind == "graph":
+            # As a graph keeps each of its steps: under long ids, and with values that come and go.
+            messages.append(message(rng, number))
+            values = {f"branch:{number}": number, "last": [message(rng, number)], "step": number}
+            state = {"messages": messages, "values": values}
+            name = f"{uuid.UUID(int=rng.getrandbits(128))}+main"
+            notes = {"source": "loop", "step": number}
+            await storage.checkpoints.save("t", state, id=name, metadata=notes)
+            continue
         messages = [*messages, message(rng, number)][-40:]
         pad = {**pad, f"k{rng.randrange(40)}": " ".join(rng.choices(WORDS, k=60))}
         await storage.checkpoints.save("t", {"messages": messages, "pad": pad, "step": number})
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", ["append", "window"])
+@pytest.mark.parametrize("kind", ["append", "window", "graph"])
 @pytest.mark.parametrize("scheme", ["sqlite", "file"])
 async def test_the_disk_gets_back_what_was_announced(
     tmp_path: Path, scheme: str, kind: str

@@ -24,7 +24,8 @@ _STEP: Final = 256
 
 _FEW: Final = 32
 _SHARE: Final = 8
-"""So many free pages, or one in so many of the file, may stay for what is written next."""
+"""So many free pages, or one in so many of the file, may stay for what is written next; and so may
+one in so many of the bytes within pages, where the file is small enough to be packed anew."""
 
 _LEAVING: Final = 2.0
 """Seconds that closing may spend on giving pages back."""
@@ -113,12 +114,15 @@ class Tidying:
         self._connection.checkpoint(truncate=True)
 
     def _pack(self) -> None:
-        """Write a small file anew if most of its used pages are empty."""
+        """Write a small file anew if much of its used pages is empty.
+
+        What is removed here and there leaves holes, and no page to give back.
+        """
         _, pages = self._pages()
         if not _FEW < pages <= _SMALL // self._connection.page_size:
             return
-        empty = "select coalesce(sum(unused) * 2 > sum(pgsize), 0) from dbstat"
-        if self._connection.integer(empty):
+        hollow = "select coalesce(100 * sum(unused) / sum(pgsize), 0) from dbstat"
+        if self._connection.integer(hollow) * _SHARE > 100:  # noqa: PLR2004 (per cent)
             self._connection.run("vacuum")
 
     def _pages(self) -> tuple[int, int]:
