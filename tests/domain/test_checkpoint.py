@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ropewalk.domain.checkpoint import CheckpointHeader, HeaderDraft, Trunk
+from ropewalk.domain.checkpoint import CheckpointHeader, HeaderDraft, Trunk, TrunkDraft
 
 
 def test_a_draft_becomes_a_header_like_any_other() -> None:
@@ -36,3 +36,13 @@ def test_a_draft_becomes_a_header_like_any_other() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.version = 1  # type: ignore[misc]
     assert 4 == dataclasses.replace(made, version=4).version
+
+
+def test_a_draft_becomes_a_trunk_like_any_other() -> None:
+    """Equal to one that was made alone, and frozen."""
+    draft = TrunkDraft()
+    draft.family, draft.root, draft.mac = "f", b"root", b"mac"
+    made = draft.done()
+    assert (Trunk, Trunk("f", b"root", b"mac")) == (type(made), made)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.family = "g"  # type: ignore[misc]

@@ -53,6 +53,20 @@ class CheckpointHeader:
     trunk: Trunk | None = field(default=None, repr=False, compare=False)
 
 
+class TrunkDraft:
+    """A trunk in the making, as a `HeaderDraft` is for headers."""
+
+    __slots__ = Trunk.__slots__
+    family: str
+    root: bytes
+    mac: bytes
+
+    def done(self) -> Trunk:
+        """Become the trunk, which nobody can change any more."""
+        self.__class__ = Trunk  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
+        return self  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+
+
 class HeaderDraft:
     """A header in the making: every part of it is set, and then it is `done`.
 

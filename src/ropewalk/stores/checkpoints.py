@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
-from ..domain.checkpoint import CheckpointHeader, HeaderDraft, Trunk
+from ..domain.checkpoint import CheckpointHeader, HeaderDraft, TrunkDraft
 from ..domain.errors import Corrupt, Invalid
 from ..domain.limits import MAX_LABEL_NAME_BYTES, check_text
 from ..domain.moment import from_micros
@@ -65,12 +65,10 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
         """Put a header together again."""
         labels = {**record.labels}
         size = labels.get("size", 0)
-        tree, parent, family = _parts(record, letter)
         draft = HeaderDraft()
         draft.id = record.key.id
         draft.thread_id = record.thread_id or ""
         draft.session_id = record.session_id
-        draft.parent_id = parent
         draft.metadata = letter.metadata
         draft.size = size if isinstance(size, int) else 0
         draft.created_at = from_micros(record.created_at)
@@ -82,9 +80,7 @@ class CheckpointStore(EntityStore[CheckpointHeader]):
         # Beside their size, most have no label.
         if len(labels) > 1:
             _fill_labelled(draft, labels)
-        draft.trunk = None
-        if tree is not None:
-            draft.trunk = _trunk(record, tree, draft.thread_id if family is None else family)
+        _fill_rooted(draft, record, letter)
         return draft.done()
 
     async def newest(self, find: Find) -> CheckpointHeader | None:
@@ -144,15 +140,28 @@ def _row(entity: CheckpointHeader) -> list[bytes | str | UUID | None]:
     return row
 
 
-def _parts(record: Record, letter: Letter) -> tuple[object, str | None, object]:
-    """Return what `_row` wrote, the parent in full."""
+def _fill_rooted(draft: HeaderDraft, record: Record, letter: Letter) -> None:
+    """Put in what `_row` wrote: the parent in full, and where the state begins."""
     row: list[object] = letter.data.get("tree", ())
     if type(row) is not list or len(row) > _PARTS:
         raise _no_root(record)
     tree, parent, family = (*row, None, None, None)[:_PARTS]
     if type(parent) is bytes:
-        return tree, parent.hex(), family
-    return tree, None if parent is None else str(parent), family
+        draft.parent_id = parent.hex()
+    else:
+        draft.parent_id = None if parent is None else str(parent)
+    draft.trunk = None
+    if tree is None:
+        return
+    if family is None:
+        family = draft.thread_id
+    if type(tree) is not bytes or type(family) is not str or len(tree) <= MAC_BYTES:
+        raise _no_root(record)
+    trunk = TrunkDraft()
+    trunk.family = family
+    trunk.root = tree[MAC_BYTES:]
+    trunk.mac = tree[:MAC_BYTES]
+    draft.trunk = trunk.done()
 
 
 def _fill_labelled(draft: HeaderDraft, labels: Labels) -> None:
@@ -162,12 +171,6 @@ def _fill_labelled(draft: HeaderDraft, labels: Labels) -> None:
     draft.namespace = str(labels.get("namespace", ""))
     draft.pinned = labels.get("pinned") is True
     draft.tags = tuple([name.removeprefix(TAG) for name in sorted(labels) if name.startswith(TAG)])
-
-
-def _trunk(record: Record, tree: object, family: object) -> Trunk:
-    if isinstance(tree, bytes) and isinstance(family, str) and len(tree) > MAC_BYTES:
-        return Trunk(family, tree[MAC_BYTES:], tree[:MAC_BYTES])
-    raise _no_root(record)
 
 
 def _no_root(record: Record) -> Corrupt:
