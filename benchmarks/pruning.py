@@ -71,5 +71,6 @@ async def measure(scale: Scale, folder: Path) -> Section:
         (
             Requirement("given back of what was announced", shares.get(SAVE), 0.95),
             Requirement("given back beyond what was announced", shares.get(SAVE), most=1.05),
+            Requirement("the same, of RopewalkSaver", shares.get(SAVER), 0.95),
         ),
     )

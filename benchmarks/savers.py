@@ -145,9 +145,10 @@ class OnRopewalk(_Graph):
         self._saver = saver(self._storage)
 
     async def prune(self, thread: str, keep: int) -> int | None:
-        """Let the store clean up: the saver's checkpoints are the store's."""
+        """Let the store clean up and collect: the saver's checkpoints are the store's."""
         policy = ropewalk.CleanupPolicy(keep_last=keep)
         report = await self._storage.checkpoints.cleanup(thread, policy)
+        await self._storage.checkpoints.collect()
         return report.freed_bytes
 
 
