@@ -145,6 +145,39 @@ async def test_who_was_let_in_may_call_again_for_half_a_turn() -> None:
     assert [12] * 5 == [order.count(name) for name in range(5)]
 
 
+@pytest.mark.seed("4.2", "6.2")
+async def test_what_others_do_before_those_who_were_called_is_not_their_time() -> None:
+    """A loop that has much to do in each turn lets in as many as half of a turn has time for."""
+    clock = Clock()
+    guests = Guests(Door(1.0, clock=clock), clock, takes=0.2)
+
+    async def busy() -> None:
+        while True:
+            clock.now += 5.0
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(busy())
+    await soon(guests.crowd(range(100)))
+    other.cancel()
+    assert list(range(100)) == [name for _, name in guests.went]
+    assert guests.turn < 70
+
+
+@pytest.mark.seed("4.2")
+async def test_a_crowd_is_told_from_a_single_caller() -> None:
+    """Whoever is in line, or was called and is on the way, makes a crowd; who went in does not."""
+    clock = Clock()
+    door = Door(1.0, clock=clock)
+    assert door.is_open()
+    assert not door.is_crowded()
+    clock.now = 1.0
+    waiting = asyncio.create_task(door.enter())
+    await asyncio.sleep(0)
+    assert door.is_crowded()
+    await soon(waiting)
+    assert not door.is_crowded()
+
+
 @pytest.mark.seed("4.2")
 @pytest.mark.parametrize("seconds", [0.0, 1.0])
 async def test_somebody_goes_in_with_each_turn(seconds: float) -> None:

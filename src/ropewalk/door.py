@@ -85,6 +85,11 @@ class Door:
         self._begin(line, loop)
         return self._seconds > 0
 
+    def is_crowded(self) -> bool:
+        """Tell whether others stand in line: what is done for several at once is then done so."""
+        line = self._here.line
+        return bool(line.called or line.waiting or line.again)
+
     def is_over(self) -> bool:
         """Tell whether the time of this turn is used up.
 
@@ -114,9 +119,14 @@ class Door:
             line.again.append(place)
             await place
             line.called -= 1
-        line.first = False
+        now = self._clock()
+        if line.first:
+            # What else the loop had to do before it came to those it called is not their time; but
+            # that was long, and what they bring comes on top of it.
+            line.first = False
+            line.until = now + self._seconds / 2
         line.went += 1
-        line.stays = min(self._clock() + _STAY * self._seconds, line.until)
+        line.stays = min(now + _STAY * self._seconds, line.until)
 
     def _begin(self, line: _Line, loop: asyncio.AbstractEventLoop) -> None:
         line.has_begun = True

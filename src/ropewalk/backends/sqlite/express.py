@@ -18,7 +18,7 @@ import apsw
 
 from ...domain.change import Applied
 from ...domain.errors import RopewalkError
-from ...door import Door
+from ...door import DOOR, Door
 from .connection import Connection
 from .lane import Lane
 from .pace import Pace
@@ -132,7 +132,13 @@ class Express:
         if not (self._may_write(write, now) and lane.gate.try_enter(write.size)):
             write.hold()
             await lane.send(write)
-        elif self._group <= _FEW and lane.gate.inside == 1 and self._turn.has_time(now):
+        elif (
+            self._group <= _FEW
+            and lane.gate.inside == 1
+            and self._turn.has_time(now)
+            # A crowd's batches are few in each turn, and dearer one by one than together.
+            and not DOOR.is_crowded()
+        ):
             if self._write([write]):
                 return write.result()
             write.hold()
