@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import cast
 
@@ -225,14 +226,17 @@ async def test_a_dictionary_that_was_refused_is_offered_again() -> None:
     await backend.open()
     bodies = sealer_over(backend)
     told = 0
-    for n in range(20_000):
-        try:
-            await bodies.seal({"data": {"text": f"{n} abc def " * 40}}, Key("s", "note", str(n)))
-        except Unavailable:
-            told += 1
-        if await dictionaries(backend, space="s"):
-            break
-        await asyncio.sleep(0)
+    # It is trained in a thread, which has to share the interpreter with this loop.
+    async with asyncio.timeout(60):
+        for n in count():
+            value = {"data": {"text": f"{n} abc def " * 40}}
+            try:
+                await bodies.seal(value, Key("s", "note", str(n)))
+            except Unavailable:
+                told += 1
+            if await dictionaries(backend, space="s"):
+                break
+            await asyncio.sleep(0)
     assert (2, 0) == (told, backend.refusals)
     await backend.close()
 
