@@ -45,6 +45,14 @@ def test_other_objects_are_the_same_ones() -> None:
     assert held[1] is pair
 
 
+def test_other_objects_are_what_somebody_makes_of_them() -> None:
+    """Texts, numbers and bytes cannot be changed; anything else goes to `other`, at any depth."""
+    pair = ([1],)
+    held = still({"a": [pair, "text", 1.5, b"bytes", None, True, 7]}, other=lambda value: [value])
+
+    assert {"a": [[pair], "text", 1.5, b"bytes", None, True, 7]} == held
+
+
 def test_what_has_no_end_is_held_as_far_as_it_is_read() -> None:
     """A list that holds itself is refused where it is written, and not here."""
     endless: list[Any] = []

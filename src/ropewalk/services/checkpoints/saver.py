@@ -17,6 +17,7 @@ from ...domain.errors import Conflict, Invalid
 from ...domain.lease import LEASE_LOST
 from ...door import DOOR
 from ...stores.base import unchanged
+from ...stores.still import still
 from ...trees.weigh import is_light
 from ..lineage import stretches
 from ..manager import ATTEMPTS, missing
@@ -283,12 +284,21 @@ class Saver:
         """Return a copy of a light state; a heavy one is read piece by piece as it is."""
         if not is_light(state):
             return state
-        values = self._planter.values
         try:
-            return values.loads(values.dumps(state))
+            return still(state, other=self._read_back)
+        except Invalid:
+            pass
+        try:
+            # Asked for all of it, they say where in the state that is.
+            return self._read_back(state)
         except Invalid as error:
             message = f"the state cannot be kept: {error.message}"
             raise Invalid(message, code=error.code, **error.facts) from error
+
+    def _read_back(self, value: object) -> object:
+        """Return what would be loaded of an object that may be changed in ways unknown here."""
+        values = self._planter.values
+        return values.loads(values.dumps(value))
 
     async def newest(self, thread_id: str) -> CheckpointHeader | None:
         """Return the newest checkpoint of a thread's line, `None` where it has to be looked for.
