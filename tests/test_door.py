@@ -163,6 +163,24 @@ async def test_what_others_do_before_those_who_were_called_is_not_their_time() -
     assert guests.turn < 70
 
 
+@pytest.mark.seed("4.2", "6.2")
+async def test_whoever_is_woken_meanwhile_comes_before_those_in_line() -> None:
+    """Between a timer that fires and the task that it wakes one of a line goes in, and no more."""
+    clock = Clock()
+    guests = Guests(Door(1.0, clock=clock), clock, takes=1.0)
+    crowd = asyncio.create_task(guests.crowd(range(40)))
+    loop = asyncio.get_running_loop()
+    went_between: list[int] = []
+    while not crowd.done():
+        woken, before = loop.create_future(), len(guests.went)
+        loop.call_later(0, woken.set_result, None)
+        await soon(woken)
+        went_between.append(len(guests.went) - before)
+    assert 40 == sum(went_between)
+    # All of them asked in the first turn, and the first one had it.
+    assert max(went_between[1:]) == 1
+
+
 @pytest.mark.seed("4.2")
 async def test_a_crowd_is_told_from_a_single_caller() -> None:
     """Whoever is in line, or was called and is on the way, makes a crowd; who went in does not."""

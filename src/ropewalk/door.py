@@ -16,6 +16,10 @@ _STAY: Final = 0.5
 """Who was let in may call again for this part of a turn's time, before the line goes on: to stand
 in it takes nearly as long as a short read."""
 
+_BUSY: Final = 3
+"""A loop that takes so many turns' time before it comes to those it called has enough to do: then
+nobody is let in between, or they would wait three times as long."""
+
 _MOST: Final = 16
 """So many are called in one turn at most: whoever finds its time over stands in line again."""
 
@@ -26,9 +30,12 @@ class _Line:
     __slots__ = (
         "again",
         "called",
+        "ended",
         "first",
         "has_begun",
+        "is_busy",
         "loop",
+        "most",
         "stays",
         "until",
         "waiting",
@@ -43,8 +50,11 @@ class _Line:
         self.again: list[asyncio.Future[None]] = []
         self.called = 0
         self.has_begun = False
+        self.ended = 0.0
+        self.is_busy = False
         self.first = False
         self.went = 0
+        self.most = 0
 
 
 class _Here(threading.local):
@@ -125,6 +135,7 @@ class Door:
             # that was long, and what they bring comes on top of it.
             line.first = False
             line.until = now + self._seconds / 2
+            line.is_busy = now - line.ended > _BUSY * self._seconds
         line.went += 1
         line.stays = min(now + _STAY * self._seconds, line.until)
 
@@ -134,8 +145,22 @@ class Door:
         loop.call_soon(self._end, line, loop)
 
     def _end(self, line: _Line, loop: asyncio.AbstractEventLoop) -> None:
-        """End a turn: call the first in line, a few more than there was time for in the last."""
-        most, line.went = min(line.went + 2, _MOST), 0
+        """End a turn; where somebody waits, the next one begins when everybody else had theirs."""
+        line.went, line.most = 0, min(line.went + 2, _MOST)
+        line.ended = self._clock()
+        if not (line.waiting or line.again):
+            line.has_begun = False
+            line.first = True
+            line.called = 0
+        elif line.is_busy:
+            self._call(line, loop)
+        else:
+            # A timer that has come meanwhile wakes its task in the next turn, and that one runs in
+            # the turn behind it: called at once, those in line would come before both.
+            loop.call_soon(loop.call_soon, self._call, line, loop)
+
+    def _call(self, line: _Line, loop: asyncio.AbstractEventLoop) -> None:
+        """Call the first in line, a few more than there was time for in the last turn."""
         waiting = line.waiting
         waiting.extendleft(reversed(line.again))
         line.again.clear()
@@ -143,7 +168,7 @@ class Door:
         line.first = True
         # Who was called and cancelled does not come.
         line.called = 0
-        while waiting and line.called < most:
+        while waiting and line.called < line.most:
             place = waiting.popleft()
             if not place.done():
                 place.set_result(None)

@@ -10,6 +10,17 @@ SLICE: Final = 0.002
 """Seconds for which one caller goes on before everybody else has a turn."""
 
 
+_TO_WAKE: Final = 3
+"""A timer that has come runs in the next turn, behind what is ready; whom it wakes runs in the one
+after that, behind what is ready then. So long is the way, or both come later by a slice each."""
+
+
+async def give_way() -> None:
+    """Let all others have a turn: what is ready, timers that have come, and those they wake."""
+    for _ in range(_TO_WAKE):
+        await asyncio.sleep(0)
+
+
 class Turns:
     """Count the time that one caller has kept the loop busy, from when this is made."""
 
@@ -22,5 +33,5 @@ class Turns:
     async def rest(self) -> None:
         """Give way to the event loop if the slice is over; to be called between two items."""
         if perf_counter() > self._end:
-            await asyncio.sleep(0)
+            await give_way()
             self._end = perf_counter() + SLICE

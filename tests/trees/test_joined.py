@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ropewalk.trees.read import Forms, TreeReader
+from ropewalk.trees.batch import Forms
+from ropewalk.trees.read import TreeReader
 
 from .shelf import PACK, Shelf
 

@@ -11,12 +11,12 @@ from ..domain.errors import Conflict
 from ..domain.policy import Policy, Reject, Retry
 from ..domain.record import Key
 from ..door import DOOR
+from ..still import still
 from ..stores.document import Document, document_of, read_document, read_updates
 from ..stores.kinds import DOORS, check_writable
 from ..stores.letter import open_letter
 from ..stores.operations import check_expected
 from ..stores.records import RecordStore
-from ..stores.still import still
 from .policies.forms import FIELDS
 from .policies.settling import Settling, check_how, seen_of, settle
 

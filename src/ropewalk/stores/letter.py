@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..domain.errors import Corrupt
-from ..turns import SLICE
+from ..turns import SLICE, give_way
 
 if TYPE_CHECKING:
     from ..domain.ports import Sealed, Sealer
@@ -62,7 +61,7 @@ async def open_each(
     end = perf_counter() + SLICE
     for record in records:
         if perf_counter() > end:
-            await asyncio.sleep(0)
+            await give_way()
             end = perf_counter() + SLICE
         value = sealer.unseal_at_once(record)
         if value is None:

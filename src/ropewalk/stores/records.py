@@ -17,6 +17,7 @@ from ..domain.page import Page
 from ..domain.query import OLDEST_FIRST, Order, cursor_of
 from ..domain.record import Key, check_name
 from ..door import DOOR
+from ..still import still
 from ..turns import Turns
 from .base import check_page
 from .document import Document, as_dict, read_document, read_updates
@@ -28,7 +29,6 @@ from .select.limits import DEFAULT_LIMITS
 from .select.run import answer
 from .shapes import is_row
 from .shelf import Row, Shelf, check_ids
-from .still import still
 
 if TYPE_CHECKING:
     from ..domain.ports import Backend, Clock, Sealer

@@ -7,13 +7,13 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from ..domain.errors import Corrupt
 from ..domain.ports import Values
+from .batch import BATCH_BYTES, Batch, Forms, form_at_hand, forms_at_hand
 from .form import (
     BYTES,
     DICT,
     LIST,
     SLOT,
     TEXT,
-    VALUE,
     Branch,
     Ref,
     Row,
@@ -35,16 +35,10 @@ Reads: TypeAlias = Generator[Sequence[Ref] | None, Mapping[bytes, bytes], T]
 It yields `None` where it may be left alone for a while.
 """
 
-Forms: TypeAlias = tuple[int, bytes]
-"""How many forms a leaf has, and all of them."""
-
 AT_ONCE: Final = 1_024
 """So many nodes are asked for together, so that memory holds few bodies at a time."""
 
 _CHUNKS_AT_ONCE: Final = 64
-
-_BATCH_BYTES: Final = 128 * 1024
-"""Items are made out of so many bytes together: about a millisecond."""
 
 
 class Joined(Protocol):
@@ -91,7 +85,7 @@ class TreeReader:
     def all_of(self, slots: Mapping[str, Slot]) -> Reads[dict[str, Any]]:
         """Return the values behind slots by key: what stands in the slots is made together."""
         short = {key: slot for key, slot in slots.items() if type(slot) is bytes}
-        batch = _Batch(self._values)
+        batch = Batch(self._values)
         batch.add(len(short), *short.values())
         batch.make()
         made: dict[str, Any] = dict(zip(short, batch.made, strict=True))
@@ -118,7 +112,7 @@ class TreeReader:
 
     def _items(self, row: Row) -> Reads[list[Any]]:
         """Return the items of a list, or keys and values in turn, made in batches."""
-        batch = _Batch(self._values)
+        batch = Batch(self._values)
         branches = yield from leaves(row)
         windows = _by_items(branches) or [()]
         for at, window in enumerate(windows):
@@ -130,7 +124,7 @@ class TreeReader:
             for (leaf, _), _ in window:
                 found = known.get(leaf)
                 if found is None:
-                    found = _forms_at_hand(slots[leaf], bodies)
+                    found = forms_at_hand(slots[leaf], bodies)
                     if found is None:
                         yield from self._into(batch, slots[leaf], bodies)
                         continue
@@ -139,12 +133,12 @@ class TreeReader:
                 batch.count += found[0]
                 batch.size += len(found[1])
                 batch.forms.append(found[1])
-                if batch.size > _BATCH_BYTES:
+                if batch.size > BATCH_BYTES:
                     batch.make()
                     yield None
             if fresh and self._joined is not None:
                 self._joined.join(fresh)
-            at_hand = _forms_at_hand(tail, bodies)
+            at_hand = forms_at_hand(tail, bodies)
             if at_hand is None:
                 yield from self._into(batch, tail, bodies)
             else:
@@ -161,14 +155,18 @@ class TreeReader:
             known = self._joined.joined([branch.ref.digest for branch in window])
         asked = [branch.ref for branch in window if branch.ref.digest not in known]
         bodies = yield from bodies_of(asked)
-        return known, {ref.digest: read_leaf(bodies[ref.digest]) for ref in asked}
+        slots: dict[bytes, list[Slot]] = {}
+        for ref in asked:
+            slots[ref.digest] = read_leaf(bodies[ref.digest])
+            yield None
+        return known, slots
 
     def _into(
-        self, batch: _Batch, slots: Sequence[Slot], bodies: Mapping[bytes, bytes]
+        self, batch: Batch, slots: Sequence[Slot], bodies: Mapping[bytes, bytes]
     ) -> Reads[None]:
         """Put the items of some slots into a batch."""
         for slot in slots:
-            form = _form_at_hand(slot, bodies)
+            form = form_at_hand(slot, bodies)
             if form is None or batch.is_full:
                 batch.make()
                 yield None
@@ -212,41 +210,6 @@ class TreeReader:
         return found
 
 
-class _Batch:
-    """Stored forms that are made into items together, and the items that were made of others."""
-
-    __slots__ = ("_values", "count", "forms", "made", "size")
-
-    def __init__(self, values: Values) -> None:
-        self._values = values
-        self.count = self.size = 0
-        self.forms: list[bytes] = []
-        self.made: list[Any] = []
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there is a millisecond's work in it."""
-        return self.size > _BATCH_BYTES
-
-    def add(self, count: int, *forms: bytes) -> None:
-        """Put so many forms behind the others, in as many pieces as they lie in."""
-        self.count += count
-        self.size += sum(map(len, forms))
-        self.forms += forms
-
-    def make(self) -> None:
-        """Make items of what has come together."""
-        if not self.count:
-            return
-        items = self._values.loads(list_head(self.count), *self.forms)
-        if not isinstance(items, list) or len(items) != self.count:  # pyright: ignore[reportUnknownArgumentType]
-            message = "a leaf holds other items than it says"
-            raise Corrupt(message, code="bad_node")
-        self.made += items
-        self.count = self.size = 0
-        self.forms = []
-
-
 def leaves(row: Row) -> Reads[Sequence[Branch]]:
     """Return the branches of the leaves (or chunks) of a row, in order."""
     branches: Sequence[Branch] = row.tops
@@ -256,6 +219,7 @@ def leaves(row: Row) -> Reads[Sequence[Branch]]:
             bodies = yield [branch.ref for branch in window]
             for branch in window:
                 below += read_inner(bodies[branch.ref.digest])
+                yield None
         branches = below
     return branches
 
@@ -305,9 +269,14 @@ def together(parts: Mapping[K, Reads[T]]) -> Reads[dict[K, T]]:
         except StopIteration as end:
             done[key] = end.value
     while asked:
-        wanted = [ref for refs in asked.values() if refs for ref in refs]
-        bodies: Mapping[bytes, bytes] = (yield wanted) if wanted else ((yield None) or {})
-        for key in list(asked):
+        # Who pauses goes on until it asks for something too: so few looks do for all of them.
+        ready = [key for key, refs in asked.items() if refs is None]
+        if ready:
+            bodies = (yield None) or {}
+        else:
+            bodies = yield [ref for refs in asked.values() if refs for ref in refs]
+            ready = list(asked)
+        for key in ready:
             try:
                 asked[key] = parts[key].send(bodies)
             except StopIteration as end:
@@ -338,31 +307,6 @@ def _paired(items: Sequence[Any]) -> dict[str, object]:
             return made
     message = "the keys of a dictionary are not those that were written"
     raise Corrupt(message, code="bad_node")
-
-
-def _form_at_hand(slot: Slot, bodies: Mapping[bytes, bytes]) -> bytes | None:
-    """Return a stored form that needs no further reading, `None` where it does."""
-    if isinstance(slot, bytes):
-        return slot
-    if isinstance(slot, Ref) and not slot.deep:
-        body = bodies[slot.digest]
-        if body[:1] != SLOT:
-            return read_value(body)
-    return None
-
-
-def _forms_at_hand(slots: Sequence[Slot], bodies: Mapping[bytes, bytes]) -> Forms | None:
-    """Return the forms of a whole leaf, `None` where one takes further reading, or it is long."""
-    forms: list[bytes] = []
-    for slot in slots:
-        # Nearly every item of a long list is a node of its own: nothing is called for it.
-        body = b"" if type(slot) is not Ref or slot.deep else bodies[slot.digest]
-        form = body[1:] if body[:1] == VALUE else _form_at_hand(slot, bodies)
-        if form is None:
-            return None
-        forms.append(form)
-    joined = b"".join(forms)
-    return (len(forms), joined) if len(joined) <= _BATCH_BYTES else None
 
 
 def _groups(branches: Sequence[Branch], most: int) -> list[Sequence[Branch]]:

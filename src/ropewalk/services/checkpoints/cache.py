@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ...trees.batch import Forms
     from ...trees.form import Ref
-    from ...trees.read import Forms
 
 _OVERHEAD: Final = 200
 """Bytes that an entry takes beside its content, roughly."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace as replaced
@@ -17,6 +16,7 @@ from ...stores.base import Find
 from ...stores.writes import StoredWrite, prefix_of
 from ...trees.read import together
 from ...trees.root import WHOLE
+from ...turns import give_way
 from ..manager import ATTEMPTS
 from .saver import wait_after
 
@@ -148,7 +148,7 @@ class Pending:
                     task_path=stored.task_path,
                 )
                 found[stored.checkpoint_id].append(write)
-            await asyncio.sleep(0)
+            await give_way()
         for writes in found.values():
             writes.sort(key=lambda w: (w.task_path, w.task_id, w.index))
         return found

@@ -16,9 +16,10 @@ from ...domain.checkpoint import CheckpointHeader
 from ...domain.errors import Conflict, Invalid
 from ...domain.lease import LEASE_LOST
 from ...door import DOOR
+from ...still import still
 from ...stores.base import unchanged
-from ...stores.still import still
 from ...trees.weigh import is_light
+from ...turns import give_way
 from ..lineage import stretches
 from ..manager import ATTEMPTS, missing
 from .planter import dressed
@@ -220,7 +221,7 @@ class Saver:
             else:
                 if DOOR.is_over():
                     # Or the next call of this task would wait with a copy of what it brings.
-                    await asyncio.sleep(0)
+                    await give_way()
                 return saved
             await wait_after(attempt)
             attempt += 1
