@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from ropewalk.trees.batch import Forms
+from ropewalk.trees.copies import ODD, Made
 from ropewalk.trees.read import TreeReader
 
 from .shelf import PACK, Shelf
@@ -20,6 +22,7 @@ class Leaves:
 
     def __init__(self) -> None:
         self.kept: dict[bytes, Forms] = {}
+        self.copies: dict[bytes, Made] = {}
         self.known = 0
 
     def joined(self, leaves: Iterable[bytes]) -> dict[bytes, Forms]:
@@ -31,6 +34,15 @@ class Leaves:
     def join(self, leaves: Mapping[bytes, Forms]) -> None:
         """Remember the forms of some leaves."""
         self.kept |= leaves
+
+    def made(self, leaves: Iterable[bytes]) -> dict[bytes, Made]:
+        """Return what was made of some leaves."""
+        return {leaf: self.copies[leaf] for leaf in leaves if leaf in self.copies}
+
+    def keep(self, leaves: Mapping[bytes, Made]) -> None:
+        """Remember what was made of some leaves, each of them once."""
+        assert self.copies.keys().isdisjoint(leaves)
+        self.copies |= leaves
 
 
 def _message(number: int) -> dict[str, object]:
@@ -89,3 +101,45 @@ def test_leaves_with_trees_among_their_items_are_read_anew() -> None:
     value = [*[_message(n) for n in range(200)], {"long": [_message(n) for n in range(300)]}]
     _, leaves, _ = _read_twice(value * 2)
     assert leaves.kept
+
+
+def test_a_leaf_that_was_read_twice_is_copied() -> None:
+    """Its items are made once more at the second time, and after that they are copies of those."""
+    messages = [_message(n) for n in range(300)]
+    shelf, leaves, _ = _read_twice(messages)
+    assert leaves.copies.keys() == leaves.kept.keys()
+    assert ODD not in leaves.copies.values()
+    # What was remembered is enough: without the forms nothing of these leaves is read again.
+    leaves.kept.clear()
+    shelf.asked = 0
+    slot, _ = shelf.write(messages)
+    reader = TreeReader(PACK, joined=leaves)
+    assert messages == shelf.read(reader.value(slot))
+    assert shelf.asked < 100
+    assert not leaves.kept
+
+
+def test_who_changes_what_was_read_changes_nothing_for_others() -> None:
+    """Every reader has lists and dictionaries of its own, at any depth."""
+    messages = [{"role": "tool", "calls": [{"args": {"n": n, "of": [n]}}]} for n in range(900)]
+    shelf, leaves, _ = _read_twice(messages)
+    slot, _ = shelf.write(messages)
+    reader = TreeReader(PACK, joined=leaves)
+    for _ in range(3):
+        found: Any = shelf.read(reader.value(slot))
+        assert messages == found
+        for message in found:
+            message["calls"][0]["args"]["of"].append(0)
+            message["calls"][0]["args"]["more"] = 1
+            message["calls"].clear()
+            message["role"] = "user"
+    assert leaves.copies
+
+
+def test_leaves_of_other_things_are_made_anew_each_time() -> None:
+    """A leaf with a set in it is remembered as one that cannot be copied, and read as before."""
+    values = [{"n": n, "tags": {str(n)}, "text": "x" * 300} for n in range(200)]
+    shelf, leaves, _ = _read_twice(values)
+    assert set(leaves.copies.values()) == {ODD}
+    slot, _ = shelf.write(values)
+    assert values == shelf.read(TreeReader(PACK, joined=leaves).value(slot))

@@ -41,17 +41,29 @@ class Batch:
         self.size += sum(map(len, forms))
         self.forms += forms
 
+    def put(self, items: Sequence[Any], *, size: int) -> None:
+        """Put items that are made already behind the others; `size` is what they have cost."""
+        if self.count:
+            self.make()
+        self.made += items
+        self.size += size
+
     def make(self) -> None:
         """Make items of what has come together."""
-        if not self.count:
-            return
-        items = self._values.loads(list_head(self.count), *self.forms)
-        if not isinstance(items, list) or len(items) != self.count:  # pyright: ignore[reportUnknownArgumentType]
-            message = "a leaf holds other items than it says"
-            raise Corrupt(message, code="bad_node")
-        self.made += items
-        self.count = self.size = 0
-        self.forms = []
+        if self.count:
+            self.made += made_of_forms(self._values, self.count, *self.forms)
+            self.count = 0
+            self.forms = []
+        self.size = 0
+
+
+def made_of_forms(values: Values, count: int, *forms: bytes) -> list[Any]:
+    """Make so many items of their forms, which stand behind one another."""
+    items = values.loads(list_head(count), *forms)
+    if not isinstance(items, list) or len(items) != count:  # pyright: ignore[reportUnknownArgumentType]
+        message = "a leaf holds other items than it says"
+        raise Corrupt(message, code="bad_node")
+    return items  # pyright: ignore[reportUnknownVariableType]
 
 
 def form_at_hand(slot: Slot, bodies: Mapping[bytes, bytes]) -> bytes | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from ..domain.errors import Corrupt
 from ..domain.ports import Values
-from .batch import BATCH_BYTES, Batch, Forms, form_at_hand, forms_at_hand
+from .batch import Batch, Forms, form_at_hand, forms_at_hand, made_of_forms
+from .copies import ODD, Made, made_of
 from .form import (
     BYTES,
     DICT,
@@ -42,9 +44,10 @@ _CHUNKS_AT_ONCE: Final = 64
 
 
 class Joined(Protocol):
-    """What a reader remembers of leaves: the forms of all their items behind one another.
+    """What a reader remembers of leaves.
 
-    A name means the same leaf for ever, so nothing of it is ever out of date.
+    That is the forms of all their items behind one another, and of leaves that were read again
+    what was made of them. A name means the same leaf for ever: nothing is ever out of date.
     """
 
     def joined(self, leaves: Iterable[bytes]) -> dict[bytes, Forms]:
@@ -54,6 +57,25 @@ class Joined(Protocol):
     def join(self, leaves: Mapping[bytes, Forms]) -> None:
         """Remember the forms of some leaves."""
         ...
+
+    def made(self, leaves: Iterable[bytes]) -> dict[bytes, Made]:
+        """Return what was made of some leaves, by their names; `ODD` of those of other things."""
+        ...
+
+    def keep(self, leaves: Mapping[bytes, Made]) -> None:
+        """Remember what was made of some leaves."""
+        ...
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of some leaves, by their names, and what has been found out meanwhile."""
+
+    made: dict[bytes, Made] = field(default_factory=dict[bytes, Made])
+    forms: dict[bytes, Forms] = field(default_factory=dict[bytes, Forms])
+    slots: dict[bytes, list[Slot]] = field(default_factory=dict[bytes, "list[Slot]"])
+    fresh: dict[bytes, Forms] = field(default_factory=dict[bytes, Forms])
+    learned: dict[bytes, Made] = field(default_factory=dict[bytes, Made])
 
 
 class TreeReader:
@@ -116,28 +138,29 @@ class TreeReader:
         branches = yield from leaves(row)
         windows = _by_items(branches) or [()]
         for at, window in enumerate(windows):
-            known, slots = yield from self._window(window)
+            known = yield from self._known(window)
             tail = row.tail if at == len(windows) - 1 else ()
-            wanted = [slot for leaf in slots.values() for slot in leaf]
+            wanted = [slot for leaf in known.slots.values() for slot in leaf]
             bodies = yield from plain_bodies([*wanted, *tail])
-            fresh: dict[bytes, Forms] = {}
             for (leaf, _), _ in window:
-                found = known.get(leaf)
-                if found is None:
-                    found = forms_at_hand(slots[leaf], bodies)
-                    if found is None:
-                        yield from self._into(batch, slots[leaf], bodies)
+                copies, forms = known.made.get(leaf, ODD), known.forms.get(leaf)
+                if copies is not ODD:
+                    batch.put(copies.again(), size=copies.weight)
+                elif forms is None:
+                    fresh = forms_at_hand(known.slots[leaf], bodies)
+                    if fresh is None:
+                        yield from self._into(batch, known.slots[leaf], bodies)
                         continue
-                    fresh[leaf] = found
-                # What `add` does: long lists have hundreds of leaves.
-                batch.count += found[0]
-                batch.size += len(found[1])
-                batch.forms.append(found[1])
-                if batch.size > BATCH_BYTES:
+                    batch.add(*fresh)
+                    known.fresh[leaf] = fresh
+                elif leaf in known.made:
+                    batch.add(*forms)
+                else:
+                    batch.put(self._learn(known, leaf, forms), size=len(forms[1]))
+                if batch.is_full:
                     batch.make()
                     yield None
-            if fresh and self._joined is not None:
-                self._joined.join(fresh)
+            self._remember(known)
             at_hand = forms_at_hand(tail, bodies)
             if at_hand is None:
                 yield from self._into(batch, tail, bodies)
@@ -146,20 +169,42 @@ class TreeReader:
         batch.make()
         return batch.made
 
-    def _window(
-        self, window: Sequence[Branch]
-    ) -> Reads[tuple[dict[bytes, Forms], dict[bytes, list[Slot]]]]:
-        """Return the leaves whose forms are known, and the slots of the others, by their names."""
-        known: dict[bytes, Forms] = {}
+    def _known(self, window: Sequence[Branch]) -> Reads[_Known]:
+        """Find what is known of the leaves of a window, and read the slots of the others."""
+        known = _Known()
+        leaves = [branch.ref.digest for branch in window]
         if self._joined is not None:
-            known = self._joined.joined([branch.ref.digest for branch in window])
-        asked = [branch.ref for branch in window if branch.ref.digest not in known]
+            known.made = self._joined.made(leaves)
+            known.forms = self._joined.joined(
+                leaf for leaf in leaves if known.made.get(leaf, ODD) is ODD
+            )
+        asked = [
+            branch.ref
+            for branch in window
+            if branch.ref.digest not in known.forms
+            and known.made.get(branch.ref.digest, ODD) is ODD
+        ]
         bodies = yield from bodies_of(asked)
-        slots: dict[bytes, list[Slot]] = {}
         for ref in asked:
-            slots[ref.digest] = read_leaf(bodies[ref.digest])
+            known.slots[ref.digest] = read_leaf(bodies[ref.digest])
             yield None
-        return known, slots
+        return known
+
+    def _learn(self, known: _Known, leaf: bytes, forms: Forms) -> list[Any]:
+        """Return the items of a leaf that is read again, and what is to be remembered of them."""
+        count, joined = forms
+        items = made_of_forms(self._values, count, joined)
+        copies = made_of(items, size=len(joined))
+        known.learned[leaf] = copies or ODD
+        return copies.again() if copies else items
+
+    def _remember(self, known: _Known) -> None:
+        if self._joined is None:
+            return
+        if known.fresh:
+            self._joined.join(known.fresh)
+        if known.learned:
+            self._joined.keep(known.learned)
 
     def _into(
         self, batch: Batch, slots: Sequence[Slot], bodies: Mapping[bytes, bytes]

@@ -20,11 +20,12 @@ from ...door import DOOR
 from ...stores.trees import DICTIONARY, FAMILY, HEAD, NODE, SECRET, TREES
 from ...trees.keys import SECRET_BYTES, TreeKeys
 from ...turns import SLICE
-from .cache import Cache, Leaves
+from .cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ...domain.ports import Values
     from ...domain.record import Record
     from ...trees.form import Ref
     from ...trees.read import Joined, Reads
@@ -199,7 +200,7 @@ class Forest:
 
     async def fetch(self, family: str, refs: Sequence[Ref]) -> Mapping[bytes, bytes]:
         """Return the bodies of nodes by name; raise `Corrupt` where one is missing or damaged."""
-        found = self._cache.take(family, refs)
+        found = self._cache.bodies.take(family, [ref.digest for ref in refs])
         if len(found) == len(refs):
             return found
         missing = [ref.digest for ref in refs if ref.digest not in found]
@@ -217,7 +218,7 @@ class Forest:
                 if perf_counter() - began > SLICE:
                     await DOOR.enter()
                     began = perf_counter()
-        self._cache.put(family, {digest: found[digest] for digest in missing})
+        self._cache.bodies.put(family, {digest: found[digest] for digest in missing})
         return found
 
     def _keys_of(self, family: str, digests: Sequence[bytes]) -> list[Key]:
@@ -228,9 +229,9 @@ class Forest:
         ids = [f"{family}.{digest.hex()}" for digest in digests]
         return Key.all_trusted(first.space, NODE, ids)
 
-    def joined(self, family: str) -> Joined:
-        """Return what is remembered of a family's leaves."""
-        return Leaves(self._cache, family)
+    def joined(self, family: str, values: Values) -> Joined:
+        """Return what is remembered of a family's leaves, for whoever reads with `values`."""
+        return self._cache.joined(family, values)
 
     async def read(self, family: str, work: Reads[T]) -> T:
         """Do a reading work to its end, giving it what it asks for."""

@@ -238,8 +238,8 @@ class Planter:
         """Return who reads the values of a root, with what is remembered of its leaves."""
         if root.values != self._name or header.trunk is None:
             return self.reader_of(root)
-        joined = self._forest.joined(header.trunk.family)
-        return TreeReader(self._reader.values, joined=joined)
+        joined = self._forest.joined(header.trunk.family, self.values)
+        return TreeReader(self.values, joined=joined)
 
     def trunk(self, plant: Plant, header: CheckpointHeader | HeaderDraft) -> Trunk:
         """Return the trunk of a checkpoint that is to have this plant for its state."""
