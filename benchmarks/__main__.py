@@ -61,7 +61,8 @@ def main() -> int:
     given = parser.parse_args()
     scale = QUICK if given.quick else FULL
     if given.runs is not None:
-        scale = replace(scale, runs=given.runs, big_runs=given.runs)
+        big = tuple((size, given.runs) for size, _ in scale.big)
+        scale = replace(scale, runs=given.runs, big=big)
     if given.rounds is not None:
         scale = replace(scale, rounds=given.rounds)
     if given.slice is not None:

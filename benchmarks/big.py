@@ -35,22 +35,47 @@ _Found = TypeVar("_Found")
 
 @dataclass(slots=True)
 class Measured:
-    """Seconds, milliseconds of lateness, and bytes; `refused` is the sentence of a refusal."""
+    """Seconds, milliseconds of lateness, and bytes; `refused` is the sentence of a refusal.
+
+    `late` has p99.9 and the worst of each phase, and `own` the same without what Python's own
+    garbage collector took of it.
+    """
 
     first: float = 0.0
     again: float = 0.0
     load: float = 0.0
     late: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    own: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     memory: int = 0
     size: int = 0
     refused: str = ""
+
+
+class _Collector:
+    """Notes from when to when Python's own garbage collector was at work."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[float, float]] = []
+        self._began = 0.0
+        gc.callbacks.append(self._note)
+
+    def within(self, begin: float, end: float) -> float:
+        """Return for how many seconds it was at work between two moments."""
+        return sum(max(0.0, min(end, last) - max(begin, first)) for first, last in self._spans)
+
+    def _note(self, phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = time.perf_counter()
+        elif time.perf_counter() - self._began > _TICK / 10:
+            self._spans.append((self._began, time.perf_counter()))
 
 
 class _Ticker:
     """A timer that wants to fire every millisecond, and notes how late it does."""
 
     def __init__(self) -> None:
-        self._late: dict[str, list[float]] = {}
+        self._collector = _Collector()
+        self._late: dict[str, list[tuple[float, float]]] = {}
 
     async def watch(self, phase: str, call: Awaitable[_Found]) -> tuple[_Found, float]:
         """Await `call` beside the timer; return its result and the seconds it took."""
@@ -66,19 +91,23 @@ class _Ticker:
             await asyncio.gather(task, return_exceptions=True)
         return found, took
 
-    def worst(self) -> dict[str, list[float]]:
-        """Return p99.9 and the worst of each phase, in milliseconds."""
-        return {
-            phase: [percentile(late, 0.999), max(late)]
-            for phase, late in self._late.items()
-            if late
-        }
+    def worst(self, *, own: bool) -> dict[str, list[float]]:
+        """Return p99.9 and the worst of each phase, in milliseconds, of all or of what is `own`."""
+        found: dict[str, list[float]] = {}
+        for phase, spans in self._late.items():
+            late = [
+                1_000 * (woke - due - (self._collector.within(due, woke) if own else 0.0))
+                for due, woke in spans
+            ]
+            if late:
+                found[phase] = [percentile(late, 0.999), max(late)]
+        return found
 
-    async def _run(self, late: list[float]) -> None:
+    async def _run(self, late: list[tuple[float, float]]) -> None:
         while True:
             due = time.perf_counter() + _TICK
             await asyncio.sleep(_TICK)
-            late.append((time.perf_counter() - due) * 1_000)
+            late.append((due, time.perf_counter()))
 
 
 class _Memory:
@@ -135,7 +164,7 @@ async def measure(name: str, megabytes: int, path: Path) -> Measured:
     found, result.load = await ticker.watch("load", lane.latest(MAIN))
     check(name, found, state)
     await lane.close()
-    result.late = ticker.worst()
+    result.late, result.own = ticker.worst(own=False), ticker.worst(own=True)
     return result
 
 

@@ -26,8 +26,8 @@ class Scale:
     slice: float
     """Seconds."""
     sizes: tuple[int, ...]
-    big: tuple[int, ...]
-    big_runs: int
+    big: tuple[tuple[int, int], ...]
+    """Sizes in MB, and how often each is run."""
     moved: int
 
 
@@ -47,8 +47,7 @@ FULL: Final = Scale(
     rounds=15,
     slice=0.25,
     sizes=(10_000, 100_000),
-    big=(1, 50, 500),
-    big_runs=5,
+    big=((1, 5), (50, 5), (500, 1)),
     moved=1_000_000,
 )
 
@@ -68,7 +67,6 @@ QUICK: Final = Scale(
     rounds=3,
     slice=0.1,
     sizes=(1_000, 5_000),
-    big=(1,),
-    big_runs=1,
+    big=((1, 1),),
     moved=10_000,
 )

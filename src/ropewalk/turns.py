@@ -6,7 +6,7 @@ import asyncio
 from time import perf_counter
 from typing import Final
 
-SLICE: Final = 0.002
+SLICE: Final = 0.0015
 """Seconds for which one caller goes on before everybody else has a turn."""
 
 
@@ -27,7 +27,7 @@ class Turns:
     __slots__ = ("_end",)
 
     def __init__(self) -> None:
-        """Begin a slice of two milliseconds."""
+        """Begin a slice of a millisecond and a half."""
         self._end = perf_counter() + SLICE
 
     async def rest(self) -> None:

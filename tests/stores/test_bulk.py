@@ -42,11 +42,11 @@ class _Counter:
         return self.turns
 
 
-@pytest.mark.parametrize(("moments", "expected"), [((0.0, 0.0019), 0), ((0.0, 0.0021, 9.0), 3)])
+@pytest.mark.parametrize(("moments", "expected"), [((0.0, 0.0014), 0), ((0.0, 0.0016, 9.0), 3)])
 async def test_a_turn_is_given_when_the_slice_is_over(
     monkeypatch: pytest.MonkeyPatch, moments: tuple[float, ...], expected: int
 ) -> None:
-    """Within two milliseconds nobody else is let on, afterwards all who wait are."""
+    """Within a slice nobody else is let on, afterwards all who wait are."""
     _at(monkeypatch, iter(moments))
     here = Turns()
     counter = _Counter()

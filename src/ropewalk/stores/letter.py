@@ -45,7 +45,7 @@ async def open_letter(sealer: Sealer, record: Record) -> Letter:
 async def open_letters(sealer: Sealer, records: Iterable[Record]) -> list[tuple[Record, Letter]]:
     """Open the letters of many records, which stand beside them in the answer.
 
-    The event loop has its turn every two milliseconds meanwhile.
+    The event loop has its turn every millisecond and a half meanwhile.
     """
     return await open_each(sealer, records, _beside)
 
@@ -55,7 +55,7 @@ async def open_each(
 ) -> list[T]:
     """Open the bodies of many records, and make something of each and what was in its body.
 
-    The event loop has its turn every two milliseconds meanwhile.
+    The event loop has its turn every millisecond and a half meanwhile.
     """
     made: list[T] = []
     end = perf_counter() + SLICE
