@@ -11,8 +11,10 @@ import json
 import resource
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import Awaitable
 from dataclasses import asdict, dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -61,7 +63,13 @@ class _Collector:
 
     def within(self, begin: float, end: float) -> float:
         """Return for how many seconds it was at work between two moments."""
-        return sum(max(0.0, min(end, last) - max(begin, first)) for first, last in self._spans)
+        at = bisect_left(self._spans, begin, key=itemgetter(1))
+        seconds = 0.0
+        while at < len(self._spans) and self._spans[at][0] < end:
+            first, last = self._spans[at]
+            seconds += max(0.0, min(end, last) - max(begin, first))
+            at += 1
+        return seconds
 
     def _note(self, phase: str, _: dict[str, int]) -> None:
         if phase == "start":

@@ -18,6 +18,7 @@ from ...domain.labels import Label
 from ...domain.ports import Clock
 from ...domain.record import NO_LABELS
 from . import expecting, feed, following
+from .breath import Breath
 from .connection import Connection
 from .errors import in_our_words
 from .glance import Glance
@@ -284,7 +285,9 @@ class Writer:
         changes, id = batch.changes, feed.pack_batch(batch.id)
         addresses = tables.addresses(changes)
         shown = id[: feed.SHOWN]
+        breath = Breath(len(changes))
         sent, rows = tables.find(changes, addresses, also=feed.SENT, values=(shown, id))
+        breath.take()
         if sent is not None:
             return feed.replayed(sent, batch, connection.names)
         now = self._clock.now()
@@ -308,7 +311,9 @@ class Writer:
         if batch.seen:
             expecting.check_seen(connection, batch.seen, now)
         self._begun += 1
-        self._perform(errand, addresses, rows, verdicts, now=now)
+        breath.take()
+        self._perform(errand, addresses, rows, verdicts, now=now, breath=breath)
+        breath.take()
         seq = 0
         if has_effect:
             seq = feed.record(connection, batch, tables, (addresses, verdicts), id=id, at=now)
@@ -327,10 +332,12 @@ class Writer:
         verdicts: Sequence[Verdict],
         *,
         now: int,
+        breath: Breath,
     ) -> None:
         """Do what was decided."""
         changes, held, perform = errand.batch.changes, errand.held, self._tables.perform
         for index, verdict in enumerate(verdicts):
+            breath.take()
             change = changes[index]
             # A delete without effect may have come to an expired record, which goes then.
             if verdict[0] != "none" or type(change) is Delete:
