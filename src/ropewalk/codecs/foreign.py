@@ -75,6 +75,10 @@ class ForeignValues:
         """Say of no form that it is quicker to compare."""
         return False
 
+    def repeats(self, form: bytes) -> bool:  # noqa: ARG002 (each does)
+        """Say of every form that it is read as the same value each time."""
+        return True
+
     def bare(self, value: object) -> bytes:  # noqa: ARG002 (no form is bare)
         """Write nothing: there is no quicker way than `dumps`."""
         return b""

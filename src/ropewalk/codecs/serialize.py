@@ -65,6 +65,10 @@ class MsgPack:
         """Tell whether no bytes lie in a form: so no bytearray has it, which comes as bytes."""
         return holds_no_bytes(form)
 
+    def repeats(self, form: bytes) -> bool:  # noqa: ARG002 (each does)
+        """Say of every form that it is read as the same value each time."""
+        return True
+
     def bare(self, value: Value) -> bytes:
         """Write `value`, a bytearray as if it were bytes; nothing where that cannot be."""
         return quickly(value) or b""

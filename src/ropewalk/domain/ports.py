@@ -188,6 +188,13 @@ class Values(Protocol):
         """Tell whether a form is certain to hold nothing that takes a closer look to compare."""
         ...
 
+    def repeats(self, form: bytes) -> bool:
+        """Tell whether a form is certain to be read as the same value each time.
+
+        Then what was made of it once may be copied for whoever reads it again.
+        """
+        ...
+
     def bare(self, value: object) -> bytes:
         """Write `value` without a closer look, nothing where that cannot be.
 

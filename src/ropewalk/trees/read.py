@@ -194,7 +194,9 @@ class TreeReader:
         """Return the items of a leaf that is read again, and what is to be remembered of them."""
         count, joined = forms
         items = made_of_forms(self._values, count, joined)
-        copies = made_of(items, size=len(joined))
+        copies = None
+        if self._values.repeats(list_head(count) + joined):
+            copies = made_of(items, size=len(joined))
         known.learned[leaf] = copies or ODD
         return copies.again() if copies else items
 

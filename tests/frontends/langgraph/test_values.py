@@ -184,6 +184,27 @@ def test_strict_serializers_hand_out_plain_values() -> None:
     assert Order(name="n") == SerdeValues(allowing).loads(form)
 
 
+def test_what_a_serializer_decides_about_is_read_anew_each_time() -> None:
+    """Plain values are the same for ever; a type may be allowed later, and a hook is not known."""
+
+    def hook(code: int, data: bytes) -> object:
+        return code, data
+
+    form = SerdeValues(SERDE).dumps([{"role": "user", "text": "x" * 199}, 1.5, None])
+    typed = SerdeValues(SERDE).dumps([Order(name="n")])
+
+    assert SerdeValues(SERDE).repeats(form)
+    assert not SerdeValues(SERDE).repeats(typed)
+    assert not SerdeValues(JsonPlusSerializer(__unpack_ext_hook__=hook)).repeats(form)
+
+
+def test_values_of_one_serializer_are_the_same() -> None:
+    """A saver makes them anew at each call, and what is remembered of one is for the next."""
+    assert SerdeValues(SERDE) == SerdeValues(SERDE)
+    assert 1 == len({SerdeValues(SERDE), SerdeValues(SERDE)})
+    assert SerdeValues(SERDE) != SerdeValues(JsonPlusSerializer())
+
+
 @pytest.mark.parametrize("value", [object(), 2**64, [object()], {"a": {1, object}}])
 def test_what_cannot_be_written_is_refused(value: object) -> None:
     """The error is ours and keeps the serializer's as its cause."""

@@ -58,6 +58,14 @@ class SerdeValues:
         """Whether the parts of a value can be written and read on their own."""
         self._is_plain = self.composes and reads_plainly(serde)
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether another one reads with the same serializer."""
+        return isinstance(other, SerdeValues) and other._serde is self._serde
+
+    def __hash__(self) -> int:
+        """Go by the serializer: a saver makes such values anew at each call."""
+        return id(self._serde)
+
     def prepared(self, value: object) -> object:
         """Return the value of one channel as `dumps` has to be given it.
 
@@ -119,6 +127,17 @@ class SerdeValues:
     def is_bare(self, form: bytes) -> bool:  # noqa: ARG002 (each comparison looks at everything)
         """Say of no form that it is quicker to compare."""
         return False
+
+    def repeats(self, form: bytes) -> bool:
+        """Tell whether a form holds no extension: what that becomes the serializer decides."""
+        if not self._is_plain:
+            return False
+        try:
+            # Without a hook an extension is an error.
+            ormsgpack.unpackb(form, option=ormsgpack.OPT_NON_STR_KEYS)
+        except ValueError:
+            return False
+        return True
 
     def bare(self, value: object) -> bytes:  # noqa: ARG002 (no form is bare)
         """Write nothing: there is no quicker way than `dumps`."""
