@@ -153,7 +153,7 @@ class TreeReader:
                         continue
                     batch.add(*fresh)
                     known.fresh[leaf] = fresh
-                elif leaf in known.made:
+                elif leaf in known.made or not self._repeats(known, leaf, forms):
                     batch.add(*forms)
                 else:
                     batch.put(self._learn(known, leaf, forms), size=len(forms[1]))
@@ -190,13 +190,19 @@ class TreeReader:
             yield None
         return known
 
+    def _repeats(self, known: _Known, leaf: bytes, forms: Forms) -> bool:
+        """Tell whether a leaf that is read again may be copied in future; remember if not."""
+        count, joined = forms
+        if self._values.repeats(list_head(count) + joined):
+            return True
+        known.learned[leaf] = ODD
+        return False
+
     def _learn(self, known: _Known, leaf: bytes, forms: Forms) -> list[Any]:
         """Return the items of a leaf that is read again, and what is to be remembered of them."""
         count, joined = forms
         items = made_of_forms(self._values, count, joined)
-        copies = None
-        if self._values.repeats(list_head(count) + joined):
-            copies = made_of(items, size=len(joined))
+        copies = made_of(items, size=len(joined))
         known.learned[leaf] = copies or ODD
         return copies.again() if copies else items
 
